@@ -1,0 +1,64 @@
+# lk: make help prints this table of contents.
+#
+# One static archive per folder; every program is linked with the archives that its folder may know, in
+# order of dependency, so a call that points upward or sideways does not link.
+
+## settings
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+VARIANT ?= release
+B       := build/$(VARIANT)
+STRICT  := -std=c17 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wstrict-prototypes \
+           -Wmissing-prototypes -Wwrite-strings -Wpointer-arith -Wundef -Wvla -fno-common \
+           -Wno-format-nonliteral -Werror
+DEFINES ?=
+DYGRAPHS := /usr/share/javascript/dygraphs
+LIBS    := -lhiredis -ljansson -llmdb -lzstd -lm -lpthread
+
+## parts: a folder is an archive; the order is the direction of dependencies
+PARTS   := common/base common/event common/plan common/op common/log common/store common/run \
+           lambda kappa workloads bench cmd
+part     = $(subst /,-,$(1))
+archive  = $(B)/lib$(call part,$(1)).a
+sources  = $(wildcard $(1)/*.c)
+objects  = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
+# The archives that the tests and objects of a part may know: itself and what stands below it.
+below_common/base    :=
+below_common/event   := common/base
+below_common/plan    := common/event common/base
+below_common/op      := common/plan common/event common/base
+below_common/log     := common/base
+below_common/store   := common/log common/op common/plan common/event common/base
+below_common/run     := common/store common/log common/op common/plan common/event common/base
+COMMON               := common/run common/store common/log common/op common/plan common/event common/base
+below_lambda         := $(COMMON)
+below_kappa          := $(COMMON)
+below_workloads      := $(COMMON)
+below_bench          := lambda kappa workloads $(COMMON)
+below_cmd            := bench lambda kappa workloads $(COMMON)
+knows    = $(foreach p,$(1) $(below_$(1)),$(call archive,$(p)))
+
+.PHONY: all test demo bench asan tsan lint headers docs install clean help
+.DEFAULT_GOAL := all
+
+## programs
+all: lk ## build ./lk
+lk: $(B)/lk
+	@cp -f $< $@
+$(B)/lk: $(B)/lk.o $(call knows,cmd)
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(CFLAGS) $(DEFINES) -I. -DDYGRAPHS='"$(DYGRAPHS)"' -MMD -MP -c -o $@ $<
+
+define part_rules
+$(call archive,$(1)): $(call objects,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach p,$(PARTS),$(eval $(call part_rules,$(p))))
+
+-include Makefile.tests
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

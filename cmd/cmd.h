@@ -1,0 +1,26 @@
+/* cmd/cmd.h - the verbs of lk, one function each, called by lk.c alone.
+ *
+ * A verb gets parsed settings, writes data to stdout and talk to stderr, and returns an exit status
+ * (>= 0) or a negative code with err filled, which lk.c prints as "lk: TEXT" and turns into a status.
+ * One file a verb or a family of verbs; lk.c holds the table that --help prints. */
+#ifndef LK_CMD_CMD_H
+#define LK_CMD_CMD_H
+
+#include "common/base/settings.h"
+
+extern const struct setting SETTINGS[]; /* settings_table.c */
+
+typedef int cmd_function(const struct settings *settings, struct err *err);
+
+cmd_function cmd_doctor;
+cmd_function cmd_gen;           /* gen ads|flights|replay */
+cmd_function cmd_scan;
+cmd_function cmd_plan_explain, cmd_plan_check;
+cmd_function cmd_lambda_archive, cmd_lambda_batch, cmd_lambda_speed;
+cmd_function cmd_kappa_run, cmd_kappa_deploy, cmd_kappa_diff, cmd_kappa_promote, cmd_kappa_status;
+cmd_function cmd_query, cmd_verify;
+cmd_function cmd_compare, cmd_report;
+cmd_function cmd_dlq; /* dlq list|show|export */
+cmd_function cmd_bench; /* bench scan|drain|batch|gen */
+
+#endif

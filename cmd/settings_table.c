@@ -1,0 +1,33 @@
+/* cmd/settings_table.c - every setting of lk: flag, variable, default and help come from these rows. */
+#include "cmd/cmd.h"
+
+const struct setting SETTINGS[] = {
+    {"config", SETTING_TEXT, NULL, 0, 0, NULL, "*", "FILE  settings as lines of name = value"},
+    {"json", SETTING_BOOL, "no", 0, 0, NULL, "*", "print JSON instead of text where the verb prints a result"},
+    {"log", SETTING_TEXT, NULL, 0, 0, NULL,
+     "gen ads,gen flights,gen replay,kappa run,kappa deploy,lambda archive,lambda speed,verify,dlq list,dlq show,dlq export",
+     "URI  embedded:DIR"},
+    {"topic", SETTING_TEXT, NULL, 0, 0, NULL,
+     "gen ads,gen flights,gen replay,kappa run,kappa deploy,lambda archive,lambda speed,verify,dlq list,dlq show,dlq export",
+     "NAME  the topic"},
+    {"plan", SETTING_TEXT, NULL, 0, 0, NULL,
+     "kappa run,kappa deploy,kappa diff,kappa promote,kappa status,lambda batch,lambda speed,query,verify,compare,dlq list,dlq show,dlq export",
+     "FILE  the plan"},
+    {"view", SETTING_TEXT, "redis://127.0.0.1:6379", 0, 0, NULL,
+     "kappa run,kappa deploy,kappa diff,kappa promote,kappa status,lambda batch,lambda speed,query,verify,dlq list,dlq show,dlq export",
+     "URI  redis://[:PASSWORD@]HOST:PORT[/DB] or redis+unix:PATH; the password may come from LK_REDIS_PASSWORD"},
+    {"until-end", SETTING_BOOL, "no", 0, 0, NULL, "kappa run,lambda archive,lambda speed",
+     "stop where the log ended when it was started"},
+    {"partitions", SETTING_TEXT, NULL, 0, 0, NULL,
+     "gen ads,gen flights,gen replay,kappa run,kappa deploy,lambda speed,compare",
+     "gen, compare: how many [4]; else which, such as 0,1 [all]"},
+    {"archive", SETTING_TEXT, NULL, 0, 0, NULL, "lambda archive,lambda batch,bench batch",
+     "DIR  where the archive stands"},
+    {"commit", SETTING_DURATION, "100ms", 1, 60000, NULL, "kappa run,kappa deploy,lambda speed",
+     "DURATION  between commits"},
+    {"memory", SETTING_BYTES, "128MiB", 1048576, 1e12, NULL,
+     "kappa run,kappa deploy,lambda speed,lambda batch", "BYTES  that cells and ids may take"},
+    {"span", SETTING_DURATION, "5s", 1, 86400000, NULL, "lambda speed",
+     "DURATION  at most between two cuts"},
+    {NULL, SETTING_TEXT, NULL, 0, 0, NULL, NULL, NULL},
+};

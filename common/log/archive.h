@@ -1,0 +1,35 @@
+/* common/log/archive.h - writing the archive: immutable zstd segments of raw events a partition.
+ *
+ * DIR/<topic>/<partition>/<first>-<last>.jsonl.zst holds the events' values, each followed by one
+ * newline, so `zstdcat FILE | jq` reads it; offsets, log times, due times, keys and lengths stand
+ * behind it in the same file in a zstd skippable frame, which zstdcat passes over (bytes in
+ * archive_segment.c). A segment is written under a temporary name, synced, renamed, and only then
+ * noted in the partition's manifest with its checksum: the name says what is in it, so writing it
+ * twice is harmless. Reading is the filling `archive:DIR` of log.h, topic as here.
+ * Opaque; one thread; one writer a topic's directory (ERR_ENV names the pid that has it). */
+#ifndef LK_LOG_ARCHIVE_H
+#define LK_LOG_ARCHIVE_H
+
+#include "common/log/log.h"
+
+struct archive_writer;
+
+/* Open DIR for topic with as many partitions; finishes what a killed writer left (a segment renamed
+ * but not noted is checked and noted, temporary files are removed). */
+int archive_open(const char *directory, const char *topic, int partitions, struct archive_writer **out,
+                 struct err *err);
+/* Segments that are not closed yet are lost: archive_roll first. */
+void archive_close(struct archive_writer *writer);
+/* The position behind the last archived (durable) event of a partition. */
+int64_t archive_end(const struct archive_writer *writer, int partition);
+/* Add a batch whose first offset is the partition's end or beyond (gaps are kept as they are);
+ * closes the segment by itself at 8 MiB of values. */
+int archive_add(struct archive_writer *writer, const struct log_batch *batch, struct err *err);
+/* Close the partition's open segment if it has events; returns 1 if it had, 0, or a code. */
+int archive_roll(struct archive_writer *writer, int partition, struct err *err);
+/* Age in ms of the oldest event in an open segment, 0 if there is none. */
+int64_t archive_pending_ms(const struct archive_writer *writer, int partition);
+/* Bytes of values taken in, bytes of files written. */
+void archive_bytes(const struct archive_writer *writer, int64_t *raw, int64_t *written);
+
+#endif

@@ -1,0 +1,41 @@
+/* common/store/registry.h - which versions a view has, and which of them is live.
+ *
+ * One hash a (view, architecture), lk:{view}:kappa or lk:{view}:lambda, changed only by EXEC under
+ * WATCH of it. Fields: live; partitions; state.<n> (running | retired); plan.<n> (the plan's JSON, so that
+ * a reader needs no file); hash.<n>. A flip whose reply was lost is tried again, never looked up.
+ * One connection; one thread. */
+#ifndef LK_STORE_REGISTRY_H
+#define LK_STORE_REGISTRY_H
+
+#include "common/plan/plan.h"
+#include "common/store/kv.h"
+
+enum arch { ARCH_KAPPA, ARCH_LAMBDA };
+
+struct registry_version {
+    int number; /* 1, 2, ...; names its keys: k1, l1 */
+    bool running;
+    char hash[33];
+    char *plan; /* JSON; owned */
+};
+
+struct registry {
+    int live; /* 0: the view does not exist */
+    int partitions;
+    struct registry_version *versions; /* by number */
+    int count;
+};
+
+int registry_read(struct kv *kv, const char *view, enum arch arch, struct registry *out, struct err *err);
+void registry_release(struct registry *registry);
+/* The version made of this plan (by hash), or NULL. */
+const struct registry_version *registry_find(const struct registry *registry, const char *hash);
+/* Add the plan as a new version; the first one is live. Returns its number, that of the version that
+ * it already is, or ERR_USAGE where the partitions differ from the view's. */
+int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions, struct err *err);
+/* Flip the live pointer; ERR_USAGE unless the target is running. */
+int registry_promote(struct kv *kv, const char *view, enum arch arch, int number, struct err *err);
+/* "k1" or "l1". */
+void registry_version_name(enum arch arch, int number, char out[16]);
+
+#endif

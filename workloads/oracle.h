@@ -1,0 +1,40 @@
+/* workloads/oracle.h - the two oracles: exact, naive, one thread, nothing shared with the operators.
+ *
+ * They read the log by themselves, parse each event with jansson, evaluate `where`, look-up, dedupe,
+ * windows and aggregates from the plan's JSON by straight loops over plain definitions (for each
+ * window: start <= t < end), and keep every parsed event, so that many positions can be asked.
+ * Of common they use bytes, arena, map, the log and struct answer: nothing of event, op or run.
+ *   contract: the plan with its rules over the prefix [0, next) of each partition: the gate.
+ *   truth: the plan over all events due by an instant, no lateness, dedupe over everything: the yardstick.
+ * Opaque; one thread. */
+#ifndef LK_WORKLOADS_ORACLE_H
+#define LK_WORKLOADS_ORACLE_H
+
+#include "common/log/log.h"
+#include "common/store/answer.h"
+
+struct oracle;
+
+/* Read topic up to each partition's end as it is now. plan_json as struct plan's json; directory
+ * is where its table stands. */
+int oracle_open(struct bytes plan_json, const char *directory, struct log *log, const char *topic,
+                struct oracle **out, struct err *err);
+void oracle_close(struct oracle *oracle);
+/* Read what has been appended since. */
+int oracle_follow(struct oracle *oracle, struct err *err);
+int oracle_partitions(const struct oracle *oracle);
+int64_t oracle_end(const struct oracle *oracle, int partition);
+
+/* What a view must say whose part p is at parts[p].next with its batch up to parts[p].boundary (0:
+ * kappa): below the boundary no lateness and dedupe over all history; from it on the late rule and
+ * the horizon, with T and ids of the whole prefix. Fills out: sorted rows above every part's floor,
+ * parts (next, boundary, T, floor, counters of a single run under the late rule over [0, next)). */
+int oracle_contract(struct oracle *oracle, const struct answer_part *parts, struct answer *out,
+                    struct err *err);
+/* All events with due time <= due_ns (INT64_MAX: all; events without a due time are due always). */
+int oracle_truth(struct oracle *oracle, int64_t due_ns, struct answer *out, struct err *err);
+
+/* Plant a bug in the oracle itself (tests): NULL, "late", "floor", "avg". */
+void oracle_plant(struct oracle *oracle, const char *bug);
+
+#endif
