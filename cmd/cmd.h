@@ -2,7 +2,9 @@
  *
  * A verb gets parsed settings, writes data to stdout and talk to stderr, and returns an exit status
  * (>= 0) or a negative code with err filled, which lk.c prints as "lk: TEXT" and turns into a status.
- * One file a verb or a family of verbs; lk.c holds the table that --help prints. */
+ * One file a verb or a family of verbs; lk.c holds the table that --help prints. settings_words are
+ * what follows the verb's name; where one function serves a family (gen, dlq, bench), the second
+ * word of the name comes first in them: "ads". */
 #ifndef LK_CMD_CMD_H
 #define LK_CMD_CMD_H
 

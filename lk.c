@@ -1,0 +1,211 @@
+/* lk.c - the only main: which verb, its settings, its exit status.
+ *
+ * A verb is one or two words; the longer name is tried first. What a verb's function returns
+ * becomes the exit status: 0 and above as it is, a negative code by err_exit_status, its text on
+ * stderr. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "common/base/fault.h"
+#include "common/base/stop.h"
+
+#define VERSION "0.1"
+
+/* While the house is being built: a verb whose file is not there yet says so. */
+#pragma weak cmd_doctor
+#pragma weak cmd_gen
+#pragma weak cmd_scan
+#pragma weak cmd_plan_explain
+#pragma weak cmd_plan_check
+#pragma weak cmd_lambda_archive
+#pragma weak cmd_lambda_batch
+#pragma weak cmd_lambda_speed
+#pragma weak cmd_kappa_run
+#pragma weak cmd_kappa_deploy
+#pragma weak cmd_kappa_diff
+#pragma weak cmd_kappa_promote
+#pragma weak cmd_kappa_status
+#pragma weak cmd_query
+#pragma weak cmd_verify
+#pragma weak cmd_compare
+#pragma weak cmd_bench
+#pragma weak cmd_report
+#pragma weak cmd_dlq
+
+struct verb {
+    const char *name;  /* "kappa run" */
+    const char *words; /* what may follow besides flags, for the usage line */
+    const char *summary;
+    cmd_function *run;
+    bool family; /* run serves several verbs: it finds the second word as its first of
+                    settings_words */
+};
+
+/* In the order of use; --help prints it. */
+static const struct verb VERBS[] = {
+    {"doctor", "", "what is installed, reachable and configured; a fix for each fault", cmd_doctor,
+     false},
+    {"gen ads", "", "append made-up ad events (Yahoo streaming benchmark) to a topic", cmd_gen,
+     true},
+    {"gen flights", "", "append two weeks of real flights to a topic", cmd_gen, true},
+    {"gen replay", "", "append a recorded file of yours (JSON lines or CSV) to a topic", cmd_gen,
+     true},
+    {"scan", "FIELD... [FILE]", "JSON lines in, the named fields out, one JSON array a line",
+     cmd_scan, false},
+    {"plan explain", "PLAN.json", "a plan in English, with its state, its reads and its warnings",
+     cmd_plan_explain, false},
+    {"plan check", "PLAN.json", "every mistake of a plan; exit 0 or 2", cmd_plan_check, false},
+    {"lambda archive", "", "copy a topic into the archive, exactly once", cmd_lambda_archive,
+     false},
+    {"lambda batch", "", "compute a generation from the archive and publish it", cmd_lambda_batch,
+     false},
+    {"lambda speed", "", "fold the newest events in spans, until a batch covers them",
+     cmd_lambda_speed, false},
+    {"kappa run", "", "fold a topic into a view", cmd_kappa_run, false},
+    {"kappa deploy", "", "replay a topic into a new version beside the live one", cmd_kappa_deploy,
+     false},
+    {"kappa diff", "", "compare two versions on what is final in both", cmd_kappa_diff, false},
+    {"kappa promote", "", "let a version answer queries", cmd_kappa_promote, false},
+    {"kappa status", "", "the versions of a view, and which is live", cmd_kappa_status, false},
+    {"query", "", "the finished values of a view", cmd_query, false},
+    {"verify", "", "hold a view against its contract; exit 0, or 4 with the differing cells",
+     cmd_verify, false},
+    {"compare", "flights | ads", "drive the same events through both architectures, and report",
+     cmd_compare, false},
+    {"bench scan", "", "the field scanner against jansson", cmd_bench, true},
+    {"bench drain", "", "kappa against a straight-line program over the same log", cmd_bench, true},
+    {"bench batch", "", "batch against a straight-line program over the same archive", cmd_bench,
+     true},
+    {"bench gen", "", "the generator, events a second on one core", cmd_bench, true},
+    {"report", "DIR", "rebuild DIR/report.html from the raw samples, byte for byte", cmd_report,
+     false},
+    {"dlq list", "", "the bad events: partition, offset, reason", cmd_dlq, true},
+    {"dlq show", "", "one bad event's bytes", cmd_dlq, true},
+    {"dlq export", "", "append the bad events to another topic", cmd_dlq, true},
+};
+enum { VERB_COUNT = sizeof VERBS / sizeof *VERBS };
+
+static void print_help(FILE *out)
+{
+    fputs(
+        "lk: the same events through a lambda and a kappa pipeline, held against exact oracles\n\n"
+        "usage: lk VERB [FLAGS]    lk VERB --help    lk --version    lk --settings\n\n",
+        out);
+    for (int i = 0; i < VERB_COUNT; i++)
+        fprintf(out, "  %-15s %s\n", VERBS[i].name, VERBS[i].summary);
+    fputs("\nData goes to stdout, talk to stderr. Exit status: 0 ok, 1 a check failed, 2 usage,\n"
+          "3 environment missing, 4 wrong data found, 130 interrupted.\n"
+          "First time here? ./bootstrap demo, then README.md.\n",
+          out);
+}
+
+static void print_verb_help(const struct verb *verb)
+{
+    printf("lk %s%s%s [FLAGS]\n%s\n\nflags, with [defaults]; each may also be set as LK_NAME or in "
+           "a --config file:\n",
+           verb->name, *verb->words ? " " : "", verb->words, verb->summary);
+    settings_help(SETTINGS, verb->name, stdout);
+}
+
+/* How many of the words name the verb: 0, 1 or 2. */
+static int words_matched(const struct verb *verb, int count, char **words)
+{
+    const char *space = strchr(verb->name, ' ');
+    size_t first = space ? (size_t)(space - verb->name) : strlen(verb->name);
+    if (count < 1 || strlen(words[0]) != first || memcmp(words[0], verb->name, first) != 0)
+        return 0;
+    if (!space)
+        return 1;
+    return count > 1 && strcmp(words[1], space + 1) == 0 ? 2 : 0;
+}
+
+static bool wants_help(int count, char **words)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+/* A first word that only begins verbs, such as "lk gen": say how they go on. */
+static int unknown_verb(int count, char **words)
+{
+    size_t len = strlen(words[0]);
+    bool help = wants_help(count, words), begun = false;
+    FILE *out = help ? stdout : stderr;
+    for (int i = 0; i < VERB_COUNT; i++)
+        if (strncmp(VERBS[i].name, words[0], len) == 0 && VERBS[i].name[len] == ' ') {
+            if (!begun && !help)
+                fprintf(out, "lk: lk %s needs one word more:\n", words[0]);
+            begun = true;
+            fprintf(out, "  lk %-15s %s\n", VERBS[i].name, VERBS[i].summary);
+        }
+    if (!begun)
+        fprintf(stderr, "lk: there is no verb \"%s\"; see: lk --help\n", words[0]);
+    return begun && help ? 0 : 2;
+}
+
+static int run_verb(const struct verb *verb, int count, char **words)
+{
+    struct err err = {0};
+    struct settings *settings = NULL;
+    int rc =
+        verb->run ? fault_init(&err) : err_set(&err, ERR_ENV, "lk %s is not built yet", verb->name);
+    if (rc == 0)
+        rc = settings_parse(SETTINGS, verb->name, count, words, &settings, &err);
+    if (rc == 0)
+        rc = verb->run(settings, &err);
+    settings_free(settings);
+    if (rc >= 0)
+        return rc;
+    if (err.code)
+        fprintf(stderr, "lk: %s\n", err.text);
+    return err_exit_status(rc);
+}
+
+/* Output that did not arrive is a failure, too; a reader that left early is told nothing. */
+static int close_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    if (errno != EPIPE)
+        perror("lk: cannot write the output");
+    return status ? status : 3;
+}
+
+static int dispatch(int count, char **words)
+{
+    for (int i = 0; i < VERB_COUNT; i++) {
+        int matched = words_matched(&VERBS[i], count, words);
+        if (matched == 0)
+            continue;
+        int skip = VERBS[i].family ? 1 : matched;
+        if (!wants_help(count - skip, words + skip))
+            return run_verb(&VERBS[i], count - skip, words + skip);
+        print_verb_help(&VERBS[i]);
+        return 0;
+    }
+    return unknown_verb(count, words);
+}
+
+int main(int argc, char **argv)
+{
+    stop_install();
+    if (argc < 2) {
+        print_help(stderr);
+        return 2;
+    }
+    int status = 0;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
+        print_help(stdout);
+    else if (strcmp(argv[1], "--version") == 0)
+        puts("lk " VERSION);
+    else if (strcmp(argv[1], "--settings") == 0)
+        settings_markdown(SETTINGS, stdout);
+    else
+        status = dispatch(argc - 1, argv + 1);
+    return close_output(status);
+}
