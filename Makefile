@@ -38,7 +38,7 @@ below_bench          := lambda kappa workloads $(COMMON)
 below_cmd            := bench lambda kappa workloads $(COMMON)
 knows    = $(foreach p,$(1) $(below_$(1)),$(call archive,$(p)))
 
-.PHONY: all test demo bench asan tsan lint headers docs install clean help
+.PHONY: all test demo bench bench-scan asan tsan lint headers docs install clean help
 .DEFAULT_GOAL := all
 
 ## programs
@@ -59,6 +59,29 @@ $(call archive,$(1)): $(call objects,$(1))
 	ar rcs $$@ $$^
 endef
 $(foreach p,$(PARTS),$(eval $(call part_rules,$(p))))
+
+## what a user runs
+demo: lk ## two weeks of real flights through both architectures in about a minute; report in out/demo
+	./lk compare flights --out out/demo
+bench: lk ## the speed of the parts, each as a ratio to a straight-line program of the same run
+	./lk bench gen
+	./lk bench scan
+	./lk bench drain
+	./lk bench batch
+bench-scan: lk ## the scanner alone
+	./lk bench scan
+docs: docs/settings.md ## the pages that are made from the program's tables
+docs/settings.md: lk
+	{ echo '# Settings'; echo; echo 'Made by `make docs` from `cmd/settings_table.c`. A flag wins over the'; \
+	  echo 'variable, the variable over the file of `--config`, the file over the default.'; echo; \
+	  ./lk --settings; } >$@
+PREFIX ?= /usr/local
+install: lk ## put lk into PREFIX/bin (DESTDIR is honoured)
+	install -D -m 755 lk $(DESTDIR)$(PREFIX)/bin/lk
+clean: ## remove what make made
+	rm -rf build lk
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile Makefile.tests | expand -t 20
 
 -include Makefile.tests
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
