@@ -14,7 +14,6 @@
 enum cell_state {
     CELL_UNREAD = 1, /* slots hold a change only; the store's value is still to be merged in */
     CELL_DIRTY = 2,  /* changed since it was last sent */
-    CELL_SENT = 4,   /* in a commit that is not answered */
 };
 
 struct cell {
@@ -23,7 +22,7 @@ struct cell {
     struct cell_field field;
     struct bytes key; /* raw; owned by the table; ptr NULL = empty slot */
     uint32_t state;   /* bits of enum cell_state, kept by the store's side */
-    uint32_t spare;
+    uint32_t sent;    /* number of the commit that last took it along; 0 none */
     _Alignas(16) int128 slots[];
 };
 

@@ -44,11 +44,11 @@ int kv_receive(struct kv *kv, struct kv_reply **replies, struct err *err);
 /* kv_send, then kv_receive. */
 int kv_roundtrip(struct kv *kv, struct kv_reply **replies, struct err *err);
 bool kv_down(const struct kv *kv);
+void kv_drop(struct kv *kv); /* behave as if the connection had broken just now (fault points) */
 /* A new connection (WATCHes, queue and unread answers are gone). ERR_AWAY: not yet. */
 int kv_reconnect(struct kv *kv, struct err *err);
 /* Bytes sent and received since opening. */
 void kv_traffic(const struct kv *kv, int64_t *sent, int64_t *received);
-int kv_fd(const struct kv *kv); /* -1: none (memory) */
 
 /* Is reply an error that begins with word, such as "OOM" or "WRONGTYPE"? */
 bool kv_is_error(const struct kv_reply *reply, const char *word);

@@ -1,0 +1,230 @@
+/* common/store/registry.c - see registry.h. */
+#include "common/store/registry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/fault.h"
+#include "common/store/pos.h"
+
+enum { TRIES_MAX = 20 };
+
+static void key_name(const char *view, enum arch arch, char out[128])
+{
+    snprintf(out, 128, "lk:{%s}:%s", view, arch == ARCH_KAPPA ? "kappa" : "lambda");
+}
+
+void registry_version_name(enum arch arch, int number, char out[16])
+{
+    snprintf(out, 16, "%c%d", arch == ARCH_KAPPA ? 'k' : 'l', number);
+}
+
+void registry_release(struct registry *registry)
+{
+    for (int i = 0; i < registry->count; i++)
+        free(registry->versions[i].plan);
+    free(registry->versions);
+    *registry = (struct registry){0};
+}
+
+static struct registry_version *version_at(struct registry *registry, int number)
+{
+    while (registry->count < number) {
+        registry->versions = mem_grow(registry->versions,
+                                      (size_t)(registry->count + 1) * sizeof *registry->versions);
+        registry->versions[registry->count] =
+            (struct registry_version){.number = registry->count + 1};
+        registry->count++;
+    }
+    return &registry->versions[number - 1];
+}
+
+enum { VERSIONS_MAX = 10000 };
+
+static bool decode_pair(struct registry *registry, const char *name, struct bytes value)
+{
+    int number = 0;
+    if (strcmp(name, "live") == 0)
+        return sscanf(value.ptr, "%d", &registry->live) == 1;
+    if (strcmp(name, "partitions") == 0)
+        return sscanf(value.ptr, "%d", &registry->partitions) == 1;
+    const char *dot = strchr(name, '.');
+    if (!dot || sscanf(dot, ".%d", &number) != 1 || number < 1 || number > VERSIONS_MAX)
+        return false;
+    struct registry_version *version = version_at(registry, number);
+    if (strncmp(name, "state.", 6) == 0)
+        version->running = bytes_equal(value, bytes_of("running"));
+    else if (strncmp(name, "hash.", 5) == 0)
+        snprintf(version->hash, sizeof version->hash, "%.*s", (int)value.len, value.ptr);
+    else if (strncmp(name, "plan.", 5) == 0 && !version->plan)
+        version->plan = mem_copy_string(value.ptr);
+    return true;
+}
+
+static int decode(const struct kv_reply *reply, const char *view, struct registry *out,
+                  struct err *err)
+{
+    *out = (struct registry){0};
+    for (int i = 0; i + 1 < reply->count; i += 2)
+        if (!decode_pair(out, reply->items[i].text.ptr, reply->items[i + 1].text)) {
+            registry_release(out);
+            return err_set(err, ERR_DATA, "the registry of view %s holds what lk did not write",
+                           view);
+        }
+    if (reply->type == KV_ERROR)
+        return err_set(err, ERR_ENV, "%.*s", (int)reply->text.len, reply->text.ptr);
+    return 0;
+}
+
+int registry_read(struct kv *kv, const char *view, enum arch arch, struct registry *out,
+                  struct err *err)
+{
+    char key[128];
+    struct kv_reply *replies;
+    key_name(view, arch, key);
+    kv_words(kv, "HGETALL", key, NULL);
+    int rc = kv_roundtrip(kv, &replies, err);
+    return rc < 0 ? rc : decode(&replies[0], view, out, err);
+}
+
+const struct registry_version *registry_find(const struct registry *registry, const char *hash)
+{
+    for (int i = 0; i < registry->count; i++)
+        if (strcmp(registry->versions[i].hash, hash) == 0)
+            return &registry->versions[i];
+    return NULL;
+}
+
+/* WATCH the key and read it. */
+static int watch(struct kv *kv, const char *key, const char *view, struct registry *out,
+                 struct err *err)
+{
+    struct kv_reply *replies;
+    kv_words(kv, "WATCH", key, NULL);
+    kv_words(kv, "HGETALL", key, NULL);
+    int rc = kv_roundtrip(kv, &replies, err);
+    return rc < 0 ? rc : decode(&replies[1], view, out, err);
+}
+
+/* EXEC of one HSET: 1 done, 0 somebody else wrote, or a code. */
+static int put(struct kv *kv, struct kv_args *hset, struct err *err)
+{
+    struct kv_reply *replies;
+    kv_words(kv, "MULTI", NULL);
+    args_queue(hset, kv);
+    kv_words(kv, "EXEC", NULL);
+    int rc = kv_roundtrip(kv, &replies, err);
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < rc; i++)
+        if (replies[i].type == KV_ERROR)
+            return err_set(err, kv_is_error(&replies[i], "OOM") ? ERR_FULL : ERR_ENV, "Redis: %.*s",
+                           (int)replies[i].text.len, replies[i].text.ptr);
+    return replies[2].type == KV_ARRAY;
+}
+
+static int unwatch(struct kv *kv, int result, struct err *err)
+{
+    struct kv_reply *replies;
+    kv_words(kv, "UNWATCH", NULL);
+    int rc = kv_roundtrip(kv, &replies, err);
+    return rc < 0 ? rc : result;
+}
+
+static void field_of(char out[32], const char *name, int number)
+{
+    snprintf(out, 32, "%s.%d", name, number);
+}
+
+static void args_version(struct kv_args *args, int number, const struct plan *plan)
+{
+    char field[32];
+    field_of(field, "state", number);
+    args_pair(args, field, "running");
+    field_of(field, "hash", number);
+    args_pair(args, field, plan->hash);
+    field_of(field, "plan", number);
+    args_pair(args, field, plan->json);
+}
+
+/* One attempt at adding: the number, 0 somebody else wrote, or a code. */
+static int try_add(struct kv *kv, const char *key, const struct plan *plan, int partitions,
+                   struct err *err)
+{
+    struct registry registry;
+    int rc = watch(kv, key, plan->view, &registry, err);
+    if (rc < 0)
+        return rc;
+    const struct registry_version *same = registry_find(&registry, plan->hash);
+    int number = same ? same->number : registry.count + 1;
+    if (registry.live && registry.partitions != partitions)
+        rc =
+            err_set(err, ERR_USAGE,
+                    "view %s was made over %d partitions and the topic has %d; give the changed one"
+                    " a view name of its own",
+                    plan->view, registry.partitions, partitions);
+    else if (same)
+        rc = unwatch(kv, number, err);
+    else {
+        struct arena arena = {0};
+        struct kv_args args = args_new(&arena, "HSET", key, NULL);
+        args_version(&args, number, plan);
+        args_int(&args, "partitions", partitions);
+        if (!registry.live)
+            args_int(&args, "live", number);
+        rc = put(kv, &args, err);
+        rc = rc == 1 ? number : rc;
+        arena_release(&arena);
+    }
+    registry_release(&registry);
+    return rc;
+}
+
+int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
+                 struct err *err)
+{
+    char key[128];
+    key_name(plan->view, arch, key);
+    for (int i = 0; i < TRIES_MAX; i++) {
+        int rc = try_add(kv, key, plan, partitions, err);
+        if (rc != 0)
+            return rc;
+    }
+    return err_set(err, ERR_AWAY, "the registry of view %s changes all the time", plan->view);
+}
+
+static int try_promote(struct kv *kv, const char *key, const char *view, int number,
+                       struct err *err)
+{
+    struct registry registry;
+    int rc = watch(kv, key, view, &registry, err);
+    if (rc < 0)
+        return rc;
+    if (number < 1 || number > registry.count || !registry.versions[number - 1].running)
+        rc = err_set(err, ERR_USAGE, "version %d of view %s is not running; see: lk kappa status",
+                     number, view);
+    else if (registry.live == number)
+        rc = unwatch(kv, 1, err);
+    else {
+        struct arena arena = {0};
+        struct kv_args args = args_new(&arena, "HSET", key, NULL);
+        args_int(&args, "live", number);
+        rc =
+            fault_point("promote") ? err_set(err, ERR_AWAY, "fault: promote") : put(kv, &args, err);
+        arena_release(&arena);
+    }
+    registry_release(&registry);
+    return rc;
+}
+
+int registry_promote(struct kv *kv, const char *view, enum arch arch, int number, struct err *err)
+{
+    char key[128];
+    key_name(view, arch, key);
+    for (int i = 0; i < TRIES_MAX; i++) {
+        int rc = try_promote(kv, key, view, number, err);
+        if (rc != 0)
+            return rc < 0 ? rc : 0;
+    }
+    return err_set(err, ERR_AWAY, "the registry of view %s changes all the time", view);
+}
