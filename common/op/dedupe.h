@@ -3,7 +3,8 @@
  * An id is a duplicate if its stamp + horizon >= T. Every sighting sets the stamp to T (the
  * partition's largest event time, this event's included), also a duplicate's, else a crash would
  * change the answer (tests/model, row "first-sighting dedupe stamps"). State is a function of the
- * log's recent suffix: it is never stored, but rebuilt by folding again from `mark`.
+ * log's recent suffix: it is never stored, but rebuilt by folding again from `mark`. Ids beyond
+ * the horizon are swept when the table would grow, so memory is bounded by one horizon's ids.
  * Ids are kept as 128-bit XXH3 hashes of their bytes. Open value; one thread. */
 #ifndef LK_OP_DEDUPE_H
 #define LK_OP_DEDUPE_H
@@ -14,7 +15,6 @@ struct dedupe {
     int64_t horizon_ms; /* INT64_MAX: for ever (batch) */
     struct dedupe_slot *slots;
     size_t slot_mask, count;
-    int64_t swept_ms; /* T at the last sweep of stamps beyond the horizon */
 };
 
 struct dedupe_id {

@@ -1,0 +1,221 @@
+/* common/op/aggregate.c - five aggregates as rows of one table: how wide, and how slots combine.
+ *
+ * Everything is exact: int128 over scaled integers, and doubles only where order is all that
+ * counts (min, max), mapped to integers of the same order. The one rounding, an average's, is done
+ * once, at the end, by long division with a sticky bit. */
+#include "common/op/aggregate.h"
+
+#include <math.h>
+
+#include "common/op/filter.h"
+
+enum combine { ADD, LEAST, GREATEST };
+
+static const struct {
+    int slots;
+    enum combine combine;
+} KINDS[] = {
+    [AGG_COUNT] = {1, ADD},    [AGG_SUM] = {1, ADD}, [AGG_MIN] = {1, LEAST},
+    [AGG_MAX] = {1, GREATEST}, [AGG_AVG] = {2, ADD},
+};
+static const int128 NOTHING[] = {
+    [ADD] = 0, [LEAST] = SLOT_NOTHING_MIN, [GREATEST] = SLOT_NOTHING_MAX};
+
+void aggregate_zero(const struct plan *plan, int128 *slots)
+{
+    for (int i = 0; i < plan->value_count; i++) {
+        const struct value *value = &plan->values[i];
+        for (int s = 0; s < KINDS[value->kind].slots; s++)
+            slots[value->slot + s] = NOTHING[KINDS[value->kind].combine];
+    }
+}
+
+/* As unsigned: a partial that was tampered with in the store must not be undefined behaviour. */
+static inline void slot_add(int128 *slot, int128 value)
+{
+    *slot = (int128)((uint128)*slot + (uint128)value);
+}
+
+static inline void slot_combine(enum combine combine, int128 *slot, int128 value)
+{
+    if (combine == ADD)
+        slot_add(slot, value);
+    else if (combine == LEAST ? value < *slot : value > *slot)
+        *slot = value;
+}
+
+/* Bits of a double as an integer of the same order (sign and magnitude to two's complement); the
+ * mapping is its own inverse. */
+static int64_t order_bits(int64_t bits)
+{
+    return bits ^ ((bits >> 63) & INT64_MAX);
+}
+
+static int64_t double_to_order(double value)
+{
+    if (value == 0)
+        value = 0; /* -0.0 is 0.0 */
+    int64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return order_bits(bits);
+}
+
+static double order_to_double(int64_t order)
+{
+    int64_t bits = order_bits(order);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline int64_t column_value(const struct column *column, int row)
+{
+    return column->type == FIELD_DOUBLE ? double_to_order(column->f64[row]) : column->i64[row];
+}
+
+void aggregate_add(const struct plan *plan, int128 *slots, const struct columns *columns, int row)
+{
+    for (int i = 0; i < plan->value_count; i++) {
+        const struct value *value = &plan->values[i];
+        if (value->where && !filter_row(value->where, columns, row))
+            continue;
+        if (value->kind == AGG_COUNT) {
+            slots[value->slot]++;
+            continue;
+        }
+        const struct column *column = &columns->column[value->field];
+        if (!column->present[row])
+            continue;
+        slot_combine(KINDS[value->kind].combine, &slots[value->slot], column_value(column, row));
+        if (value->kind == AGG_AVG)
+            slots[value->slot + 1]++;
+    }
+}
+
+void aggregate_merge(const struct plan *plan, int128 *to, const int128 *from)
+{
+    for (int i = 0; i < plan->value_count; i++) {
+        const struct value *value = &plan->values[i];
+        for (int s = value->slot; s < value->slot + KINDS[value->kind].slots; s++)
+            slot_combine(KINDS[value->kind].combine, &to[s], from[s]);
+    }
+}
+
+/* One finished value of the field that was aggregated. */
+static void add_field_value(const struct field *field, int128 slot, struct buf *out)
+{
+    if (field->type == FIELD_DOUBLE)
+        buf_add_double(out, order_to_double((int64_t)slot));
+    else
+        buf_add_decimal(out, slot, field->type == FIELD_DECIMAL ? field->scale : 0);
+}
+
+static int128 power_of_ten(int exponent)
+{
+    int128 power = 1;
+    while (exponent-- > 0)
+        power *= 10;
+    return power;
+}
+
+static void finish_one(const struct plan *plan, const struct value *value, const int128 *slot,
+                       struct buf *out)
+{
+    const struct field *field = value->field >= 0 ? &plan->schema.fields[value->field] : NULL;
+    enum combine combine = KINDS[value->kind].combine;
+    if (value->kind == AGG_COUNT) {
+        buf_add_int128(out, slot[0]);
+    } else if (value->kind == AGG_AVG && slot[1] > 0) {
+        int scale = field->type == FIELD_DECIMAL ? field->scale : 0;
+        buf_add_double(out, int128_divide(slot[0], slot[1] * power_of_ten(scale)));
+    } else if (value->kind == AGG_AVG || (combine != ADD && slot[0] == NOTHING[combine])) {
+        buf_add_text(out, "null");
+    } else {
+        add_field_value(field, slot[0], out);
+    }
+}
+
+void aggregate_finish(const struct plan *plan, const int128 *slots, struct buf *out)
+{
+    for (int i = 0; i < plan->value_count; i++) {
+        const struct value *value = &plan->values[i];
+        if (i > 0)
+            buf_add_char(out, ',');
+        buf_add_char(out, '"');
+        buf_add_text(out, value->name);
+        buf_add_text(out, "\":");
+        finish_one(plan, value, &slots[value->slot], out);
+    }
+}
+
+void aggregate_encode(const struct plan *plan, const int128 *slots, struct buf *out)
+{
+    const char *comma = "";
+    for (int i = 0; i < plan->value_count; i++) {
+        const struct value *value = &plan->values[i];
+        enum combine combine = KINDS[value->kind].combine;
+        for (int s = value->slot; s < value->slot + KINDS[value->kind].slots; s++) {
+            buf_add_text(out, comma);
+            if (combine != ADD && slots[s] == NOTHING[combine])
+                buf_add_char(out, '-');
+            else
+                buf_add_int128(out, slots[s]);
+            comma = ",";
+        }
+    }
+}
+
+static bool decode_slot(enum combine combine, struct bytes text, int128 *slot)
+{
+    if (combine != ADD && bytes_equal(text, bytes_of("-"))) {
+        *slot = NOTHING[combine];
+        return true;
+    }
+    return bytes_to_int128(text, slot);
+}
+
+bool aggregate_decode(const struct plan *plan, struct bytes text, int128 *slots)
+{
+    const char *at = text.ptr, *end = text.ptr + text.len;
+    for (int i = 0; i < plan->value_count; i++) {
+        const struct value *value = &plan->values[i];
+        for (int s = value->slot; s < value->slot + KINDS[value->kind].slots; s++) {
+            bool last = s + 1 == plan->slots;
+            if (at > end)
+                return false;
+            const char *stop = last ? end : memchr(at, ',', (size_t)(end - at));
+            struct bytes piece = {at, stop ? (size_t)(stop - at) : 0};
+            if (!stop || !decode_slot(KINDS[value->kind].combine, piece, &slots[s]))
+                return false;
+            at = stop + 1;
+        }
+    }
+    return true;
+}
+
+/* The quotient is made bit by bit until it has 55 bits: 53 of the double, two to round by, and
+ * whatever is left over sticks to the second. No quotient of two int128 is near the subnormals. */
+double int128_divide(int128 numerator, int128 denominator)
+{
+    if (numerator == 0)
+        return 0;
+    uint128 over = numerator < 0 ? -(uint128)numerator : (uint128)numerator;
+    uint128 under = (uint128)denominator, quotient = over / under, rest = over % under;
+    const uint128 least = (uint128)1 << 54;
+    int exponent = 0;
+    for (; quotient < least; exponent--) {
+        rest <<= 1;
+        quotient = quotient << 1 | (rest >= under);
+        rest -= rest >= under ? under : 0;
+    }
+    bool sticky = rest != 0;
+    for (; quotient >= least << 1; exponent++) {
+        sticky |= quotient & 1;
+        quotient >>= 1;
+    }
+    unsigned tail = (unsigned)(quotient & 3);
+    uint64_t mantissa = (uint64_t)(quotient >> 2);
+    mantissa += tail == 3 || (tail == 2 && (sticky || (mantissa & 1)));
+    double magnitude = ldexp((double)mantissa, exponent + 2);
+    return numerator < 0 ? -magnitude : magnitude;
+}
