@@ -29,7 +29,7 @@ struct where {
     /* WHERE_COMPARE: */
     int field; /* column */
     enum where_op op;
-    int other_field; /* column of the same type and scale, or -1: compare with a literal */
+    int other_field;         /* column of the same type and scale, or -1: compare with a literal */
     struct literal *literal; /* OP_IN: literals of them; else one; OP_EXISTS: i64 1 or 0 */
     int literals;
 };
@@ -50,39 +50,43 @@ struct plan {
     const char *view;
     const char *directory; /* of the plan's file: tables are relative to it */
     struct schema schema;
-    int64_t out_of_order_ms;     /* B */
-    int64_t allowed_lateness_ms; /* L; PLAN_UNLIMITED */
-    int64_t max_ahead_ms;        /* PLAN_UNLIMITED where the plan does not say */
-    int64_t keep_ms;             /* PLAN_UNLIMITED where the plan does not say */
-    struct where *where;         /* NULL: every event; names scanned fields only */
-    const char *table;           /* look-up; NULL: none. A path that can be opened */
-    int lookup_on;               /* column */
+    int64_t out_of_order_ms;         /* B */
+    int64_t allowed_lateness_ms;     /* L; PLAN_UNLIMITED */
+    int64_t max_ahead_ms;            /* PLAN_UNLIMITED where the plan does not say */
+    int64_t keep_ms;                 /* PLAN_UNLIMITED where the plan does not say */
+    struct where *where;             /* NULL: every event; names scanned fields only */
+    const char *table;               /* look-up; NULL: none. A path that can be opened */
+    int lookup_on;                   /* column */
     const char *take[PLAN_TAKE_MAX]; /* names in the table; columns schema.scanned + i */
     int takes;
-    bool lookup_keep;    /* "missing": "keep": taken fields stay absent; else the event is filtered */
-    int dedupe_by;       /* column; -1: no dedupe */
+    bool lookup_keep; /* "missing": "keep": taken fields stay absent; else the event is filtered */
+    int dedupe_by;    /* column; -1: no dedupe */
     int64_t dedupe_horizon_ms;
     bool dedupe_partition; /* "dedupe_scope": "partition" */
     int key[PLAN_KEYS_MAX];
     int keys;
     enum window_kind window;
-    int64_t size_ms, hop_ms; /* tumbling: equal; none: 0 */
-    int64_t pane_ms;         /* gcd(size, hop) */
-    struct value values[PLAN_VALUES_MAX];
+    int64_t size_ms, hop_ms;              /* tumbling: equal; none: 0 */
+    int64_t pane_ms;                      /* gcd(size, hop) */
+    struct value values[PLAN_VALUES_MAX]; /* by name, so that equal json means equal partials */
     int value_count;
-    int slots;          /* int128 slots a partial has */
-    const char *json;   /* the plan, canonical (sorted members, compact) */
-    char hash[33];      /* 128-bit hash of json and of the table's bytes, in hexadecimal */
+    int slots;        /* int128 slots a partial has */
+    const char *json; /* the plan, canonical (sorted members, compact) */
+    char hash[33];    /* 128-bit hash of json and of the table's bytes, in hexadecimal */
 };
 
 /* Read and check a plan's file. On ERR_USAGE every mistake has been appended to mistakes, one a
  * line: "$.window.tumbling: found \"1x\", expected a duration such as 10s". The plan is owned:
  * plan_free. plan_parse does the same for text; directory is where its table would stand, and
- * with check_table false the table is neither looked for nor hashed (readers of a stored plan). */
+ * with check_table false the table is neither looked for nor hashed: the struct is the same but for
+ * hash, which then covers json alone (readers of a stored plan know its hash from the registry). */
 int plan_load(const char *path, struct plan **out, struct buf *mistakes, struct err *err);
 int plan_parse(struct bytes json, const char *directory, bool check_table, struct plan **out,
                struct buf *mistakes, struct err *err);
-void plan_free(struct plan *plan);
+void plan_free(struct plan *plan); /* NULL is fine */
+/* The mistakes of a plan's file as a JSON array of {"path", "found", "expected", "suggestion"},
+ * appended to json; 0 if there are none. */
+int plan_check(const char *path, struct buf *json, struct err *err);
 
 /* The plan in English, layer by layer, with its state, its reads and its warnings. */
 void plan_explain(const struct plan *plan, struct buf *out);
