@@ -45,6 +45,10 @@ int log_create_topic(struct log *log, const char *topic, int partitions, struct 
 /* Partitions of a topic, or ERR_ENV naming the topics that exist. */
 int log_partitions(struct log *log, const char *topic, struct err *err);
 
+/* Be the one producer of a topic until log_close: ERR_ENV names the pid that is it already. Appending
+ * does not demand it; it keeps two generators from mixing their events. */
+int log_claim(struct log *log, const char *topic, struct err *err);
+
 /* Append n records to a partition as one step; they get consecutive offsets from the returned
  * first one, and one log time. Returns the first offset, or a negative code (ERR_FULL: disk). */
 int64_t log_append(struct log *log, const char *topic, int partition, const struct log_record *records,
@@ -83,13 +87,14 @@ uint64_t log_record_hash(struct bytes key, struct bytes value);
 uint32_t log_murmur2(struct bytes key);
 int log_partition_of(struct bytes key, int partitions);
 
-/* What a filling fills; members as the functions above. */
+/* What a filling fills; members as the functions above; NULL where it is read only. */
 struct log_ops {
     const char *scheme;
     int (*open)(const char *where, bool create, void **handle, struct err *err);
     void (*close)(void *handle);
     int (*create_topic)(void *handle, const char *topic, int partitions, struct err *err);
     int (*partitions)(void *handle, const char *topic, struct err *err);
+    int (*claim)(void *handle, const char *topic, struct err *err);
     int64_t (*append)(void *handle, const char *topic, int partition, const struct log_record *records,
                       int n, struct err *err);
     int (*range)(void *handle, const char *topic, int partition, int64_t *first, int64_t *end,
