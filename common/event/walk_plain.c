@@ -19,7 +19,7 @@ static inline const char *strings_stop(struct strings *strings, const char *at, 
     return at;
 }
 
-#include "common/event/walk.h"
+#include "common/event/walk.inc"
 
 enum bad_reason walk_plain(struct walk *walk, struct bytes value)
 {
