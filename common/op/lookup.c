@@ -6,7 +6,6 @@
  * line ends inside quotes), names in the first record, an empty cell is absent. */
 #include "common/op/lookup.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -139,15 +138,21 @@ static bool csv_quoted(struct source *source, char *at, struct bytes *out)
     return at < source->end;
 }
 
+/* The cell of a quoted text; a mistake is reported at the line where it begins. */
+static int csv_quoted_cell(struct source *source, struct bytes *out)
+{
+    int line = source->line;
+    bool closed = csv_quoted(source, (char *)(uintptr_t)source->at, out);
+    if (closed && (source->at == source->end || strchr(",\r\n", *source->at)))
+        return 0;
+    source->line = line;
+    return mistake(source, closed ? "text behind a closing quote" : "a quote is not closed", NULL);
+}
+
 static int csv_cell(struct source *source, struct bytes *out)
 {
-    if (source->at < source->end && *source->at == '"') {
-        if (!csv_quoted(source, (char *)(uintptr_t)source->at, out))
-            return mistake(source, "a quote is not closed", NULL);
-        if (source->at < source->end && !strchr(",\r\n", *source->at))
-            return mistake(source, "text behind a closing quote", NULL);
-        return 0;
-    }
+    if (source->at < source->end && *source->at == '"')
+        return csv_quoted_cell(source, out);
     const char *begin = source->at;
     while (source->at < source->end && *source->at != ',' && *source->at != '\n')
         source->at++;
@@ -281,19 +286,14 @@ void lookup_close(struct lookup *lookup)
     free(lookup);
 }
 
-/* The text by which an event's value is looked up. A number's is made in scratch. */
-static struct bytes key_text(const struct field *field, const struct column *column, int row,
-                             struct buf *scratch)
+/* The text by which an event's value, a string or an int, is looked up; an int's is made in
+ * scratch. */
+static struct bytes key_text(const struct column *column, int row, struct buf *scratch)
 {
-    if (field->type == FIELD_STRING)
+    if (column->type == FIELD_STRING)
         return column->str[row];
     buf_clear(scratch);
-    if (field->type == FIELD_BOOL)
-        buf_add_text(scratch, column->i64[row] ? "true" : "false");
-    else if (field->type == FIELD_DOUBLE)
-        buf_add_double(scratch, column->f64[row]);
-    else
-        buf_add_decimal(scratch, column->i64[row], field->type == FIELD_DECIMAL ? field->scale : 0);
+    buf_add_int64(scratch, column->i64[row]);
     return buf_bytes(scratch);
 }
 
@@ -311,7 +311,6 @@ static void fill_row(const struct plan *plan, struct columns *columns, int row,
 int lookup_select(const struct lookup *lookup, struct columns *columns, uint16_t *sel, int n)
 {
     const struct plan *plan = lookup->plan;
-    const struct field *field = &plan->schema.fields[plan->lookup_on];
     const struct column *on = &columns->column[plan->lookup_on];
     struct buf scratch = {0};
     int kept = 0;
@@ -319,7 +318,7 @@ int lookup_select(const struct lookup *lookup, struct columns *columns, uint16_t
         int row = sel[i];
         const struct bytes *found = NULL;
         if (on->present[row])
-            found = map_get(&lookup->rows, key_text(field, on, row, &scratch));
+            found = map_get(&lookup->rows, key_text(on, row, &scratch));
         fill_row(plan, columns, row, found);
         sel[kept] = (uint16_t)row;
         kept += found || plan->lookup_keep;
