@@ -1,0 +1,308 @@
+/* workloads/oracle.c - see oracle.h: the definitions, asked of every event in order.
+ *
+ *   log ──> event_keep ──> events of each partition (kept)
+ *                            │  asked: positions, or an instant
+ *                            └─> one pass a partition: T, repeated?, late? ──> tallies ──> rows
+ * A pass is a straight loop over all events from the first one; nothing is carried from one
+ * question to the next. Windows are found by trying the starts that are multiples of the hop. */
+#include "workloads/oracle.h"
+
+#include <stdlib.h>
+
+#include "workloads/oracle_parts.h"
+
+enum { READ_WAIT_MS = 100 };
+#define NEVER INT64_MIN    /* as T and as a stamp */
+#define NO_FLOOR INT64_MIN /* as answer.h has it */
+
+int oracle_open(struct bytes plan_json, const char *directory, struct log *log, const char *topic,
+                struct oracle **out, struct err *err)
+{
+    struct oracle *oracle = mem_zero(1, sizeof *oracle);
+    oracle->log = log;
+    oracle->topic = mem_copy_string(topic);
+    map_init(&oracle->keys, sizeof(uint32_t));
+    int rc = rulebook_open(&oracle->book, plan_json, directory, err);
+    if (rc == 0)
+        rc = log_partitions(log, topic, err);
+    if (rc > 0) {
+        oracle->partitions = rc;
+        oracle->shards = mem_zero((size_t)rc, sizeof *oracle->shards);
+        for (int p = 0; p < rc; p++)
+            map_init(&oracle->shards[p].ids, sizeof(uint32_t));
+        rc = oracle_follow(oracle, err);
+    }
+    if (rc < 0) {
+        oracle_close(oracle);
+        return rc;
+    }
+    *out = oracle;
+    return 0;
+}
+
+void oracle_close(struct oracle *oracle)
+{
+    if (!oracle)
+        return;
+    for (int p = 0; p < oracle->partitions; p++) {
+        free(oracle->shards[p].events);
+        free(oracle->shards[p].amounts);
+        map_release(&oracle->shards[p].ids);
+    }
+    free(oracle->shards);
+    map_release(&oracle->keys);
+    rulebook_release(&oracle->book);
+    exact_release(&oracle->event);
+    buf_release(&oracle->text);
+    free(oracle->topic);
+    free(oracle);
+}
+
+static int read_shard(struct oracle *oracle, struct log_reader *reader, int partition, int64_t end,
+                      struct err *err)
+{
+    struct shard *shard = &oracle->shards[partition];
+    int rc = log_seek(reader, partition, shard->next, err);
+    while (rc >= 0 && shard->next < end) {
+        struct log_batch batch;
+        rc = log_read(reader, LOG_BATCH_MAX, READ_WAIT_MS, &batch, err);
+        for (int i = 0; i < rc; i++)
+            event_keep(oracle, shard, &batch, i);
+        if (rc > 0)
+            shard->next = batch.next;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int follow_shard(struct oracle *oracle, int partition, struct err *err)
+{
+    int64_t first, end;
+    int rc = log_range(oracle->log, oracle->topic, partition, &first, &end, err);
+    if (rc < 0)
+        return rc;
+    if (first > oracle->shards[partition].next)
+        return err_set(err, ERR_GONE,
+                       "the oracle needs all of topic %s, but partition %d begins at offset %lld "
+                       "now; give it the archive: --log archive:DIR",
+                       oracle->topic, partition, (long long)first);
+    if (end == oracle->shards[partition].next)
+        return 0;
+    struct log_reader *reader;
+    rc = log_reader_open(oracle->log, oracle->topic, &partition, 1, &reader, err);
+    if (rc < 0)
+        return rc;
+    rc = read_shard(oracle, reader, partition, end, err);
+    log_reader_close(reader);
+    return rc;
+}
+
+int oracle_follow(struct oracle *oracle, struct err *err)
+{
+    int rc = 0;
+    for (int p = 0; p < oracle->partitions && rc == 0; p++)
+        rc = follow_shard(oracle, p, err);
+    return rc;
+}
+
+int oracle_partitions(const struct oracle *oracle)
+{
+    return oracle->partitions;
+}
+
+int64_t oracle_end(const struct oracle *oracle, int partition)
+{
+    return oracle->shards[partition].next;
+}
+
+void oracle_plant(struct oracle *oracle, const char *bug)
+{
+    oracle->bug_late = bug && strcmp(bug, "late") == 0;
+    oracle->bug_floor = bug && strcmp(bug, "floor") == 0;
+    oracle->bug_avg = bug && strcmp(bug, "avg") == 0;
+}
+
+/* What is asked of one partition. */
+struct pass {
+    int64_t next;     /* the late rule and the horizon, for offsets below it */
+    int64_t boundary; /* neither, for offsets below it */
+    int64_t due_ns;   /* events due later do not exist */
+    struct map *rows; /* (window, key) -> a tally a value */
+    int64_t *stamps;  /* an id -> T when it was last seen, or NEVER */
+    int64_t T_ms;
+    struct counters counters; /* of the events below next */
+};
+
+/* Rows of windows that begin below T - keep are not served any more. */
+static int64_t floor_at(const struct oracle *oracle, int64_t T_ms)
+{
+    int64_t floor;
+    const struct rulebook *book = &oracle->book;
+    bool none = book->keep_ms == UNLIMITED || book->size_ms == 0 || T_ms == NEVER;
+    if (none || oracle->bug_floor || __builtin_sub_overflow(T_ms, book->keep_ms, &floor))
+        return NO_FLOOR;
+    return floor;
+}
+
+/* Does the window [start, start + size) still take events when time has come to T? */
+static bool window_takes(const struct oracle *oracle, int64_t start, int64_t T_ms)
+{
+    const struct rulebook *book = &oracle->book;
+    if (book->size_ms == 0)
+        return true;
+    if (start < floor_at(oracle, T_ms))
+        return false;
+    if (book->lateness_ms == UNLIMITED)
+        return true;
+    int64_t lateness_ms = oracle->bug_late ? 0 : book->lateness_ms;
+    return (int128)start + book->size_ms + book->out_of_order_ms + lateness_ms > T_ms;
+}
+
+static void add_to_row(const struct oracle *oracle, struct pass *pass, int64_t start,
+                       const struct happening *event, const int64_t *amounts)
+{
+    int64_t name[2] = {start, event->key};
+    struct bytes bytes = {(const char *)name, sizeof name};
+    struct tally *tallies = map_put(pass->rows, bytes, NULL);
+    tally_add(&oracle->book, tallies, event, amounts);
+}
+
+/* The largest multiple of hop that is not above time. */
+static int64_t last_start(int64_t time_ms, int64_t hop_ms)
+{
+    int64_t rest = time_ms % hop_ms;
+    return time_ms - (rest < 0 ? rest + hop_ms : rest);
+}
+
+/* Add the event to each of its windows that takes it (all: to each). How many would take it? */
+static int add_to_windows(const struct oracle *oracle, struct pass *pass, bool add, bool all,
+                          const struct happening *event, const int64_t *amounts)
+{
+    const struct rulebook *book = &oracle->book;
+    int taking = 0;
+    int64_t start = book->size_ms ? last_start(event->time_ms, book->hop_ms) : 0;
+    do {
+        bool takes = window_takes(oracle, start, pass->T_ms);
+        taking += takes;
+        if (add && (takes || all))
+            add_to_row(oracle, pass, start, event, amounts);
+        start -= book->hop_ms;
+    } while (book->size_ms && event->time_ms - start < book->size_ms);
+    return taking;
+}
+
+/* A good event: is it repeated, is it late, and where does it go? */
+static void fold_good(const struct oracle *oracle, struct pass *pass, const struct happening *event,
+                      const int64_t *amounts)
+{
+    bool seen = false, repeated = false;
+    if (oracle->book.dedupe_by >= 0) {
+        int64_t *stamp = &pass->stamps[event->id];
+        seen = *stamp != NEVER;
+        repeated = seen && (int128)*stamp + oracle->book.horizon_ms >= pass->T_ms;
+        *stamp = pass->T_ms;
+    }
+    bool batch = event->offset < pass->boundary;
+    bool dropped = batch ? seen : repeated;
+    int taking = add_to_windows(oracle, pass, !dropped, batch, event, amounts);
+    if (event->offset >= pass->next)
+        return;
+    if (repeated)
+        pass->counters.duplicate++;
+    else if (taking == 0)
+        pass->counters.late++;
+    else
+        pass->counters.folded++;
+}
+
+static void run_pass(const struct oracle *oracle, const struct shard *shard, struct pass *pass)
+{
+    int64_t end = pass->next > pass->boundary ? pass->next : pass->boundary;
+    pass->T_ms = NEVER;
+    pass->stamps = mem_alloc((shard->ids.count + 1) * sizeof *pass->stamps);
+    for (size_t i = 0; i < shard->ids.count; i++)
+        pass->stamps[i] = NEVER;
+    for (size_t i = 0; i < shard->count && shard->events[i].offset < end; i++) {
+        const struct happening *event = &shard->events[i];
+        if (event->due_ns > pass->due_ns)
+            continue;
+        bool counted = event->offset < pass->next;
+        pass->counters.read += counted;
+        pass->counters.bad += counted && event->fate == FATE_BAD;
+        pass->counters.filtered += counted && event->fate == FATE_FILTERED;
+        if (event->fate != FATE_BAD && event->time_ms > pass->T_ms)
+            pass->T_ms = event->time_ms;
+        if (event->fate == FATE_GOOD)
+            fold_good(oracle, pass, event, &shard->amounts[i * (size_t)oracle->book.value_count]);
+    }
+    free(pass->stamps);
+}
+
+/* The tallies that are not below the floor, as rows in order. */
+static void finish_rows(const struct oracle *oracle, const struct map *rows, struct answer *out)
+{
+    int64_t floor = answer_floor(out);
+    struct buf text = {0};
+    for (size_t i = 0; i < rows->count; i++) {
+        struct bytes bytes, key;
+        const struct tally *tallies = map_at(rows, i, &bytes);
+        int64_t name[2];
+        memcpy(name, bytes.ptr, sizeof name);
+        if (name[0] < floor)
+            continue;
+        map_at(&oracle->keys, (size_t)name[1], &key);
+        buf_clear(&text);
+        buf_add_text(&text, "");
+        tally_finish(&oracle->book, tallies, oracle->bug_avg, &text);
+        answer_add(out, name[0], key, buf_bytes(&text));
+    }
+    buf_release(&text);
+    answer_sort(out);
+}
+
+static void ask(struct oracle *oracle, const struct answer_part *parts, int64_t due_ns,
+                struct answer *out)
+{
+    struct map rows;
+    int values = oracle->book.value_count;
+    map_init(&rows, (size_t)(values ? values : 1) * sizeof(struct tally));
+    answer_init(out, oracle->partitions);
+    for (int p = 0; p < oracle->partitions; p++) {
+        struct pass pass = {.due_ns = due_ns, .rows = &rows};
+        pass.next = parts ? parts[p].next : 0;
+        pass.boundary = parts ? parts[p].boundary : INT64_MAX;
+        run_pass(oracle, &oracle->shards[p], &pass);
+        struct answer_part *part = &out->parts[p];
+        if (parts)
+            *part = parts[p];
+        part->next = parts ? parts[p].next : oracle->shards[p].next;
+        part->read = true;
+        part->T_ms = pass.T_ms;
+        part->floor_ms = floor_at(oracle, pass.T_ms);
+        part->counters = pass.counters;
+    }
+    finish_rows(oracle, &rows, out);
+    map_release(&rows);
+}
+
+int oracle_contract(struct oracle *oracle, const struct answer_part *parts, struct answer *out,
+                    struct err *err)
+{
+    for (int p = 0; p < oracle->partitions; p++) {
+        int64_t end = oracle->shards[p].next;
+        int64_t asked = parts[p].next > parts[p].boundary ? parts[p].next : parts[p].boundary;
+        if (asked > end)
+            return err_set(err, ERR_GONE,
+                           "partition %d of topic %s was read up to %lld, and the view claims "
+                           "%lld: it was made of another log",
+                           p, oracle->topic, (long long)end, (long long)asked);
+    }
+    ask(oracle, parts, INT64_MAX, out);
+    return 0;
+}
+
+int oracle_truth(struct oracle *oracle, int64_t due_ns, struct answer *out, struct err *err)
+{
+    (void)err;
+    ask(oracle, NULL, due_ns, out);
+    return 0;
+}
