@@ -154,11 +154,23 @@ static bool same_as_json(struct agree *agree, const json_t *json, struct raw_val
                        (struct bytes){json_string_value(json), json_string_length(json)});
 }
 
+/* jansson 2.14 overlooks a zero byte right behind a number, true, false or null (it takes the byte
+ * put back for the end of its buffer); no JSON text has a zero byte, so that needs no second
+ * opinion. */
+static json_t *load(struct bytes line, json_error_t *error)
+{
+    if (memchr(line.ptr, 0, line.len)) {
+        *error = (json_error_t){.text = "a zero byte"};
+        return NULL;
+    }
+    return json_loadb(line.ptr, line.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
+}
+
 static enum agree_verdict against_json(struct agree *agree, struct bytes line,
                                        const struct said *said)
 {
     json_error_t error;
-    json_t *json = json_loadb(line.ptr, line.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    json_t *json = load(line, &error);
     enum bad_reason want = !json ? BAD_JSON : json_is_object(json) ? BAD_NOT : BAD_NOT_OBJECT;
     enum agree_verdict verdict = json ? AGREE_TAKEN : AGREE_REFUSED;
     if (!json && (json_error_code(&error) == json_error_numeric_overflow ||
