@@ -103,6 +103,8 @@ static bool decode_tail(struct pos *pos, struct bytes text)
 {
     struct bytes offset, time, hash;
     int128 wide;
+    if (text.len == 0)
+        return true; /* nothing was folded */
     if (!next_piece(&text, &offset) || !next_piece(&text, &time) || !next_piece(&text, &hash) ||
         !bytes_to_int64(offset, &pos->tail_offset) || !bytes_to_int64(time, &pos->tail_time_ms) ||
         !bytes_to_int128(hash, &wide))

@@ -11,6 +11,7 @@
 #ifndef LK_STORE_POS_H
 #define LK_STORE_POS_H
 
+#include "common/base/arena.h"
 #include "common/op/counters.h"
 #include "common/op/window.h"
 #include "common/store/kv.h"

@@ -1,0 +1,269 @@
+/* common/run/job.c - the sink of speed and kappa: when to commit, to look, to evict; what to do on
+ * a loss. See job.h and job_parts.h. */
+#include "common/run/job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/stop.h"
+#include "common/run/job_parts.h"
+
+enum { LOOK_MS = 1000, CHANGED_CELLS_MAX = 20000, RETRY_MS = 50 };
+
+int job_open(const struct plan *plan, const struct job_options *options, struct job **out,
+             struct err *err)
+{
+    struct kv *kv;
+    int rc = kv_open(options->view_uri, &kv, err);
+    if (rc < 0)
+        return rc;
+    struct job *job = mem_zero(1, sizeof *job);
+    job->plan = plan;
+    job->options = *options;
+    job->kv = kv;
+    registry_version_name(options->arch, options->version, job->version);
+    *out = job;
+    return 0;
+}
+
+void job_stats(const struct job *job, struct job_stats *out)
+{
+    *out = job->stats;
+    kv_traffic(job->kv, &out->sent_bytes, &out->received_bytes);
+}
+
+void job_close(struct job *job)
+{
+    if (!job)
+        return;
+    for (int i = 0; i < job->count; i++) {
+        free(job->slots[i].cuts);
+        map_release(&job->slots[i].fields);
+    }
+    free(job->slots);
+    kv_close(job->kv);
+    arena_release(&job->arena);
+    free(job);
+}
+
+/* ---- losses ---- */
+
+static bool out_of_patience(struct job *job)
+{
+    int64_t now = clock_mono_ns();
+    if (job->trouble_since_ns == 0)
+        job->trouble_since_ns = now;
+    return now - job->trouble_since_ns > (int64_t)job->options.patience_ms * 1000000;
+}
+
+/* The connection is lost: whether Redis went back in time is unknown, so all memory goes. */
+static int reconnect(struct job *job, struct err *err)
+{
+    job->in_flight = job->looking = job->full = false;
+    job->stats.reconnects++;
+    for (int i = 0; i < job->count; i++)
+        if (job->slots[i].state == SLOT_HELD)
+            slot_drop(job, &job->slots[i], SLOT_OUT);
+    for (;;) {
+        struct err cause = {0};
+        fault_point("reconnect");
+        int rc = kv_reconnect(job->kv, &cause);
+        if (rc == 0)
+            rc = job_take_all(job, &cause);
+        if (rc == 0)
+            return 0;
+        if (rc != ERR_AWAY || out_of_patience(job) || stop_asked()) {
+            if (err)
+                *err = cause;
+            return rc;
+        }
+        clock_sleep_ms(RETRY_MS);
+    }
+}
+
+/* Turns the loss of a connection into a new one; other codes pass. */
+static int mend(struct job *job, int rc, struct err *err)
+{
+    if (rc != ERR_AWAY)
+        return rc;
+    err_clear(err);
+    rc = reconnect(job, err);
+    if (rc == 0)
+        job->trouble_since_ns = 0;
+    return rc;
+}
+
+static int still_something_held(const struct job *job, struct err *err)
+{
+    for (int i = 0; i < job->count; i++)
+        if (job->slots[i].state != SLOT_LOST)
+            return 0;
+    return err_set(
+        err, ERR_LOST,
+        "every partition of this worker was taken by another; nothing was written since. "
+        "Start it again only if the other one is to stop");
+}
+
+/* ---- when ---- */
+
+static bool any_dirty(const struct job *job)
+{
+    for (int i = 0; i < job->count; i++)
+        if (slot_dirty(job, &job->slots[i]))
+            return true;
+    return false;
+}
+
+static bool much_changed(const struct job *job)
+{
+    size_t changed = 0;
+    for (int i = 0; i < job->count; i++)
+        changed += job->slots[i].state == SLOT_HELD ? job->slots[i].fold->cells.changed_count : 0;
+    return changed > CHANGED_CELLS_MAX;
+}
+
+static bool cut_due(const struct job *job)
+{
+    if (job->options.arch != ARCH_LAMBDA)
+        return false;
+    int64_t now = clock_mono_ns();
+    for (int i = 0; i < job->count; i++) {
+        const struct slot *slot = &job->slots[i];
+        if (slot->state == SLOT_HELD && !slot->waiting &&
+            slot->fold->next > (int64_t)slot->fold->part &&
+            now - slot->cut_at_ns >= (int64_t)job->options.span_ms * 1000000)
+            return true;
+    }
+    return false;
+}
+
+/* A cut is a commit of its own even where nothing else is new. */
+static void ask_cuts(struct job *job)
+{
+    for (int i = 0; i < job->count; i++)
+        if (job->slots[i].fold->next > (int64_t)job->slots[i].fold->part)
+            job->slots[i].news = true;
+}
+
+static bool is_clean(const struct cell *cell, void *context)
+{
+    const struct job *job = context;
+    return !(cell->state & CELL_DIRTY) && !(job->in_flight && cell->sent == job->number);
+}
+
+/* Only clean, answered cells leave memory. */
+static void evict(struct job *job)
+{
+    size_t limit = (size_t)(job->options.memory_bytes / job->count);
+    for (int i = 0; i < job->count; i++) {
+        struct fold *fold = job->slots[i].fold;
+        if (job->slots[i].state != SLOT_HELD || cells_bytes(&fold->cells) <= limit)
+            continue;
+        fault_point("evict");
+        if (cells_evict(&fold->cells, is_clean, job) > 0)
+            fold->evicted = true;
+    }
+}
+
+/* ---- the sink ---- */
+
+static int job_begin(void *state, struct task *task, struct err *err)
+{
+    struct job *job = state;
+    job->task = task;
+    job->count = task->count;
+    job->slots = mem_zero((size_t)task->count, sizeof *job->slots);
+    for (int i = 0; i < task->count; i++) {
+        job->slots[i].partition = task->partitions[i];
+        job->slots[i].fold = &task->folds[i];
+        task->paused[i] = true;
+        map_init(&job->slots[i].fields, sizeof(struct slot_field));
+    }
+    job->looked_at_ns = clock_mono_ns();
+    int rc = mend(job, job_take_all(job, err), err);
+    return rc < 0 ? rc : still_something_held(job, err);
+}
+
+static int full_for_too_long(struct job *job, struct err *err)
+{
+    if (!job->full || !out_of_patience(job))
+        return 0;
+    return err_set(
+        err, ERR_FULL,
+        "Redis is full (maxmemory) and nothing below the floor is left to unlink; nothing "
+        "was lost: give it more memory (redis-cli CONFIG SET maxmemory ...), then start "
+        "this worker again");
+}
+
+/* One thing that is due: take the answer, send a commit, look. */
+static int act(struct job *job, struct err *err)
+{
+    if (job->in_flight || job->looking)
+        return kv_ready(job->kv, 0) ? job_answer(job, err) : 0;
+    int rc = full_for_too_long(job, err);
+    if (rc < 0)
+        return rc;
+    int64_t since_ms = (clock_mono_ns() - job->sent_at_ns) / 1000000;
+    bool cut = cut_due(job);
+    bool due = since_ms >= job->options.commit_ms || much_changed(job);
+    if (cut)
+        ask_cuts(job);
+    if (due && any_dirty(job))
+        return job_send(job, cut, err);
+    if ((clock_mono_ns() - job->looked_at_ns) / 1000000 >= LOOK_MS)
+        return job_send_look(job, err);
+    return 0;
+}
+
+static int job_tick(void *state, struct task *task, struct err *err)
+{
+    (void)task;
+    struct job *job = state;
+    int rc = mend(job, act(job, err), err);
+    if (rc == 0)
+        evict(job);
+    return rc < 0 ? rc : still_something_held(job, err);
+}
+
+static bool any_lost(const struct job *job)
+{
+    return job->stats.lost > 0;
+}
+
+/* Commit the rest, with a cut, and wait for each answer. */
+static int commit_rest(struct job *job, struct err *err)
+{
+    int rc = job->in_flight || job->looking ? job_answer(job, err) : 0;
+    if (rc == 0 && job->options.arch == ARCH_LAMBDA)
+        ask_cuts(job);
+    while (rc == 0 && any_dirty(job)) {
+        rc = full_for_too_long(job, err);
+        if (rc == 0)
+            rc = job_send(job, true, err);
+        if (rc == 0)
+            rc = job_answer(job, err);
+        if (job->full)
+            clock_sleep_ms(RETRY_MS);
+    }
+    return rc;
+}
+
+static int job_end(void *state, struct task *task, struct err *err)
+{
+    (void)task;
+    struct job *job = state;
+    int rc = commit_rest(job, err);
+    if (rc == ERR_AWAY) {
+        rc = mend(job, rc, err);
+        return rc < 0 ? rc : 1; /* memory was dropped: fold again what was not committed */
+    }
+    if (rc == 0 && any_lost(job))
+        rc =
+            err_set(err, ERR_LOST, "%lld partitions were taken by another worker; the rest is done",
+                    (long long)job->stats.lost);
+    return rc;
+}
+
+const struct task_sink job_sink = {.begin = job_begin, .tick = job_tick, .end = job_end};

@@ -1,0 +1,60 @@
+/* common/run/job.h - the sink of speed and kappa: take, commit, and all that can go wrong between.
+ *
+ * The protocol of design.md section 7, model-checked in tests/model/store.pml and handover.pml: the
+ * fault points carry the names of the models' steps. One connection, one commit in flight, over all
+ * the worker's partitions. The assignment is static: a worker keeps taking its partitions, also
+ * after any reconnect, until it sees on a living connection that another worker has put its own
+ * token: then it says so and drops the partition (with two workers at once exactly one goes on).
+ * Opaque; a task's thread. */
+#ifndef LK_RUN_JOB_H
+#define LK_RUN_JOB_H
+
+#include "common/run/task.h"
+#include "common/store/registry.h"
+
+struct job_options {
+    const char *view_uri;
+    enum arch arch;
+    int version;
+    int commit_ms;        /* between commits; never shorter than the last one took */
+    int span_ms;          /* lambda: a cut at least this often */
+    int64_t memory_bytes; /* that the folds' cells may take together */
+    int patience_ms;      /* how long Redis may be away or full before we give up */
+};
+
+struct job_stats {
+    int64_t commits, cells, aborted, reconnects, lost;
+    int64_t sent_bytes, received_bytes;
+    int64_t commit_us_max;
+};
+
+struct job;
+int job_open(const struct plan *plan, const struct job_options *options, struct job **out,
+             struct err *err);
+void job_stats(const struct job *job, struct job_stats *out);
+void job_close(struct job *job);
+extern const struct task_sink job_sink; /* state: struct job */
+
+/* A whole worker process: the plan's job over some partitions, on `workers` threads that share them
+ * out. until_end: stop at the ends that the log has now. Returns 0, ERR_INTERRUPTED, or why it
+ * ended. */
+struct worker_options {
+    const struct plan *plan;
+    const char *log_uri, *topic;
+    const int *partitions; /* NULL: all */
+    int count;
+    int workers;
+    bool until_end;
+    struct job_options job;
+};
+struct worker_result {
+    int64_t events, bytes, wall_ns;
+    struct job_stats stats;
+};
+int worker_run(const struct worker_options *options, struct worker_result *result, struct err *err);
+/* The same with the log already open, the partitions given and the ends known (until NULL: none).
+ */
+int worker_run_on(const struct worker_options *options, struct log *log, const int64_t *until,
+                  struct worker_result *result, struct err *err);
+
+#endif

@@ -1,0 +1,570 @@
+/* common/run/job_commit.c - one MULTI/EXEC over all dirty partitions, and its answer.
+ *
+ *   first touch   cells that are not known yet are read and merged, on the commit's connection,
+ * behind the WATCH that the answer before has armed EXEC          for each dirty slot: index,
+ * cells, bad events, unlinks below what is committed, pos behind it     WATCH and HGETALL of every
+ * slot held, for the next commit: one round trip in all (model: PEND becomes EXEC_COMMIT;
+ * ANSWERED.) */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/op/aggregate.h"
+#include "common/run/job_parts.h"
+
+enum { UNLINKS_MAX = 2000 };
+
+static int64_t floor_of(const struct job *job, const struct slot *slot)
+{
+    return window_floor(job->plan, slot->fold->T_ms);
+}
+
+bool slot_dirty(const struct job *job, const struct slot *slot)
+{
+    (void)job;
+    return slot->state == SLOT_HELD &&
+           (slot->news || slot->unlink_due || (!slot->waiting && slot->fold->next > slot->next));
+}
+
+/* ---- first touch ---- */
+
+static char *cell_key(struct job *job, const struct slot *slot, uint64_t part,
+                      struct cell_field cell)
+{
+    struct buf field = {0};
+    window_encode(job->plan, cell, &field);
+    char *key = key_cells(&job->arena, job->plan->view, job->version, slot->partition,
+                          part_name(job, &job->arena, part), field.ptr);
+    buf_release(&field);
+    return key;
+}
+
+static struct bytes cell_json(struct job *job, const struct cell *cell)
+{
+    struct buf json = {0};
+    cells_key_json(job->plan, cell->key, &json);
+    struct bytes copy = arena_bytes(&job->arena, buf_bytes(&json));
+    buf_release(&json);
+    return copy;
+}
+
+static int merge_base(struct job *job, struct cell *cell, const struct kv_reply *reply,
+                      struct err *err)
+{
+    int128 base[PLAN_VALUES_MAX * 2];
+    cell->state &= ~(uint32_t)CELL_UNREAD;
+    if (reply->type == KV_NIL)
+        return 0;
+    if (reply->type != KV_TEXT || !aggregate_decode(job->plan, reply->text, base))
+        return err_set(err, ERR_DATA, "a cell of view %s holds \"%.*s\", which lk did not write",
+                       job->plan->view, (int)reply->text.len,
+                       reply->text.ptr ? reply->text.ptr : "");
+    aggregate_merge(job->plan, cell->slots, base);
+    return 0;
+}
+
+/* Read what changed cells hold in the store and merge it in. */
+static int touch_first(struct job *job, struct err *err)
+{
+    struct cell **unread = NULL;
+    size_t count = 0, capacity = 0;
+    for (int i = 0; i < job->count; i++) {
+        struct slot *slot = &job->slots[i];
+        for (size_t k = 0; slot_dirty(job, slot) && k < slot->fold->cells.changed_count; k++) {
+            struct cell *cell = cells_changed_at(&slot->fold->cells, k);
+            if (!(cell->state & CELL_UNREAD))
+                continue;
+            if (count == capacity) {
+                capacity = capacity ? capacity * 2 : 256;
+                unread = mem_grow(unread, capacity * sizeof *unread);
+            }
+            unread[count++] = cell;
+            struct bytes args[] = {bytes_of("HGET"),
+                                   bytes_of(cell_key(job, slot, cell->part, cell->field)),
+                                   cell_json(job, cell)};
+            kv_command(job->kv, args, 3);
+        }
+    }
+    struct kv_reply *replies;
+    int rc = count ? kv_roundtrip(job->kv, &replies, err) : 0;
+    for (size_t k = 0; rc >= 0 && k < count; k++)
+        rc = merge_base(job, unread[k], &replies[k], err);
+    free(unread);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- building the EXEC ---- */
+
+static void queue(struct job *job, struct kv_args *args)
+{
+    args_queue(args, job->kv);
+    job->queued++;
+}
+
+static void queue_index(struct job *job, const struct slot *slot, uint64_t part, const char *field)
+{
+    struct kv_args args = args_new(&job->arena, "SADD",
+                                   key_part(&job->arena, job->plan->view, job->version,
+                                            slot->partition, part_name(job, &job->arena, part)),
+                                   field, NULL);
+    queue(job, &args);
+}
+
+/* The HSET under way for one (part, field). */
+struct group {
+    struct kv_args args;
+    bool begun;
+};
+
+static struct group *group_of(struct job *job, struct slot *slot, struct map *groups,
+                              const struct cell *cell)
+{
+    struct {
+        uint64_t part;
+        struct cell_field field;
+    } name = {cell->part, cell->field};
+    struct group *group = map_put(groups, (struct bytes){(const char *)&name, sizeof name}, NULL);
+    if (group->begun)
+        return group;
+    group->begun = true;
+    group->args = args_new(&job->arena, "HSET", cell_key(job, slot, cell->part, cell->field), NULL);
+    struct slot_field *field = slot_field_at(slot, cell->part, cell->field);
+    if (!field->added) {
+        struct buf text = {0};
+        window_encode(job->plan, cell->field, &text);
+        queue_index(job, slot, cell->part, text.ptr);
+        buf_release(&text);
+    }
+    return group;
+}
+
+static void queue_cells(struct job *job, struct slot *slot)
+{
+    struct cells *cells = &slot->fold->cells;
+    struct map groups;
+    struct buf partial = {0};
+    map_init(&groups, sizeof(struct group));
+    for (size_t k = 0; k < cells->changed_count; k++) {
+        struct cell *cell = cells_changed_at(cells, k);
+        struct group *group = group_of(job, slot, &groups, cell);
+        args_add(&group->args, cell_json(job, cell));
+        buf_clear(&partial);
+        aggregate_encode(job->plan, cell->slots, &partial);
+        args_add(&group->args, buf_bytes(&partial));
+        cell->state &= ~(uint32_t)CELL_DIRTY;
+        cell->sent = job->number;
+        job->stats.cells++;
+    }
+    for (size_t i = 0; i < groups.count; i++)
+        queue(job, &((struct group *)map_at(&groups, i, NULL))->args);
+    cells_changed_clear(cells);
+    buf_release(&partial);
+    map_release(&groups);
+}
+
+static void queue_bad(struct job *job, struct slot *slot)
+{
+    const struct fold *fold = slot->fold;
+    slot->sent_bad = fold->bad_count;
+    if (fold->bad_count == 0)
+        return;
+    queue_index(job, slot, fold->part, "bad");
+    struct kv_args args =
+        args_new(&job->arena, "HSET",
+                 key_cells(&job->arena, job->plan->view, job->version, slot->partition,
+                           part_name(job, &job->arena, fold->part), "bad"),
+                 NULL);
+    for (size_t k = 0; k < fold->bad_count; k++) {
+        char offset[24];
+        snprintf(offset, sizeof offset, "%lld", (long long)fold->bad[k].offset);
+        args_pair(&args, offset, fold->bad[k].reason);
+    }
+    queue(job, &args);
+}
+
+static bool below(const struct job *job, const struct slot *slot, const struct slot_field *field)
+{
+    if (field->gone || !field->added)
+        return false;
+    if (job->options.arch == ARCH_LAMBDA && (int64_t)field->part < slot->from)
+        return true;
+    int64_t first, last;
+    window_range(job->plan, field->cell, &first, &last);
+    return job->plan->window != WINDOW_NONE && last < slot->floor_ms;
+}
+
+static void queue_unlink(struct job *job, const struct slot *slot, const struct slot_field *field)
+{
+    struct buf text = {0};
+    window_encode(job->plan, field->cell, &text);
+    struct kv_args unlink =
+        args_new(&job->arena, "UNLINK", cell_key(job, slot, field->part, field->cell), NULL);
+    queue(job, &unlink);
+    struct kv_args index =
+        args_new(&job->arena, "SREM",
+                 key_part(&job->arena, job->plan->view, job->version, slot->partition,
+                          part_name(job, &job->arena, field->part)),
+                 text.ptr, NULL);
+    queue(job, &index);
+    buf_release(&text);
+}
+
+/* Whole spans below the committed from: their bad events and indexes, and their cuts in pos. */
+static void queue_old_spans(struct job *job, struct slot *slot)
+{
+    int kept = 0;
+    for (int i = 0; i < slot->cut_count; i++) {
+        if (slot->cuts[i] >= slot->from) {
+            slot->cuts[kept++] = slot->cuts[i];
+            continue;
+        }
+        const char *part = part_name(job, &job->arena, (uint64_t)slot->cuts[i]);
+        const char *view = job->plan->view;
+        struct kv_args unlink = args_new(
+            &job->arena, "UNLINK", key_part(&job->arena, view, job->version, slot->partition, part),
+            key_cells(&job->arena, view, job->version, slot->partition, part, "bad"), NULL);
+        queue(job, &unlink);
+        slot->cuts_changed = true;
+    }
+    slot->cut_count = kept;
+}
+
+/* Deletion below what is *committed*: never in the commit that raises floor or from. */
+static void queue_unlinks(struct job *job, struct slot *slot)
+{
+    if (!slot->unlink_due)
+        return;
+    fault_point("unlink");
+    int unlinked = 0;
+    bool all = true;
+    for (size_t i = 0; i < slot->fields.count; i++) {
+        struct slot_field *field = map_at(&slot->fields, i, NULL);
+        if (!below(job, slot, field))
+            continue;
+        if (unlinked == UNLINKS_MAX) {
+            all = false;
+            break;
+        }
+        queue_unlink(job, slot, field);
+        field->deleting = true;
+        unlinked++;
+    }
+    if (all && job->options.arch == ARCH_LAMBDA)
+        queue_old_spans(job, slot);
+    slot->unlink_due = !all;
+}
+
+static void queue_pos(struct job *job, struct slot *slot)
+{
+    const struct fold *fold = slot->fold;
+    struct kv_args args =
+        args_new(&job->arena, "HSET",
+                 key_pos(&job->arena, job->plan->view, job->version, slot->partition), NULL);
+    slot->sent_next = fold->next;
+    slot->sent_floor_ms = floor_of(job, slot);
+    slot->sent_from = slot->previous_boundary > slot->from ? slot->previous_boundary : slot->from;
+    slot->sent_counters = fold->counters;
+    slot->sent_cuts = slot->cuts_changed;
+    args_int(&args, "next", slot->sent_next);
+    args_int(&args, "T", fold->T_ms);
+    args_int(&args, "mark", fold_mark(fold));
+    args_int(&args, "floor", slot->sent_floor_ms);
+    args_int(&args, "from", slot->sent_from);
+    if (slot->cuts_changed)
+        args_cuts(&args, slot->cuts, slot->cut_count);
+    struct buf text = {0};
+    counters_encode(&fold->counters, &text);
+    args_pair(&args, "counters", text.ptr);
+    buf_clear(&text);
+    if (fold->tail_offset >= 0)
+        buf_printf(&text, "%lld,%lld,%llu", (long long)fold->tail_offset,
+                   (long long)fold->tail_time_ms, (unsigned long long)fold->tail_hash);
+    args_pair(&args, "tail", text.len ? text.ptr : "");
+    buf_release(&text);
+    queue(job, &args);
+    slot->cuts_changed = slot->news = false;
+}
+
+static void make_cut(struct slot *slot)
+{
+    struct fold *fold = slot->fold;
+    if (fold->next <= (int64_t)fold->part)
+        return;
+    slot_add_cut(slot, fold->next);
+    fold->part = (uint64_t)fold->next;
+    fold->known_from_ms = INT64_MIN; /* the new span has no cells yet */
+    fold->evicted = false;
+}
+
+void job_queue_watch(struct job *job)
+{
+    struct kv_args watch = args_new(&job->arena, "WATCH", NULL);
+    if (bug_planted("skip-fence"))
+        watch = args_new(&job->arena, "PING", NULL);
+    for (int i = 0; i < job->count; i++)
+        if (job->slots[i].state == SLOT_HELD && !bug_planted("skip-fence"))
+            args_text(&watch,
+                      key_pos(&job->arena, job->plan->view, job->version, job->slots[i].partition));
+    args_queue(&watch, job->kv);
+    for (int i = 0; i < job->count; i++)
+        if (job->slots[i].state == SLOT_HELD)
+            kv_words(job->kv, "HGETALL",
+                     key_pos(&job->arena, job->plan->view, job->version, job->slots[i].partition),
+                     NULL);
+}
+
+static void queue_slot(struct job *job, struct slot *slot, bool cut)
+{
+    slot->sending = slot_dirty(job, slot);
+    if (!slot->sending)
+        return;
+    if (job->full) { /* nothing but deletions fits */
+        slot->unlink_due = true;
+        queue_unlinks(job, slot);
+        return;
+    }
+    if (bug_planted("position-first")) {
+        queue_pos(job, slot);
+        kv_words(job->kv, "EXEC", NULL);
+        struct err ignored = {0};
+        kv_send(job->kv, &ignored);
+        fault_point("commit sent");
+        kv_words(job->kv, "MULTI", NULL);
+        job->queued += 2;
+        slot->news = true;
+    }
+    queue_cells(job, slot);
+    queue_bad(job, slot);
+    if (cut && !slot->waiting && job->options.arch == ARCH_LAMBDA)
+        make_cut(slot);
+    queue_unlinks(job, slot);
+    queue_pos(job, slot);
+}
+
+static int send_queued(struct job *job, struct err *err)
+{
+    job->sent_at_ns = job->looked_at_ns = clock_mono_ns();
+    if (fault_point("commit sent")) {
+        kv_drop(job->kv);
+        return err_set(err, ERR_AWAY, "fault: commit sent");
+    }
+    int rc = kv_send(job->kv, err);
+    if (rc == 0 && fault_armed) {
+        kv_ready(job->kv, 1000); /* let it land before the fault */
+        if (fault_hit("commit landed")) {
+            kv_drop(job->kv);
+            return err_set(err, ERR_AWAY, "fault: commit landed");
+        }
+    }
+    return rc;
+}
+
+int job_send(struct job *job, bool cut, struct err *err)
+{
+    arena_reset(&job->arena);
+    int rc = job->full ? 0 : touch_first(job, err);
+    if (rc < 0)
+        return rc;
+    job->number++;
+    job->queued = 0;
+    kv_words(job->kv, "MULTI", NULL);
+    for (int i = 0; i < job->count; i++)
+        queue_slot(job, &job->slots[i], cut);
+    kv_words(job->kv, "EXEC", NULL);
+    job->exec_index = job->queued + 1;
+    job_queue_watch(job);
+    job->in_flight = true;
+    return send_queued(job, err);
+}
+
+int job_send_look(struct job *job, struct err *err)
+{
+    arena_reset(&job->arena);
+    if (fault_point("idle look")) {
+        kv_drop(job->kv);
+        return err_set(err, ERR_AWAY, "fault: idle look");
+    }
+    job_queue_watch(job);
+    job->looking = true;
+    job->looked_at_ns = clock_mono_ns();
+    return kv_send(job->kv, err);
+}
+
+/* ---- the answer ---- */
+
+enum outcome { EXEC_DONE, EXEC_ABORTED, EXEC_FULL };
+
+static int mark_broken(struct job *job, const struct kv_reply *what, struct err *err)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%.*s", (int)what->text.len, what->text.ptr);
+    for (int i = 0; i < job->count; i++)
+        if (job->slots[i].sending)
+            kv_words(job->kv, "HSET",
+                     key_pos(&job->arena, job->plan->view, job->version, job->slots[i].partition),
+                     "broken", "1", NULL);
+    struct kv_reply *replies;
+    kv_roundtrip(job->kv, &replies, NULL);
+    return err_set(err, ERR_DATA,
+                   "an error inside a commit of view %s (%s): something else uses keys lk:*. The "
+                   "partitions are marked broken",
+                   job->plan->view, text);
+}
+
+/* What became of the EXEC: an enum outcome, or a code. */
+static int outcome_of(struct job *job, const struct kv_reply *replies, struct err *err)
+{
+    const struct kv_reply *exec = &replies[job->exec_index];
+    if (exec->type == KV_NIL)
+        return EXEC_ABORTED;
+    if (exec->type == KV_ARRAY) {
+        for (int i = 0; i < exec->count; i++)
+            if (exec->items[i].type == KV_ERROR)
+                return mark_broken(job, &exec->items[i], err);
+        return EXEC_DONE;
+    }
+    for (int i = 0; i <= job->exec_index; i++) {
+        if (kv_is_error(&replies[i], "OOM"))
+            return EXEC_FULL;
+        if (kv_is_error(&replies[i], "EXECABORT") || replies[i].type != KV_ERROR)
+            continue;
+        return err_set(err, ERR_ENV, "Redis refuses the commit: %.*s", (int)replies[i].text.len,
+                       replies[i].text.ptr);
+    }
+    return err_set(err, ERR_ENV, "Redis refuses the commit: %.*s", (int)exec->text.len,
+                   exec->text.ptr);
+}
+
+static bool of_old_span(const struct cell *cell, void *context)
+{
+    const struct fold *fold = context;
+    return cell->part < fold->part && !(cell->state & CELL_DIRTY);
+}
+
+static void settle_fields(struct slot *slot, bool done)
+{
+    for (size_t i = 0; i < slot->fields.count; i++) {
+        struct slot_field *field = map_at(&slot->fields, i, NULL);
+        if (field->deleting && done) {
+            field->gone = true;
+            slot->fields_gone++;
+        }
+        if (field->deleting && !done)
+            slot->unlink_due = true;
+        field->deleting = false;
+        field->added = field->added || done;
+    }
+    if (slot->fields_gone < 64 || slot->fields_gone * 2 < slot->fields.count)
+        return;
+    struct map old = slot->fields; /* copy what still stands */
+    map_init(&slot->fields, sizeof(struct slot_field));
+    for (size_t i = 0; i < old.count; i++) {
+        const struct slot_field *field = map_at(&old, i, NULL);
+        if (!field->gone)
+            *slot_field_at(slot, field->part, field->cell) = *field;
+    }
+    slot->fields_gone = 0;
+    map_release(&old);
+}
+
+static void settle_done(struct job *job, struct slot *slot)
+{
+    struct fold *fold = slot->fold;
+    settle_fields(slot, true);
+    if (job->full)
+        return;
+    slot->next = slot->sent_next;
+    slot->counters = slot->sent_counters;
+    slot->unlink_due =
+        slot->unlink_due || slot->sent_floor_ms > slot->floor_ms || slot->sent_from > slot->from;
+    slot->floor_ms = slot->sent_floor_ms;
+    slot->from = slot->sent_from;
+    fold->bad_count -= slot->sent_bad;
+    memmove(fold->bad, fold->bad + slot->sent_bad, fold->bad_count * sizeof *fold->bad);
+    if (job->options.arch == ARCH_LAMBDA && slot->sent_cuts)
+        cells_evict(&fold->cells, of_old_span, fold);
+}
+
+/* Nothing of the commit was written: what it took along is dirty again. */
+static void settle_undone(struct job *job, struct slot *slot)
+{
+    struct cells *cells = &slot->fold->cells;
+    settle_fields(slot, false);
+    size_t i = 0;
+    for (struct cell *cell; (cell = cells_next(cells, &i));)
+        if (cell->sent == job->number)
+            cells_change(cells, cell);
+    slot->cuts_changed = slot->cuts_changed || slot->sent_cuts;
+    slot->news = true;
+}
+
+static void settle(struct job *job, enum outcome outcome)
+{
+    for (int i = 0; i < job->count; i++) {
+        struct slot *slot = &job->slots[i];
+        if (!slot->sending)
+            continue;
+        slot->sending = false;
+        if (outcome == EXEC_DONE)
+            settle_done(job, slot);
+        else
+            settle_undone(job, slot);
+    }
+    if (outcome == EXEC_DONE) {
+        job->stats.commits++;
+        if (!job->full)
+            job->trouble_since_ns = 0;
+        int64_t took_us = (clock_mono_ns() - job->sent_at_ns) / 1000;
+        if (took_us > job->stats.commit_us_max)
+            job->stats.commit_us_max = took_us;
+    } else {
+        job->stats.aborted++;
+    }
+    job->full = outcome == EXEC_FULL;
+}
+
+/* Review every slot by the pos that came behind; takes again what was let go. */
+static int review(struct job *job, const struct kv_reply *replies, int at, struct err *err)
+{
+    int rc = 0;
+    bool again = false;
+    struct pos *positions = mem_zero((size_t)job->count, sizeof *positions);
+    for (int i = 0; rc == 0 && i < job->count; i++)
+        if (job->slots[i].state == SLOT_HELD)
+            rc = pos_decode(&replies[at++], &positions[i], err);
+    for (int i = 0; rc == 0 && i < job->count; i++) {
+        if (job->slots[i].state != SLOT_HELD)
+            continue;
+        rc = slot_review(job, &job->slots[i], &positions[i], err);
+        again = again || rc == 1;
+        rc = rc == 1 ? 0 : rc;
+    }
+    for (int i = 0; i < job->count; i++)
+        pos_release(&positions[i]);
+    free(positions);
+    return rc == 0 && again ? job_take_all(job, err) : rc;
+}
+
+int job_answer(struct job *job, struct err *err)
+{
+    struct kv_reply *replies;
+    int count = kv_receive(job->kv, &replies, err);
+    bool was_commit = job->in_flight;
+    job->in_flight = job->looking = false;
+    if (count < 0)
+        return count;
+    if (was_commit && fault_point("commit answered")) {
+        kv_drop(job->kv);
+        return err_set(err, ERR_AWAY, "fault: commit answered");
+    }
+    int at = 1; /* behind WATCH */
+    if (was_commit) {
+        int outcome = outcome_of(job, replies, err);
+        if (outcome < 0)
+            return outcome;
+        settle(job, (enum outcome)outcome);
+        at = job->exec_index + 2;
+    }
+    return review(job, replies, at, err);
+}

@@ -1,0 +1,92 @@
+/* common/run/job_parts.h - what job.c, job_take.c and job_commit.c share; for them alone.
+ *
+ *   job.c         the sink: when to commit, when to look, when to evict, what to do on a loss
+ *   job_take.c    take, load what pos says, jump to a boundary, arm the WATCHes
+ *   job_commit.c  first touch, the EXEC, its answer */
+#ifndef LK_RUN_JOB_PARTS_H
+#define LK_RUN_JOB_PARTS_H
+
+#include "common/base/map.h"
+#include "common/run/job.h"
+#include "common/store/pos.h"
+
+enum slot_state {
+    SLOT_OUT,  /* not taken (yet, or any more) */
+    SLOT_HELD, /* owner is our token */
+    SLOT_LOST, /* another worker has it: for good */
+};
+
+/* An entry of a part's index that stands in the store, or is about to. */
+struct slot_field {
+    uint64_t part;
+    struct cell_field cell;
+    bool added;    /* SADD was answered */
+    bool deleting; /* in the commit under way */
+    bool gone;     /* unlinked: below the floor or below from, never to come again */
+};
+
+/* One partition of the job. What is committed, what is in the commit under way. */
+struct slot {
+    int partition;
+    enum slot_state state;
+    char token[POS_ID_BYTES];
+    struct fold *fold;
+    bool waiting; /* from > boundary: nothing may be folded until a batch covers it */
+    bool news;    /* something besides new events is to be committed */
+    /* as committed */
+    int64_t next, floor_ms, from;
+    struct counters counters;
+    char generation[POS_ID_BYTES];
+    int64_t boundary, previous_boundary;
+    int64_t *cuts; /* rising; also those of a commit under way */
+    int cut_count, cut_capacity;
+    bool cuts_changed;
+    int64_t cut_at_ns; /* when the last one was made */
+    struct map fields; /* (part, pane, first) -> slot_field */
+    size_t fields_gone;
+    bool unlink_due; /* look for fields to unlink */
+    /* in the commit under way */
+    bool sending, sent_cuts;
+    int64_t sent_next, sent_floor_ms, sent_from;
+    struct counters sent_counters;
+    size_t sent_bad;
+};
+
+struct job {
+    const struct plan *plan;
+    struct job_options options;
+    char version[16];
+    struct kv *kv;
+    struct task *task;
+    struct slot *slots; /* by index, as the task's folds */
+    int count;
+    bool in_flight, looking; /* a commit, or an idle look, awaits its answer */
+    bool full;               /* the last EXEC met -OOM: unlink first */
+    uint32_t number;         /* of the commit under way or the last one; cells' `sent` */
+    int exec_index;          /* of EXEC among the replies */
+    int queued;              /* commands between MULTI and EXEC */
+    int64_t sent_at_ns, looked_at_ns, trouble_since_ns;
+    struct arena arena; /* of one commit */
+    struct job_stats stats;
+};
+
+/* job_take.c */
+int job_take_all(struct job *job, struct err *err); /* every slot that is OUT; then arms */
+/* What an answer says of a slot that we hold: boundary, or a loss. 1: it must be taken again. */
+int slot_review(struct job *job, struct slot *slot, const struct pos *pos, struct err *err);
+void slot_drop(struct job *job, struct slot *slot,
+               enum slot_state state); /* forget all memory of it */
+void slot_add_cut(struct slot *slot, int64_t cut);
+struct slot_field *slot_field_at(struct slot *slot, uint64_t part, struct cell_field cell);
+/* "k", or "s<cut>" of a part, in arena. */
+const char *part_name(const struct job *job, struct arena *arena, uint64_t part);
+
+/* job_commit.c */
+bool slot_dirty(const struct job *job, const struct slot *slot);
+int job_send(struct job *job, bool cut, struct err *err); /* a commit of what is dirty */
+int job_send_look(struct job *job, struct err *err);      /* WATCH and pos, no EXEC */
+/* Handle the answer. 0, ERR_AWAY: the connection is lost, or a code that ends the worker. */
+int job_answer(struct job *job, struct err *err);
+void job_queue_watch(struct job *job); /* WATCH and HGETALL of every slot held */
+
+#endif

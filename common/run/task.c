@@ -1,0 +1,137 @@
+/* common/run/task.c - see task.h. */
+#include "common/run/task.h"
+
+#include <stdlib.h>
+
+#include "common/base/fault.h"
+#include "common/base/stop.h"
+
+static int index_of(const struct task *task, int partition)
+{
+    for (int i = 0; i < task->count; i++)
+        if (task->partitions[i] == partition)
+            return i;
+    return -1;
+}
+
+/* The part of batch below end. */
+static void clip(struct log_batch *batch, int64_t end)
+{
+    while (batch->count > 0 && batch->offset[batch->count - 1] >= end)
+        batch->count--;
+    if (batch->next > end)
+        batch->next = end;
+}
+
+static int seek_moved(struct task *task, struct err *err)
+{
+    for (int i = 0; i < task->count; i++) {
+        if (!task->moved[i])
+            continue;
+        int rc = log_seek(task->reader, task->partitions[i], task->folds[i].next, err);
+        if (rc < 0)
+            return rc;
+        task->moved[i] = false;
+    }
+    return 0;
+}
+
+static bool done(const struct task *task, int i)
+{
+    return task->lost[i] || (task->until && task->folds[i].next >= task->until[i]);
+}
+
+static bool all_done(const struct task *task)
+{
+    for (int i = 0; i < task->count; i++)
+        if (!done(task, i))
+            return false;
+    return true;
+}
+
+/* Read and fold once; waits at most wait_ms. */
+static int step(struct task *task, int wait_ms, struct err *err)
+{
+    int rc = seek_moved(task, err);
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < task->count; i++)
+        log_pause(task->reader, task->partitions[i], task->paused[i] || done(task, i));
+    struct log_batch batch;
+    int count = log_read(task->reader, LOG_BATCH_MAX, wait_ms, &batch, err);
+    if (count <= 0)
+        return count;
+    fault_point("poll");
+    int i = index_of(task, batch.partition);
+    if (task->until)
+        clip(&batch, task->until[i]);
+    for (int k = 0; k < batch.count; k++)
+        task->bytes += (int64_t)batch.value[k].len;
+    task->events += batch.count;
+    fold_batch(&task->folder, &task->folds[i], &batch);
+    return 0;
+}
+
+static int loop(struct task *task, const struct task_sink *sink, void *state, struct err *err)
+{
+    int rc = sink->begin(state, task, err);
+    do {
+        while (rc >= 0 && !stop_asked() && !all_done(task)) {
+            rc = step(task, task->wait_ms, err);
+            if (rc >= 0)
+                rc = sink->tick(state, task, err);
+        }
+        if (rc >= 0)
+            rc = sink->end(state, task, err);
+    } while (rc == 1 && !stop_asked());
+    if (rc >= 0 && !all_done(task))
+        rc = err_set(err, ERR_INTERRUPTED, "interrupted");
+    return rc < 0 ? rc : 0;
+}
+
+int task_run(struct task *task, const struct task_sink *sink, void *state, struct err *err)
+{
+    int rc = task->plan->table ? lookup_open(task->plan, &task->lookup, err) : 0;
+    if (rc < 0)
+        return rc;
+    folder_init(&task->folder, task->plan, task->lookup);
+    task->folds = mem_zero((size_t)task->count, sizeof *task->folds);
+    task->moved = mem_zero((size_t)task->count, sizeof *task->moved);
+    task->paused = mem_zero((size_t)task->count, sizeof *task->paused);
+    task->lost = mem_zero((size_t)task->count, sizeof *task->lost);
+    for (int i = 0; i < task->count; i++)
+        fold_init(&task->folds[i], task->plan, task->rules, task->partitions[i]);
+    rc = log_reader_open(task->log, task->topic, task->partitions, task->count, &task->reader, err);
+    if (rc >= 0)
+        rc = loop(task, sink, state, err);
+    log_reader_close(task->reader);
+    for (int i = 0; i < task->count; i++)
+        fold_release(&task->folds[i]);
+    free(task->folds);
+    free(task->moved);
+    free(task->paused);
+    free(task->lost);
+    folder_release(&task->folder);
+    lookup_close(task->lookup);
+    return rc;
+}
+
+int task_rebuild(struct task *task, struct fold *fold, int64_t from, int64_t to, struct err *err)
+{
+    struct log_reader *reader = NULL;
+    int rc = log_reader_open(task->log, task->topic, &fold->partition, 1, &reader, err);
+    if (rc >= 0)
+        rc = log_seek(reader, fold->partition, from, err);
+    fold->next = from;
+    while (rc >= 0 && fold->next < to && !stop_asked()) {
+        struct log_batch batch;
+        rc = log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
+        if (rc <= 0)
+            continue;
+        clip(&batch, to);
+        fold_horizon(&task->folder, fold, &batch);
+    }
+    log_reader_close(reader);
+    fold->next = to;
+    return rc < 0 ? rc : 0;
+}

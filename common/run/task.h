@@ -1,0 +1,49 @@
+/* common/run/task.h - the one task loop: read -> scan -> operators -> sink, which batch, speed and
+ * kappa all run.
+ *
+ * They differ in which range they fold, under which rules, and in the sink: job.h commits to the
+ * view, lambda/batch.c writes a generation. One thread a task. */
+#ifndef LK_RUN_TASK_H
+#define LK_RUN_TASK_H
+
+#include "common/run/fold.h"
+
+struct task {
+    /* Set by the caller before task_run. */
+    const struct plan *plan;
+    struct rules rules;
+    struct log *log;
+    const char *topic;
+    const int *partitions; /* borrowed */
+    int count;
+    const int64_t *until; /* by index: stop a partition there; NULL: go on until stop_asked */
+    int wait_ms;          /* at most between two ticks while nothing comes */
+
+    /* The task's own; sinks read and move folds. */
+    struct lookup *lookup;
+    struct folder folder;
+    struct fold *folds; /* count of them */
+    bool *moved;        /* by index: the sink has set folds[i].next; seek before reading on */
+    bool *paused;       /* by index: not read (lost, or waiting for a batch) */
+    struct log_reader *reader;
+    int64_t events, bytes; /* folded so far, values' bytes */
+};
+
+/* What a task does with its folds. Every member runs on the task's thread. */
+struct task_sink {
+    /* Put every fold where it begins and set moved. May block. */
+    int (*begin)(void *state, struct task *task, struct err *err);
+    /* After each read, also an empty one. May move or pause folds. Should not block long. */
+    int (*tick)(void *state, struct task *task, struct err *err);
+    /* All is folded, or a stop was asked: leave nothing unsaid. May block. 1: folds had to be moved
+     * back (a lost connection), go on with the loop. */
+    int (*end)(void *state, struct task *task, struct err *err);
+};
+
+/* Run to `until`, or until stop_asked (then ERR_INTERRUPTED, after end), or until every partition
+ * is paused for good (the sink returns the error). */
+int task_run(struct task *task, const struct task_sink *sink, void *state, struct err *err);
+/* Re-read [from, to) of one partition into fold's horizon state (T, marks, ids): nothing else. */
+int task_rebuild(struct task *task, struct fold *fold, int64_t from, int64_t to, struct err *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* common/run/worker.c - a worker process: partitions shared out over threads, a task and a job on
+ * each. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/stop.h"
+#include "common/run/job.h"
+
+enum { WORKERS_MAX = 64 };
+
+struct thread {
+    pthread_t id;
+    const struct worker_options *options;
+    struct log *log;
+    int *partitions;
+    int64_t *until; /* NULL: none */
+    int count;
+    struct job_stats stats;
+    int64_t events, bytes;
+    int rc;
+    struct err err;
+};
+
+static int wait_of(int commit_ms)
+{
+    int wait_ms = commit_ms / 2;
+    return wait_ms < 1 ? 1 : wait_ms > 50 ? 50 : wait_ms;
+}
+
+static void *run_thread(void *context)
+{
+    struct thread *thread = context;
+    const struct worker_options *options = thread->options;
+    struct job *job = NULL;
+    struct task task = {.plan = options->plan,
+                        .rules = {.lateness = true},
+                        .log = thread->log,
+                        .topic = options->topic,
+                        .partitions = thread->partitions,
+                        .count = thread->count,
+                        .until = thread->until,
+                        .wait_ms = wait_of(options->job.commit_ms)};
+    thread->rc = job_open(options->plan, &options->job, &job, &thread->err);
+    if (thread->rc == 0) {
+        thread->rc = task_run(&task, &job_sink, job, &thread->err);
+        job_stats(job, &thread->stats);
+    }
+    thread->events = task.events;
+    thread->bytes = task.bytes;
+    job_close(job);
+    if (thread->rc < 0 && thread->rc != ERR_INTERRUPTED && thread->rc != ERR_LOST)
+        stop_ask(true); /* one failed: the others commit and leave */
+    return NULL;
+}
+
+static void add_stats(struct worker_result *result, const struct thread *thread)
+{
+    const struct job_stats *from = &thread->stats;
+    struct job_stats *to = &result->stats;
+    result->events += thread->events;
+    result->bytes += thread->bytes;
+    to->commits += from->commits;
+    to->cells += from->cells;
+    to->aborted += from->aborted;
+    to->reconnects += from->reconnects;
+    to->lost += from->lost;
+    to->sent_bytes += from->sent_bytes;
+    to->received_bytes += from->received_bytes;
+    if (from->commit_us_max > to->commit_us_max)
+        to->commit_us_max = from->commit_us_max;
+}
+
+/* A failure that is not a mere interruption is the one to tell. */
+static int worst(const struct thread *threads, int count, struct err *err)
+{
+    int rc = 0;
+    for (int i = 0; i < count; i++)
+        if (threads[i].rc < 0 && (rc == 0 || rc == ERR_INTERRUPTED)) {
+            rc = threads[i].rc;
+            if (err)
+                *err = threads[i].err;
+        }
+    return rc;
+}
+
+int worker_run_on(const struct worker_options *options, struct log *log, const int64_t *until,
+                  struct worker_result *result, struct err *err)
+{
+    int workers = options->workers < 1 ? 1 : options->workers;
+    if (workers > options->count)
+        workers = options->count;
+    if (workers > WORKERS_MAX)
+        workers = WORKERS_MAX;
+    struct thread *threads = mem_zero((size_t)workers, sizeof *threads);
+    struct worker_options shared = *options;
+    shared.job.memory_bytes /= workers;
+    int64_t began = clock_mono_ns();
+    for (int w = 0; w < workers; w++) {
+        struct thread *thread = &threads[w];
+        *thread = (struct thread){.options = &shared, .log = log};
+        thread->partitions = mem_zero((size_t)options->count, sizeof *thread->partitions);
+        thread->until = until ? mem_zero((size_t)options->count, sizeof *thread->until) : NULL;
+        for (int i = w; i < options->count; i += workers) {
+            if (until)
+                thread->until[thread->count] = until[i];
+            thread->partitions[thread->count++] = options->partitions[i];
+        }
+        pthread_create(&thread->id, NULL, run_thread, thread);
+    }
+    *result = (struct worker_result){0};
+    for (int w = 0; w < workers; w++) {
+        pthread_join(threads[w].id, NULL);
+        add_stats(result, &threads[w]);
+        free(threads[w].partitions);
+        free(threads[w].until);
+    }
+    result->wall_ns = clock_mono_ns() - began;
+    int rc = worst(threads, workers, err);
+    free(threads);
+    return rc;
+}
+
+int worker_run(const struct worker_options *options, struct worker_result *result, struct err *err)
+{
+    struct log *log;
+    int rc = log_open(options->log_uri, false, &log, err);
+    if (rc < 0)
+        return rc;
+    struct worker_options all = *options;
+    int *partitions = NULL;
+    int64_t *until = NULL;
+    int total = log_partitions(log, options->topic, err);
+    rc = total < 0 ? total : 0;
+    if (rc == 0 && !all.partitions) {
+        partitions = mem_zero((size_t)total, sizeof *partitions);
+        for (int i = 0; i < total; i++)
+            partitions[i] = i;
+        all.partitions = partitions;
+        all.count = total;
+    }
+    if (rc == 0)
+        until = mem_zero((size_t)all.count, sizeof *until);
+    for (int i = 0; rc == 0 && i < all.count; i++) {
+        int64_t first;
+        if (all.partitions[i] < 0 || all.partitions[i] >= total)
+            rc = err_set(err, ERR_USAGE, "topic %s has partitions 0 to %d, not %d", options->topic,
+                         total - 1, all.partitions[i]);
+        else
+            rc = log_range(log, options->topic, all.partitions[i], &first, &until[i], err);
+    }
+    if (rc == 0)
+        rc = worker_run_on(&all, log, options->until_end ? until : NULL, result, err);
+    free(partitions);
+    free(until);
+    log_close(log);
+    return rc;
+}
