@@ -235,18 +235,12 @@ static int read_file(const char *path, struct buf *out, struct err *err)
 static int load(const char *path, struct report report, struct plan **out, struct err *err)
 {
     struct buf json = {0}, directory = {0};
-    struct err why = {0};
     *out = NULL;
     const char *slash = strrchr(path, '/');
     buf_add(&directory, path, slash ? (size_t)(slash - path) + (slash == path) : 0);
-    int code = read_file(path, &json, &why);
-    if (code < 0) {
-        if (report.lines)
-            buf_printf(report.lines, "%s\n", why.text);
-        err_set(err, code, "%s", why.text);
-    } else {
+    int code = read_file(path, &json, err);
+    if (code == 0)
         code = parse(buf_bytes(&json), directory.ptr, true, report, out, err);
-    }
     buf_release(&json);
     buf_release(&directory);
     return code;

@@ -77,9 +77,10 @@ struct plan {
 
 /* Read and check a plan's file. On ERR_USAGE every mistake has been appended to mistakes, one a
  * line: "$.window.tumbling: found \"1x\", expected a duration such as 10s". The plan is owned:
- * plan_free. plan_parse does the same for text; directory is where its table would stand, and
- * with check_table false the table is neither looked for nor hashed: the struct is the same but for
- * hash, which then covers json alone (readers of a stored plan know its hash from the registry). */
+ * plan_free. A file that cannot be read leaves no line. plan_parse does the same for text;
+ * directory is where its table would stand, and with check_table false the table is neither looked
+ * for nor hashed: the struct is the same but for hash, which then covers json alone (readers of a
+ * stored plan know its hash from the registry). */
 int plan_load(const char *path, struct plan **out, struct buf *mistakes, struct err *err);
 int plan_parse(struct bytes json, const char *directory, bool check_table, struct plan **out,
                struct buf *mistakes, struct err *err);
