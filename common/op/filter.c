@@ -19,11 +19,17 @@ static int order_double(double a, double b)
     return (a > b) - (a < b);
 }
 
+/* bytes_compare says which side of zero, not how far. */
+static int order_string(struct bytes a, struct bytes b)
+{
+    return order_int64(bytes_compare(a, b), 0);
+}
+
 static int order_literal(const struct column *column, int row, const struct literal *literal)
 {
     switch (column->type) {
     case FIELD_STRING:
-        return bytes_compare(column->str[row], literal->str);
+        return order_string(column->str[row], literal->str);
     case FIELD_DOUBLE:
         return order_double(column->f64[row], literal->f64);
     default:
@@ -35,7 +41,7 @@ static int order_columns(const struct column *a, const struct column *b, int row
 {
     switch (a->type) {
     case FIELD_STRING:
-        return bytes_compare(a->str[row], b->str[row]);
+        return order_string(a->str[row], b->str[row]);
     case FIELD_DOUBLE:
         return order_double(a->f64[row], b->f64[row]);
     default:

@@ -14,7 +14,6 @@
 #include "common/run/fold.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/fault.h"
@@ -71,11 +70,6 @@ void fold_init(struct fold *fold, const struct plan *plan, struct rules rules, i
     dedupe_init(&fold->ids, rules.lateness ? plan->dedupe_horizon_ms : INT64_MAX);
 }
 
-static bool first_share(const struct fold *fold)
-{
-    return fold->share == 0;
-}
-
 static void keep_bad(struct fold *fold, int64_t offset, enum bad_reason reason, int field)
 {
     struct buf words = {0};
@@ -100,27 +94,25 @@ static bool is_ahead(const struct plan *plan, int64_t time_ms, int64_t log_time_
            time_ms > (int128)log_time_ms + plan->max_ahead_ms;
 }
 
-/* T rises to time_ms at position. */
+/* T rises to time_ms at position. Between two marks T has risen by a 64th of the horizon at most,
+ * so what lies below the second is beyond the horizon if the first is, and a 64th more. */
 static void raise_T(struct fold *fold, int64_t position, int64_t time_ms)
 {
-    int128 horizon_ms = fold->plan->dedupe_horizon_ms;
-    int last = fold->mark_count - 1;
+    int128 horizon_ms = fold->plan->dedupe_horizon_ms, step_ms = horizon_ms / 64;
+    int count = fold->mark_count, drop = 0;
     fold->T_ms = time_ms;
     if (fold->plan->dedupe_by < 0)
         return;
-    int drop = 0;
-    while (drop < last && fold->marks[drop + 1].T_ms + horizon_ms <= time_ms)
-        drop++;
-    bool wanted = last < 0 || (int128)time_ms - fold->marks[last].T_ms > horizon_ms / 64;
-    if (drop > 0) {
-        fold->mark_count -= drop;
-        memmove(fold->marks, fold->marks + drop, (size_t)fold->mark_count * sizeof *fold->marks);
+    if (count == 0 || time_ms - (int128)fold->marks[count - 1].T_ms > step_ms) {
+        assert(count < MARKS_MAX);
+        fold->marks[count].position = position;
+        fold->marks[count++].T_ms = time_ms;
     }
-    if (!wanted)
-        return;
-    assert(fold->mark_count < MARKS_MAX);
-    fold->marks[fold->mark_count].position = position;
-    fold->marks[fold->mark_count++].T_ms = time_ms;
+    while (drop + 1 < count && fold->marks[drop].T_ms + step_ms + horizon_ms < time_ms)
+        drop++;
+    fold->mark_count = count - drop;
+    if (drop > 0)
+        memmove(fold->marks, fold->marks + drop, (size_t)fold->mark_count * sizeof *fold->marks);
 }
 
 /* Scan, set the bad rows apart, select the others, move T. */
@@ -177,7 +169,7 @@ static void narrow(struct folder *folder, struct fold *fold, bool count, struct 
     const struct log_batch *batch = rows->batch;
     assert(batch->count <= COLUMNS_ROWS_MAX && batch->partition == fold->partition);
     assert(batch->count == 0 || batch->offset[0] >= fold->next);
-    bool whole = count && first_share(fold); /* for what does not belong to an id's share */
+    bool whole = count && fold->share == 0; /* for what does not belong to an id's share */
     scan_rows(folder, fold, whole, rows);
     int good = rows->n;
     rows->n = filter_select(fold->plan->where, rows->columns, rows->sel, rows->n);

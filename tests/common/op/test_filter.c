@@ -31,7 +31,8 @@ static struct columns *three_rows(void)
 Test(filter, comparisons_say_what_they_mean)
 {
     static struct literal five = {.i64 = 5}, half = {.f64 = 2.5}, view = TEXT("view"),
-                          vi = TEXT("vi"), empty = TEXT(""), viex = TEXT("viex"), yes = {.i64 = 1},
+                          vi = TEXT("vi"), empty = TEXT(""), viex = TEXT("viex"),
+                          apple = TEXT("apple"), zoo = TEXT("zoo"), yes = {.i64 = 1},
                           no = {.i64 = 0}, ints[] = {{.i64 = 4}, {.i64 = 5}}, zero = {.f64 = 0},
                           words[] = {TEXT("click"), TEXT("")};
     static const struct {
@@ -49,7 +50,9 @@ Test(filter, comparisons_say_what_they_mean)
         {N, OP_EXISTS, -1, &no, 1, ".y."},       {RATIO, OP_GE, -1, &half, 1, "y.."},
         {RATIO, OP_EQ, -1, &zero, 1, "..y"},     {WORD, OP_EQ, -1, &view, 1, "y.."},
         {WORD, OP_NE, -1, &view, 1, "..y"},      {WORD, OP_LT, -1, &viex, 1, "y.y"},
-        {WORD, OP_GT, -1, &vi, 1, "y.."},        {WORD, OP_PREFIX, -1, &vi, 1, "y.."},
+        {WORD, OP_GT, -1, &vi, 1, "y.."},        {WORD, OP_NE, -1, &zoo, 1, "y.y"},
+        {WORD, OP_LT, -1, &zoo, 1, "y.y"},       {WORD, OP_GT, -1, &apple, 1, "y.."},
+        {WORD, OP_LE, -1, &apple, 1, "..y"},     {WORD, OP_PREFIX, -1, &vi, 1, "y.."},
         {WORD, OP_PREFIX, -1, &empty, 1, "y.y"}, {WORD, OP_PREFIX, -1, &viex, 1, "..."},
         {WORD, OP_IN, -1, words, 2, "..y"},      {WORD, OP_EQ, TAKEN, NULL, 0, "y.."},
         {WORD, OP_LT, TAKEN, NULL, 0, "..y"},    {N, OP_EQ, FLAG, NULL, 0, "..."},
