@@ -32,6 +32,37 @@ struct walk {
 
 typedef enum bad_reason walk_function(struct walk *walk, struct bytes value);
 walk_function walk_plain, walk_mask;
+bool walk_mask_works(void); /* has this machine AVX2? */
+
+enum { SHAPE_SLOTS_MAX = 128, SHAPE_GAP_BYTES = 4096, SHAPE_GAP_STEP = 32 };
+
+/* One scalar of an event, and what stands between it and the one before. */
+struct slot {
+    uint16_t gap, gap_len; /* in shape->gaps, padded to a multiple of SHAPE_GAP_STEP */
+    bool string;           /* the gaps hold its quotes */
+    int16_t target;        /* -1: nobody wants it */
+};
+
+/* A valid event without its scalars. Whoever finds the same gaps with valid scalars of the same
+ * sort between them (string or not) has found a valid event of the same keys. */
+struct shape {
+    bool known;
+    int misses, pause;
+    int slots; /* slot[slots] is the gap at the end */
+    struct slot slot[SHAPE_SLOTS_MAX + 1];
+    char gaps[SHAPE_GAP_BYTES + SHAPE_GAP_STEP];
+};
+
+/* Fill the targets of walk by shape; false (targets half filled) if value is not of that shape. */
+typedef bool match_function(struct walk *walk, const struct shape *shape, struct bytes value);
+match_function match_plain, match_mask;
+
+/* Is it worth trying the shape on the next event? */
+bool shape_try(struct shape *shape);
+void shape_hit(struct shape *shape);
+/* A valid event that was not of the shape: learn its own from what the walk left, or rest a while.
+ */
+void shape_miss(struct shape *shape, const struct walk *walk, int targets, struct bytes value);
 
 /* The child of node that key means (key without quotes), or NULL. */
 const struct node *node_find_escaped(const struct node *node, struct bytes key);

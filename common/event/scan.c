@@ -16,6 +16,8 @@
 struct scanner {
     const struct schema *schema;
     walk_function *walk_text;
+    match_function *match; /* NULL: no guessing */
+    struct shape *shape;
     struct walk walk;
     int targets;
     int (*target)[1 + FIELD_ALIAS_MAX]; /* of each field's paths */
@@ -23,10 +25,12 @@ struct scanner {
     struct arena arena; /* the tree, and all of the above that is an array */
 };
 
-static walk_function *choose_walk(enum scan_path path)
+static void choose_paths(struct scanner *scanner, enum scan_path path)
 {
-    (void)path;
-    return walk_plain;
+    bool masks = path != SCAN_PLAIN && walk_mask_works();
+    scanner->walk_text = masks ? walk_mask : walk_plain;
+    if (path == SCAN_BEST)
+        scanner->match = masks ? match_mask : match_plain;
 }
 
 struct scanner *scanner_new(const struct schema *schema, enum scan_path path)
@@ -35,7 +39,8 @@ struct scanner *scanner_new(const struct schema *schema, enum scan_path path)
     struct arena *arena = &scanner->arena;
     size_t fields = (size_t)schema->scanned;
     scanner->schema = schema;
-    scanner->walk_text = choose_walk(path);
+    choose_paths(scanner, path);
+    scanner->shape = arena_zero(arena, 1, sizeof *scanner->shape);
     scanner->target = arena_zero(arena, fields, sizeof *scanner->target);
     scanner->walk.root = tree_build(schema, arena, scanner->target, &scanner->targets);
     scanner->walk.targets = arena_zero(arena, (size_t)scanner->targets, sizeof(struct raw_value));
@@ -54,14 +59,31 @@ void scanner_free(struct scanner *scanner)
     free(scanner);
 }
 
-static enum bad_reason scan(struct scanner *scanner, struct bytes value)
+static void clear_targets(struct scanner *scanner)
 {
-    if (value.len == 0)
-        value.ptr = ""; /* {NULL, 0} is allowed, arithmetic on NULL is not */
     for (int i = 0; i < scanner->targets; i++)
         scanner->walk.targets[i].kind = RAW_ABSENT;
-    scanner->walk.wrong = value.ptr;
-    return scanner->walk_text(&scanner->walk, value);
+}
+
+static enum bad_reason scan(struct scanner *scanner, struct bytes value)
+{
+    struct walk *walk = &scanner->walk;
+    bool try = scanner->match && shape_try(scanner->shape);
+    if (value.len == 0)
+        value.ptr = ""; /* {NULL, 0} is allowed, arithmetic on NULL is not */
+    clear_targets(scanner);
+    if (try && scanner->shape->known) {
+        if (scanner->match(walk, scanner->shape, value)) {
+            shape_hit(scanner->shape);
+            return BAD_NOT;
+        }
+        clear_targets(scanner);
+    }
+    walk->wrong = value.ptr;
+    enum bad_reason reason = scanner->walk_text(walk, value);
+    if (try && reason == BAD_NOT)
+        shape_miss(scanner->shape, walk, scanner->targets, value);
+    return reason;
 }
 
 /* Of the field's paths the first that stands in the event. A null stands nowhere, but is still told

@@ -19,9 +19,19 @@ static inline const char *strings_stop(struct strings *strings, const char *at, 
     return at;
 }
 
+static inline bool strings_equal(const char *at, const char *end, const char *gap, size_t len)
+{
+    return (size_t)(end - at) >= len && memcmp(at, gap, len) == 0;
+}
+
 #include "common/event/walk.inc"
 
 enum bad_reason walk_plain(struct walk *walk, struct bytes value)
 {
     return walk_text(walk, value);
+}
+
+bool match_plain(struct walk *walk, const struct shape *shape, struct bytes value)
+{
+    return match_text(walk, shape, value);
 }
