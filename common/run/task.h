@@ -24,7 +24,8 @@ struct task {
     struct folder folder;
     struct fold *folds; /* count of them */
     bool *moved;        /* by index: the sink has set folds[i].next; seek before reading on */
-    bool *paused;       /* by index: not read (lost, or waiting for a batch) */
+    bool *paused;       /* by index: not read for now (waiting for a batch) */
+    bool *lost;         /* by index: another worker's now; never read again */
     struct log_reader *reader;
     int64_t events, bytes; /* folded so far, values' bytes */
 };
@@ -40,8 +41,7 @@ struct task_sink {
     int (*end)(void *state, struct task *task, struct err *err);
 };
 
-/* Run to `until`, or until stop_asked (then ERR_INTERRUPTED, after end), or until every partition
- * is paused for good (the sink returns the error). */
+/* Run to `until`, or until stop_asked (then ERR_INTERRUPTED, after end), or until the sink fails. */
 int task_run(struct task *task, const struct task_sink *sink, void *state, struct err *err);
 /* Re-read [from, to) of one partition into fold's horizon state (T, marks, ids): nothing else. */
 int task_rebuild(struct task *task, struct fold *fold, int64_t from, int64_t to, struct err *err);

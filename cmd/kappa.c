@@ -1,0 +1,115 @@
+/* cmd/kappa.c - the verbs of kappa: run, deploy, diff, promote, status. */
+#include <stdlib.h>
+
+#include "cmd/cmd.h"
+#include "cmd/worker_options.h"
+#include "kappa/version.h"
+
+enum { DIFFS_SHOWN = 20, PROMOTE_WAIT_MS = 30000 };
+
+static int run(const struct settings *settings, bool may_add, bool until_end, const char *who,
+               struct err *err)
+{
+    static int partitions[LOG_PARTITIONS_MAX];
+    struct worker_options options;
+    struct worker_result result = {0};
+    struct plan *plan = NULL;
+    int rc = settings_require(settings, "plan,log,topic,view", err);
+    if (rc == 0)
+        rc = cmd_worker_options(settings, partitions, &options, err);
+    if (rc == 0)
+        rc = cmd_plan(settings, &plan, err);
+    if (rc == 0) {
+        options.plan = plan;
+        options.until_end = until_end;
+        rc = kappa_run(&options, may_add, &result, err);
+        if (rc == 0 || rc == ERR_INTERRUPTED)
+            cmd_worker_summary(settings, who, &result);
+    }
+    plan_free(plan);
+    return rc;
+}
+
+int cmd_kappa_run(const struct settings *settings, struct err *err)
+{
+    return run(settings, false, settings_bool(settings, "until-end"), "kappa run", err);
+}
+
+int cmd_kappa_deploy(const struct settings *settings, struct err *err)
+{
+    return run(settings, true, !settings_bool(settings, "follow"), "kappa deploy", err);
+}
+
+struct shown {
+    int count;
+    bool json;
+};
+
+static void show(const struct answer_row *live, const struct answer_row *target, void *context)
+{
+    struct shown *shown = context;
+    if (shown->json || shown->count++ >= DIFFS_SHOWN)
+        return;
+    struct buf text = {0};
+    buf_add_text(&text, "live  ");
+    if (live)
+        answer_row_json(live, &text);
+    buf_add_text(&text, live ? "\nnew   " : "(none)\nnew   ");
+    if (target)
+        answer_row_json(target, &text);
+    puts(text.ptr);
+    buf_release(&text);
+}
+
+int cmd_kappa_diff(const struct settings *settings, struct err *err)
+{
+    struct plan *plan = NULL;
+    struct kappa_diff diff;
+    struct shown shown = {.json = settings_bool(settings, "json")};
+    int rc = settings_require(settings, "plan,view", err);
+    if (rc == 0)
+        rc = cmd_plan(settings, &plan, err);
+    if (rc == 0)
+        rc = kappa_compare(plan, settings_text(settings, "view"), show, &shown, &diff, err);
+    plan_free(plan);
+    if (rc < 0)
+        return rc;
+    printf(
+        shown.json
+            ? "{\"live\":%d,\"target\":%d,\"rows\":%zu,\"differing\":%zu,"
+              "\"not_final\":%zu}\n"
+            : "live version %d, compared with version %d: %zu rows of final windows, %zu differ; "
+              "%zu rows may still change and were not compared\n",
+        diff.live, diff.target, diff.rows, diff.differing, diff.not_final);
+    return 0;
+}
+
+int cmd_kappa_promote(const struct settings *settings, struct err *err)
+{
+    struct plan *plan = NULL;
+    int number = 0;
+    int rc = settings_require(settings, "plan,view", err);
+    if (rc == 0)
+        rc = cmd_plan(settings, &plan, err);
+    if (rc == 0)
+        rc = kappa_promote(plan, settings_text(settings, "view"), PROMOTE_WAIT_MS, &number, err);
+    if (rc == 0)
+        printf(settings_bool(settings, "json") ? "{\"view\":\"%s\",\"live\":%d}\n"
+                                               : "view %s: version %d is live\n",
+               plan->view, number);
+    plan_free(plan);
+    return rc;
+}
+
+int cmd_kappa_status(const struct settings *settings, struct err *err)
+{
+    struct plan *plan = NULL;
+    int rc = settings_require(settings, "plan,view", err);
+    if (rc == 0)
+        rc = cmd_plan(settings, &plan, err);
+    if (rc == 0)
+        rc = kappa_status(plan->view, settings_text(settings, "view"),
+                          settings_bool(settings, "json"), stdout, err);
+    plan_free(plan);
+    return rc;
+}

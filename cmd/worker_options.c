@@ -1,0 +1,80 @@
+/* cmd/worker_options.c - see worker_options.h. */
+#include "cmd/worker_options.h"
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+
+enum { PATIENCE_MS = 30000 };
+
+int cmd_plan(const struct settings *settings, struct plan **out, struct err *err)
+{
+    struct buf mistakes = {0};
+    int rc = plan_load(settings_text(settings, "plan"), out, &mistakes, err);
+    if (mistakes.len)
+        fputs(mistakes.ptr, stderr);
+    buf_release(&mistakes);
+    return rc;
+}
+
+/* "0,1,5" */
+static int parse_partitions(const char *text, int *out, struct err *err)
+{
+    int count = 0;
+    for (const char *at = text; *at;) {
+        char *end;
+        long number = strtol(at, &end, 10);
+        if (end == at || number < 0 || count == LOG_PARTITIONS_MAX || (*end && *end != ','))
+            return err_set(err, ERR_USAGE, "--partitions: found \"%s\", expected such as 0,1",
+                           text);
+        out[count++] = (int)number;
+        at = *end ? end + 1 : end;
+    }
+    return count ? count : err_set(err, ERR_USAGE, "--partitions: names none");
+}
+
+int cmd_worker_options(const struct settings *settings, int *partitions, struct worker_options *out,
+                       struct err *err)
+{
+    *out = (struct worker_options){
+        .log_uri = settings_text(settings, "log"),
+        .topic = settings_text(settings, "topic"),
+        .workers = (int)settings_int(settings, "workers"),
+        .job = {.view_uri = settings_text(settings, "view"),
+                .commit_ms = (int)settings_int(settings, "commit"),
+                .memory_bytes = settings_int(settings, "memory"),
+                .patience_ms = PATIENCE_MS},
+    };
+    if (!settings_has(settings, "partitions"))
+        return 0;
+    int count = parse_partitions(settings_text(settings, "partitions"), partitions, err);
+    out->partitions = partitions;
+    out->count = count;
+    return count < 0 ? count : 0;
+}
+
+void cmd_worker_summary(const struct settings *settings, const char *who,
+                        const struct worker_result *result)
+{
+    double seconds = (double)result->wall_ns / 1e9;
+    double cpu = (double)clock_cpu_ns() / 1e9;
+    double rate = seconds > 0 ? (double)result->events / seconds : 0;
+    const struct job_stats *s = &result->stats;
+    if (settings_bool(settings, "json")) {
+        printf(
+            "{\"who\":\"%s\",\"events\":%lld,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
+            "\"events_per_second\":%.0f,\"value_bytes\":%lld,\"commits\":%lld,\"cells\":%lld,"
+            "\"aborted\":%lld,\"reconnects\":%lld,\"sent_bytes\":%lld,\"received_bytes\":%lld}\n",
+            who, (long long)result->events, seconds, cpu, rate, (long long)result->bytes,
+            (long long)s->commits, (long long)s->cells, (long long)s->aborted,
+            (long long)s->reconnects, (long long)s->sent_bytes, (long long)s->received_bytes);
+        fflush(stdout);
+        return;
+    }
+    fprintf(
+        stderr,
+        "%s: %lld events in %.2f s (%.0f/s, %.2f CPU-s), %lld commits of %lld cells, %lld aborted, "
+        "%lld reconnects\n",
+        who, (long long)result->events, seconds, rate, cpu, (long long)s->commits,
+        (long long)s->cells, (long long)s->aborted, (long long)s->reconnects);
+}

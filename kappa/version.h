@@ -1,0 +1,47 @@
+/* kappa/version.h - the life of a kappa version: run, deploy, diff, promote, status.
+ *
+ * A version is one plan revision with keys of its own. `run` follows the log with the version that
+ * the plan is (the first one makes the view); `deploy` adds a changed plan as the next version and
+ * replays the log into it beside the live one; `promote` flips the live pointer, by EXEC under
+ * WATCH. One thread; every function opens and closes what it needs. */
+#ifndef LK_KAPPA_VERSION_H
+#define LK_KAPPA_VERSION_H
+
+#include <stdio.h>
+
+#include "common/run/job.h"
+#include "common/store/answer.h"
+
+/* The plan's version number of a view over `partitions`. may_add: a changed plan becomes the next
+ * version; otherwise it is ERR_USAGE that names the command to deploy it. */
+int kappa_version_of(const struct plan *plan, const char *view_uri, int partitions, bool may_add,
+                     struct err *err);
+
+/* Follow (or, until_end, drain) the log into the plan's version; options->job.version is set here.
+ */
+int kappa_run(struct worker_options *options, bool may_add, struct worker_result *result,
+              struct err *err);
+
+struct kappa_diff {
+    size_t rows;      /* compared: in windows final in both versions and above both floors */
+    size_t differing; /* of them */
+    size_t not_final; /* rows that may still change: not compared */
+    int live, target;
+};
+
+/* Compare the plan's version with the live one. differ is called for each row that differs (NULL
+ * where the row is absent). */
+int kappa_compare(const struct plan *plan, const char *view_uri,
+                  void (*differ)(const struct answer_row *live, const struct answer_row *target,
+                                 void *context),
+                  void *context, struct kappa_diff *out, struct err *err);
+
+/* Make the plan's version live, once it has folded everything that the live one had folded when
+ * this was called; waits for that at most wait_ms, then ERR_CHECK with the lag. */
+int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, int *number,
+                  struct err *err);
+
+/* One line a version: number, live, state, positions, hash. */
+int kappa_status(const char *view, const char *view_uri, bool json, FILE *out, struct err *err);
+
+#endif
