@@ -22,8 +22,15 @@ int archive_open(const char *directory, const char *topic, int partitions, struc
 void archive_close(struct archive_writer *writer);
 /* The position behind the last archived (durable) event of a partition. */
 int64_t archive_end(const struct archive_writer *writer, int partition);
-/* Add a batch whose first offset is the partition's end or beyond (gaps are kept as they are);
- * closes the segment by itself at 8 MiB of values. */
+/* Offset of the last archived event; false if there is none. */
+bool archive_last(const struct archive_writer *writer, int partition, int64_t *last);
+/* The position that archive_add wants next: behind what was added; or, where a segment that the
+ * manifest notes is missing, the positions of that one first. After each archive_add a caller goes
+ * on here, wherever its batch ended. */
+int64_t archive_next(const struct archive_writer *writer, int partition);
+/* Add a batch whose first offset is archive_next or beyond (gaps are kept as they are); closes the
+ * segment by itself at 8 MiB of values, earlier where there are more than 8 partitions. ERR_FULL: disk;
+ * what was added so far and is not archived must be added again after archive_open. */
 int archive_add(struct archive_writer *writer, const struct log_batch *batch, struct err *err);
 /* Close the partition's open segment if it has events; returns 1 if it had, 0, or a code. */
 int archive_roll(struct archive_writer *writer, int partition, struct err *err);

@@ -6,14 +6,11 @@
  * loss of power (embedded_env.c), and is never called Kafka in a report. */
 #include "common/log/embedded.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/log/lock.h"
 
 static int embedded_open(const char *where, bool create, void **handle, struct err *err)
 {
@@ -49,44 +46,21 @@ static int embedded_partitions(void *handle, const char *topic, struct err *err)
     return rc < 0 ? rc : found->partitions;
 }
 
-/* The lock is the flock, not the file: a dead holder's is free. */
-static int lock_producer(const char *path, const char *topic, int *out, struct err *err)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return err_errno(err, ERR_ENV, "cannot open %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        char pid[16] = "";
-        ssize_t got = errno == EWOULDBLOCK ? pread(fd, pid, sizeof pid - 1, 0) : -1;
-        close(fd);
-        return got < 0 ? err_errno(err, ERR_ENV, "cannot lock %s", path)
-                       : err_set(err, ERR_ENV,
-                                 "topic %s is in use by pid %s; stop that generator or name "
-                                 "another topic",
-                                 topic, got ? pid : "(unknown)");
-    }
-    if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d", (int)getpid()) < 0) {
-        int rc = err_errno(err, ERR_ENV, "cannot write %s", path);
-        close(fd);
-        return rc;
-    }
-    *out = fd;
-    return 0;
-}
-
 static int embedded_claim(void *handle, const char *topic, struct err *err)
 {
     struct embedded *log = handle;
     struct embedded_topic *found;
-    int fd = -1, rc = embedded_topic_find(log->env, topic, &found, err);
+    int rc = embedded_topic_find(log->env, topic, &found, err);
     if (rc < 0)
         return rc;
     struct buf path = {0};
     buf_printf(&path, "%s/%s.producer", log->env->directory, topic);
-    rc = lock_producer(path.ptr, topic, &fd, err);
+    int fd = log_lock_file(path.ptr, err);
     buf_release(&path);
-    if (rc < 0)
-        return rc;
+    if (fd < 0) {
+        err_context(err, "producer of topic %s", topic);
+        return fd;
+    }
     log->claims = mem_grow(log->claims, sizeof *log->claims * (size_t)(log->claim_count + 1));
     log->claims[log->claim_count++] = fd;
     return 0;

@@ -1,0 +1,326 @@
+/* common/log/archive_writer.c - fills segments from batches and notes them in the manifest.
+ *
+ * Exactly once needs no state of its own: a segment's name and header say which positions it
+ * covers, and the archive ends where its manifest ends. So a writer that died is taken up by
+ * reading its files: what was renamed but not noted is checked and noted, temporary files go.
+ * A segment that the manifest notes and that is not there (removed because it was damaged) is a
+ * hole: archive_next names its positions first, and it is written anew under the same name. */
+#include "common/log/archive_files.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+
+/* All open segments of a topic together stay below this, unless there are very many partitions. */
+enum { OPEN_BYTES_MAX = 8 * SEGMENT_VALUE_BYTES, CLOSE_BYTES_MIN = 256 * 1024 };
+
+struct part {
+    struct archive_manifest manifest;
+    struct archive_builder builder;
+    int64_t next;      /* what archive_add wants */
+    int64_t oldest_ns; /* when the builder got its first record */
+    int hole;          /* index of the entry being written anew; -1: none */
+};
+
+struct archive_writer {
+    int count, lock;
+    size_t close_bytes;
+    struct part *parts;
+    struct buf file;
+    int64_t raw_bytes, file_bytes;
+};
+
+static bool is_segment(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 10 && name[0] != '.' && strcmp(name + len - 10, ".jsonl.zst") == 0;
+}
+
+static int is_left_over(const struct dirent *entry)
+{
+    return strncmp(entry->d_name, ".tmp-", 5) == 0 || is_segment(entry->d_name);
+}
+
+static bool is_noted(const struct archive_manifest *manifest, const char *name)
+{
+    long long first;
+    if (sscanf(name, "%lld-", &first) != 1)
+        return false;
+    int i = archive_manifest_find(manifest, first);
+    return i < manifest->count && manifest->entries[i].first == first;
+}
+
+/* A segment that is not noted: note it if it is whole and the next one, else leave it or remove it.
+ */
+static int note_left_over(struct archive_manifest *manifest, const char *path, struct err *err)
+{
+    struct archive_segment segment = {0};
+    struct err why = {0};
+    int rc = archive_segment_read(&segment, path, NULL, &why);
+    if (rc == ERR_DATA && unlink(path) != 0)
+        rc = err_errno(err, ERR_ENV, "cannot remove %s", path);
+    else if (rc == ERR_DATA)
+        rc = 0; /* its events are still in the log */
+    else if (rc < 0)
+        rc = err_set(err, rc, "%s", why.text);
+    else if (manifest->count == 0 || segment.entry.from == archive_manifest_end(manifest))
+        rc = archive_manifest_add(manifest, &segment.entry, err);
+    archive_segment_release(&segment);
+    return rc;
+}
+
+static int take_left_over(struct archive_manifest *manifest, const char *name, struct err *err)
+{
+    struct buf path = {0};
+    int rc = 0;
+    buf_printf(&path, "%s/%s", manifest->directory.ptr, name);
+    if (!is_segment(name))
+        rc = unlink(path.ptr) == 0 ? 0 : err_errno(err, ERR_ENV, "cannot remove %s", path.ptr);
+    else if (!is_noted(manifest, name))
+        rc = note_left_over(manifest, path.ptr, err);
+    buf_release(&path);
+    return rc;
+}
+
+/* What a killed writer left, in order of name, which is order of offsets. */
+static int finish(struct archive_manifest *manifest, struct err *err)
+{
+    struct dirent **names;
+    int rc = archive_manifest_read(manifest, err);
+    rc = rc ? rc : archive_manifest_mend(manifest, err);
+    if (rc < 0)
+        return rc;
+    int count = scandir(manifest->directory.ptr, &names, is_left_over, alphasort);
+    if (count < 0)
+        return err_errno(err, ERR_ENV, "cannot look into %s", manifest->directory.ptr);
+    for (int i = 0; i < count; i++) {
+        rc = rc ? rc : take_left_over(manifest, names[i]->d_name, err);
+        free(names[i]);
+    }
+    free(names);
+    return rc;
+}
+
+/* The first entry from i on whose file is not there; -1: none. */
+static int find_hole(const struct archive_manifest *manifest, int i)
+{
+    struct buf path = {0};
+    for (; i < manifest->count; i++) {
+        archive_path(manifest, manifest->entries[i].first, manifest->entries[i].last, &path);
+        if (access(path.ptr, F_OK) != 0 && errno == ENOENT)
+            break;
+    }
+    buf_release(&path);
+    return i < manifest->count ? i : -1;
+}
+
+static void go_on_after(struct part *part, int entry)
+{
+    part->hole = find_hole(&part->manifest, entry);
+    part->next = part->hole < 0 ? archive_manifest_end(&part->manifest)
+                                : part->manifest.entries[part->hole].from;
+}
+
+int archive_open(const char *directory, const char *topic, int partitions,
+                 struct archive_writer **out, struct err *err)
+{
+    int rc = archive_make_place(directory, topic, partitions, err);
+    int lock = rc < 0 ? rc : archive_lock(directory, topic, err);
+    if (lock < 0)
+        return lock;
+    struct archive_writer *writer = mem_zero(1, sizeof *writer);
+    writer->lock = lock;
+    writer->count = partitions;
+    writer->close_bytes = (size_t)(OPEN_BYTES_MAX / partitions);
+    if (writer->close_bytes < CLOSE_BYTES_MIN)
+        writer->close_bytes = CLOSE_BYTES_MIN;
+    if (writer->close_bytes > SEGMENT_VALUE_BYTES)
+        writer->close_bytes = SEGMENT_VALUE_BYTES;
+    writer->parts = mem_zero((size_t)partitions, sizeof *writer->parts);
+    for (int p = 0; p < partitions && rc == 0; p++) {
+        archive_manifest_init(&writer->parts[p].manifest, directory, topic, p);
+        rc = finish(&writer->parts[p].manifest, err);
+        go_on_after(&writer->parts[p], 0);
+    }
+    if (rc < 0)
+        archive_close(writer);
+    else
+        *out = writer;
+    return rc;
+}
+
+void archive_close(struct archive_writer *writer)
+{
+    if (!writer)
+        return;
+    for (int p = 0; p < writer->count; p++) {
+        archive_manifest_release(&writer->parts[p].manifest);
+        archive_builder_release(&writer->parts[p].builder);
+    }
+    free(writer->parts);
+    buf_release(&writer->file);
+    close(writer->lock);
+    free(writer);
+}
+
+int64_t archive_end(const struct archive_writer *writer, int partition)
+{
+    return archive_manifest_end(&writer->parts[partition].manifest);
+}
+
+bool archive_last(const struct archive_writer *writer, int partition, int64_t *last)
+{
+    const struct archive_manifest *manifest = &writer->parts[partition].manifest;
+    if (manifest->count)
+        *last = manifest->entries[manifest->count - 1].last;
+    return manifest->count > 0;
+}
+
+int64_t archive_next(const struct archive_writer *writer, int partition)
+{
+    return writer->parts[partition].next;
+}
+
+/* Note a segment that is durable; on failure it is taken away again, since nobody knows of it. */
+static int note(struct part *part, const struct archive_entry *entry, const char *path,
+                struct err *err)
+{
+    int rc;
+    if (fault_point("segment noted"))
+        rc = err_set(err, ERR_FULL, "cannot write the manifest in %s: No space left on device",
+                     part->manifest.directory.ptr);
+    else if (part->hole >= 0)
+        rc = archive_manifest_replace(&part->manifest, part->hole, entry, err);
+    else
+        rc = archive_manifest_add(&part->manifest, entry, err);
+    if (rc < 0)
+        unlink(path);
+    return rc;
+}
+
+static int write_segment(struct archive_writer *writer, struct part *part,
+                         const struct archive_entry *entry, struct err *err)
+{
+    struct buf temporary = {0}, path = {0};
+    buf_printf(&temporary, "%s/.tmp-%lld", part->manifest.directory.ptr, (long long)entry->first);
+    archive_path(&part->manifest, entry->first, entry->last, &path);
+    int rc = archive_write_file(temporary.ptr, path.ptr, buf_bytes(&writer->file), err);
+    rc = rc ? rc : note(part, entry, path.ptr, err);
+    buf_release(&temporary);
+    buf_release(&path);
+    return rc;
+}
+
+/* A hole must be filled by the events that were there. */
+static int hole_differs(const struct part *part, struct err *err)
+{
+    const struct archive_entry *noted = &part->manifest.entries[part->hole];
+    return err_set(err, ERR_DATA,
+                   "%s: offsets %lld to %lld cannot be written anew: the log holds other events "
+                   "there now; move the topic's archive away and run `lk lambda archive` again",
+                   part->manifest.directory.ptr, (long long)noted->first, (long long)noted->last);
+}
+
+static bool fills_hole(const struct part *part, const struct archive_entry *entry)
+{
+    const struct archive_entry *noted = &part->manifest.entries[part->hole];
+    return entry->first == noted->first && entry->last == noted->last &&
+           entry->events == noted->events && entry->raw_bytes == noted->raw_bytes;
+}
+
+/* Close the open segment: its events stay if that fails. */
+static int close_segment(struct archive_writer *writer, struct part *part, struct err *err)
+{
+    struct archive_entry entry;
+    int rc = archive_segment_encode(&part->builder, &writer->file, &entry, err);
+    if (rc == 0 && part->hole >= 0 && !fills_hole(part, &entry))
+        rc = hole_differs(part, err);
+    rc = rc ? rc : write_segment(writer, part, &entry, err);
+    if (rc < 0)
+        return rc;
+    writer->raw_bytes += entry.raw_bytes;
+    writer->file_bytes += entry.bytes;
+    archive_builder_clear(&part->builder);
+    if (part->hole >= 0)
+        go_on_after(part, part->hole + 1);
+    return 0;
+}
+
+int archive_roll(struct archive_writer *writer, int partition, struct err *err)
+{
+    struct part *part = &writer->parts[partition];
+    if (part->builder.count == 0 || part->hole >= 0)
+        return 0; /* a hole is closed when it is full */
+    int rc = close_segment(writer, part, err);
+    return rc < 0 ? rc : 1;
+}
+
+static void begin_segment(struct part *part, int64_t offset)
+{
+    const struct archive_manifest *manifest = &part->manifest;
+    part->oldest_ns = clock_mono_ns();
+    if (part->hole >= 0)
+        part->builder.from = manifest->entries[part->hole].from;
+    else
+        part->builder.from = manifest->count ? archive_manifest_end(manifest) : offset;
+}
+
+static bool is_full(const struct archive_writer *writer, const struct part *part)
+{
+    if (part->hole >= 0)
+        return part->builder.count >= part->manifest.entries[part->hole].events;
+    return part->builder.values.len >= writer->close_bytes ||
+           part->builder.count == SEGMENT_RECORDS_MAX;
+}
+
+/* The end of what the open segment may take: a hole ends where the next segment begins. */
+static int64_t limit_of(const struct part *part)
+{
+    return part->hole >= 0 ? part->manifest.entries[part->hole].next : INT64_MAX;
+}
+
+int archive_add(struct archive_writer *writer, const struct log_batch *batch, struct err *err)
+{
+    struct part *part = &writer->parts[batch->partition];
+    int64_t limit = limit_of(part);
+    assert(batch->count == 0 || batch->offset[0] >= part->next);
+    for (int i = 0; i < batch->count; i++) {
+        if (batch->offset[i] >= limit)
+            break;
+        if (part->builder.count == 0)
+            begin_segment(part, batch->offset[i]);
+        archive_builder_add(&part->builder, batch, i);
+        part->builder.next = part->next = batch->offset[i] + 1;
+        if (!is_full(writer, part))
+            continue;
+        bool hole = part->hole >= 0;
+        part->builder.next = hole ? limit : part->next;
+        int rc = close_segment(writer, part, err);
+        if (rc < 0 || hole)
+            return rc;
+    }
+    if (part->hole >= 0 && batch->next >= limit)
+        return hole_differs(part, err); /* it was not full */
+    part->next = batch->next > part->next ? batch->next : part->next;
+    if (part->builder.count)
+        part->builder.next = part->next;
+    return 0;
+}
+
+int64_t archive_pending_ms(const struct archive_writer *writer, int partition)
+{
+    const struct part *part = &writer->parts[partition];
+    return part->builder.count ? (clock_mono_ns() - part->oldest_ns) / 1000000 : 0;
+}
+
+void archive_bytes(const struct archive_writer *writer, int64_t *raw, int64_t *written)
+{
+    *raw = writer->raw_bytes;
+    *written = writer->file_bytes;
+}
