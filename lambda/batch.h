@@ -1,0 +1,59 @@
+/* lambda/batch.h - the full batch: the archive folded from its beginning, up to a boundary vector.
+ *
+ * Boundaries come from pos: the largest recorded cut that the archive has reached, so that spans
+ * continue where the batch ends; where none is new and the archive is ahead of the speed layer (or
+ * there is none yet), the archive's end, to which the speed layer jumps. The folded partitions
+ * become a generation in the archive's folder (folder.h), which is then loaded and published
+ * (publish.h). Threads: batch_compute starts workers of its own; everything else is the caller's
+ * thread. */
+#ifndef LK_LAMBDA_BATCH_H
+#define LK_LAMBDA_BATCH_H
+
+#include "common/log/log.h"
+#include "common/op/counters.h"
+#include "common/plan/plan.h"
+#include "common/store/kv.h"
+#include "lambda/publish.h"
+
+struct batch_options {
+    const struct plan *plan;
+    const char *archive; /* DIR */
+    const char *topic;   /* NULL: the only one in the archive */
+    int workers;         /* 0: one a core */
+    size_t memory_bytes; /* that cells and ids may take, all workers together */
+    int keep;            /* generations that stay in the folder */
+    bool reload;         /* publish the newest generation again, compute nothing */
+    bool only_new;       /* leave off where no boundary would grow */
+};
+
+struct batch_part {
+    int64_t boundary;
+    struct counters counters; /* all 0 after a reload */
+    struct publish_part publish;
+};
+
+struct batch_result {
+    char topic[LOG_TOPIC_MAX + 1];
+    char generation[FOLDER_ID_BYTES]; /* "" where only_new left off */
+    int partitions;
+    struct batch_part *parts; /* owned: batch_release */
+    int64_t events, bytes, rows, file_bytes;
+    int64_t wall_ns, cpu_ns; /* of it all; fold_ns without load and publish */
+    int64_t fold_ns;
+    size_t cells_max;
+    int runs, passes, workers;
+};
+
+/* Compute, load, publish. 0 also where partitions were refused; parts say so. ERR_DATA: the archive
+ * does not begin at 0, or is damaged. ERR_USAGE: another plan is live under this view's name. */
+int batch_run(struct kv *kv, const struct batch_options *options, struct batch_result *result,
+              struct err *err);
+/* Without a store: fold up to boundaries (NULL: the archive's ends) into a generation of folder. */
+int batch_compute(const struct batch_options *options, const char *topic, const int64_t *boundaries,
+                  struct folder *folder, struct manifest *manifest, struct batch_result *result,
+                  struct err *err);
+/* options->topic, or the only one in the archive. */
+int batch_topic(const struct batch_options *options, char out[LOG_TOPIC_MAX + 1], struct err *err);
+void batch_release(struct batch_result *result);
+
+#endif

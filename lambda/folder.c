@@ -1,0 +1,462 @@
+/* lambda/folder.c - see folder.h.
+ *
+ * Why the short lock: a batch that made its lock file but does not hold it yet looks dead, so
+ * making and sweeping exclude each other. A killed process loses its flocks at once, hence a lock
+ * that can be had belongs to nobody alive. */
+#include "lambda/folder.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/rng.h"
+#include "common/base/stop.h"
+
+enum { ID_LENGTH = FOLDER_ID_BYTES - 1, FORMAT = 1, TURN_MS = 50 };
+
+struct folder {
+    char *path;
+    char *topic, *view;
+    char id[FOLDER_ID_BYTES];
+    int short_fd, lock_fd, publish_fd; /* -1: not open */
+};
+
+char *folder_path(const struct folder *folder, const char *id, const char *format, ...)
+{
+    struct buf path = {0};
+    char tail[64];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(tail, sizeof tail, format, args);
+    va_end(args);
+    buf_printf(&path, "%s/%s%s", folder->path, id, tail);
+    return path.ptr;
+}
+
+const char *folder_id(const struct folder *folder)
+{
+    return folder->id;
+}
+
+/* Make path and what is above it. */
+static int make_all(char *path, struct err *err)
+{
+    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash)
+            *slash = 0;
+        int rc = mkdir(path, 0755);
+        if (rc && errno != EEXIST)
+            return err_errno(err, ERR_ENV, "cannot make the folder %s", path);
+        if (!slash)
+            return 0;
+        *slash = '/';
+    }
+}
+
+/* ---- walking: names are an id of 32 hexadecimal digits, then what the file is ---- */
+
+static bool name_split(const char *name, char id[FOLDER_ID_BYTES], const char **rest)
+{
+    if (strspn(name, "0123456789abcdef") != ID_LENGTH || name[ID_LENGTH] != '.')
+        return false;
+    memcpy(id, name, ID_LENGTH);
+    id[ID_LENGTH] = 0;
+    *rest = name + ID_LENGTH;
+    return true;
+}
+
+typedef void folder_each(struct folder *folder, const char *id, const char *rest, void *context);
+
+static void walk(struct folder *folder, folder_each *each, void *context)
+{
+    DIR *dir = opendir(folder->path);
+    char id[FOLDER_ID_BYTES];
+    const char *rest;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (name_split(entry->d_name, id, &rest))
+            each(folder, id, rest, context);
+    if (dir)
+        closedir(dir);
+}
+
+static bool exists(struct folder *folder, const char *id, const char *rest)
+{
+    char *path = folder_path(folder, id, "%s", rest);
+    bool there = access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+static void discard(struct folder *folder, const char *id, const char *rest)
+{
+    char *path = folder_path(folder, id, "%s", rest);
+    unlink(path);
+    free(path);
+}
+
+/* ---- locks ---- */
+
+static int open_lock(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    return fd < 0 ? err_errno(err, ERR_ENV, "cannot make the lock %s", path) : fd;
+}
+
+static int open_named_lock(struct folder *folder, const char *name, struct err *err)
+{
+    struct buf path = {0};
+    buf_printf(&path, "%s/%s", folder->path, name);
+    int fd = open_lock(path.ptr, err);
+    buf_release(&path);
+    return fd;
+}
+
+static void short_lock(struct folder *folder)
+{
+    while (flock(folder->short_fd, LOCK_EX) && errno == EINTR)
+        ;
+}
+
+static void short_unlock(struct folder *folder)
+{
+    flock(folder->short_fd, LOCK_UN);
+}
+
+static bool alive(struct folder *folder, const char *id)
+{
+    char *path = folder_path(folder, id, ".lock");
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    bool held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return held;
+}
+
+static void sweep_dead(struct folder *folder, const char *id, const char *rest, void *context)
+{
+    (void)context;
+    bool temporary = strcmp(rest, ".json") && strcmp(rest, ".load") &&
+                     (strncmp(rest, ".p", 2) || strchr(rest + 1, '.'));
+    if (strcmp(rest, ".load") == 0 || (exists(folder, id, ".json") && !temporary))
+        return;
+    if (!alive(folder, id))
+        discard(folder, id, rest);
+}
+
+static int take_id(struct folder *folder, struct err *err)
+{
+    random_token(folder->id);
+    char *path = folder_path(folder, folder->id, ".lock");
+    folder->lock_fd = open_lock(path, err);
+    free(path);
+    if (folder->lock_fd < 0)
+        return folder->lock_fd;
+    return flock(folder->lock_fd, LOCK_EX | LOCK_NB)
+               ? err_errno(err, ERR_ENV, "cannot lock in %s", folder->path)
+               : 0;
+}
+
+int folder_open(const char *archive, const char *topic, const char *view, struct folder **out,
+                struct err *err)
+{
+    struct folder *folder = mem_zero(1, sizeof *folder);
+    struct buf path = {0};
+    buf_printf(&path, "%s/%s/generations/%s", archive, topic, view);
+    folder->path = path.ptr;
+    folder->topic = mem_copy_string(topic);
+    folder->view = mem_copy_string(view);
+    folder->short_fd = folder->lock_fd = folder->publish_fd = -1;
+    int rc = make_all(folder->path, err);
+    if (rc == 0) {
+        folder->short_fd = open_named_lock(folder, ".lock", err);
+        rc = folder->short_fd < 0 ? folder->short_fd : 0;
+    }
+    if (rc == 0) {
+        short_lock(folder);
+        walk(folder, sweep_dead, NULL);
+        rc = take_id(folder, err);
+        short_unlock(folder);
+    }
+    if (rc)
+        folder_close(folder);
+    else
+        *out = folder;
+    return rc;
+}
+
+void folder_close(struct folder *folder)
+{
+    if (!folder)
+        return;
+    folder_publish_unlock(folder);
+    if (folder->lock_fd >= 0) {
+        discard(folder, folder->id, ".lock");
+        close(folder->lock_fd);
+    }
+    if (folder->short_fd >= 0)
+        close(folder->short_fd);
+    free(folder->path);
+    free(folder->topic);
+    free(folder->view);
+    free(folder);
+}
+
+int folder_publish_lock(struct folder *folder, struct err *err)
+{
+    int fd = open_named_lock(folder, "publish.lock", err);
+    if (fd < 0)
+        return fd;
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (stop_asked()) {
+            close(fd);
+            return err_set(err, ERR_INTERRUPTED, "stopped while another batch was publishing");
+        }
+        clock_sleep_ms(TURN_MS);
+    }
+    folder->publish_fd = fd;
+    return 0;
+}
+
+void folder_publish_unlock(struct folder *folder)
+{
+    if (folder->publish_fd >= 0)
+        close(folder->publish_fd);
+    folder->publish_fd = -1;
+}
+
+/* ---- manifests ---- */
+
+static int sync_folder(struct folder *folder, struct err *err)
+{
+    int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) ? err_errno(err, ERR_ENV, "cannot sync %s", folder->path) : 0;
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static json_t *manifest_json(const struct folder *folder, const struct manifest *manifest)
+{
+    json_t *files = json_array();
+    for (int p = 0; p < manifest->partitions; p++) {
+        const struct manifest_file *file = &manifest->files[p];
+        json_array_append_new(
+            files, json_pack("{s:i,s:I,s:I,s:I,s:s}", "partition", p, "boundary",
+                             (json_int_t)file->boundary, "rows", (json_int_t)file->rows, "bytes",
+                             (json_int_t)file->bytes, "xxh3_128", file->checksum));
+    }
+    return json_pack("{s:i,s:s,s:I,s:s,s:s,s:s,s:o}", "format", FORMAT, "id", manifest->id,
+                     "number", (json_int_t)manifest->number, "topic", folder->topic, "view",
+                     folder->view, "plan", manifest->plan, "files", files);
+}
+
+static int files_from_json(json_t *files, struct manifest *out)
+{
+    out->partitions = (int)json_array_size(files);
+    out->files = mem_zero((size_t)out->partitions + 1, sizeof *out->files);
+    for (int p = 0; p < out->partitions; p++) {
+        int partition;
+        json_int_t boundary, rows, bytes;
+        const char *checksum;
+        if (json_unpack(json_array_get(files, (size_t)p), "{s:i,s:I,s:I,s:I,s:s}", "partition",
+                        &partition, "boundary", &boundary, "rows", &rows, "bytes", &bytes,
+                        "xxh3_128", &checksum) ||
+            partition != p || strlen(checksum) != ID_LENGTH)
+            return -1;
+        out->files[p] = (struct manifest_file){.boundary = boundary, .rows = rows, .bytes = bytes};
+        memcpy(out->files[p].checksum, checksum, FOLDER_ID_BYTES);
+    }
+    return 0;
+}
+
+static int manifest_read(struct folder *folder, const char *id, struct manifest *out,
+                         struct err *err)
+{
+    char *path = folder_path(folder, id, ".json");
+    json_t *root = json_load_file(path, 0, NULL), *files = NULL;
+    const char *plan;
+    int format, rc = 0;
+    json_int_t number;
+    *out = (struct manifest){0};
+    memcpy(out->id, id, FOLDER_ID_BYTES);
+    if (!root ||
+        json_unpack(root, "{s:i,s:I,s:s,s:o}", "format", &format, "number", &number, "plan", &plan,
+                    "files", &files) ||
+        format != FORMAT || strlen(plan) != ID_LENGTH || files_from_json(files, out))
+        rc = err_set(err, ERR_DATA,
+                     "%s is not a generation's manifest; remove it and run: lk lambda batch", path);
+    else {
+        out->number = number;
+        memcpy(out->plan, plan, FOLDER_ID_BYTES);
+    }
+    if (rc)
+        manifest_release(out);
+    json_decref(root);
+    free(path);
+    return rc;
+}
+
+void manifest_release(struct manifest *manifest)
+{
+    free(manifest->files);
+    *manifest = (struct manifest){0};
+}
+
+struct listing {
+    struct manifest *manifests;
+    int count, rc;
+    struct err *err;
+};
+
+static void list_one(struct folder *folder, const char *id, const char *rest, void *context)
+{
+    struct listing *list = context;
+    if (list->rc || strcmp(rest, ".json"))
+        return;
+    list->manifests =
+        mem_grow(list->manifests, ((size_t)list->count + 1) * sizeof *list->manifests);
+    list->rc = manifest_read(folder, id, &list->manifests[list->count], list->err);
+    if (list->rc == 0)
+        list->count++;
+}
+
+static int newest_first(const void *left, const void *right)
+{
+    const struct manifest *a = left, *b = right;
+    if (a->number != b->number)
+        return a->number > b->number ? -1 : 1;
+    return strcmp(a->id, b->id);
+}
+
+/* Every manifest, the newest first; release with list_release. */
+static int list_all(struct folder *folder, struct listing *list, struct err *err)
+{
+    *list = (struct listing){.err = err};
+    walk(folder, list_one, list);
+    if (list->count)
+        qsort(list->manifests, (size_t)list->count, sizeof *list->manifests, newest_first);
+    return list->rc;
+}
+
+static void list_release(struct listing *list)
+{
+    for (int i = 0; i < list->count; i++)
+        manifest_release(&list->manifests[i]);
+    free(list->manifests);
+}
+
+static int write_manifest(struct folder *folder, const struct manifest *manifest, struct err *err)
+{
+    char *path = folder_path(folder, manifest->id, ".json");
+    char *temp = folder_path(folder, manifest->id, ".json.tmp");
+    json_t *root = manifest_json(folder, manifest);
+    int rc = 0, fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || json_dumpfd(root, fd, JSON_INDENT(1)) || fsync(fd) || rename(temp, path))
+        rc = err_errno(err, ERR_ENV, "cannot write %s", path);
+    if (fd >= 0)
+        close(fd);
+    json_decref(root);
+    free(path);
+    free(temp);
+    return rc ? rc : sync_folder(folder, err);
+}
+
+int folder_commit(struct folder *folder, struct manifest *manifest, struct err *err)
+{
+    struct listing list;
+    if (fault_point("generation manifest"))
+        return err_set(err, ERR_ENV, "cannot write the manifest of %s", folder->id);
+    short_lock(folder);
+    int rc = list_all(folder, &list, err);
+    memcpy(manifest->id, folder->id, sizeof manifest->id);
+    manifest->number = list.count ? list.manifests[0].number + 1 : 1;
+    if (rc == 0)
+        rc = write_manifest(folder, manifest, err);
+    short_unlock(folder);
+    list_release(&list);
+    return rc;
+}
+
+int folder_newest(struct folder *folder, const char *plan, struct manifest *out, struct err *err)
+{
+    struct listing list;
+    int rc = list_all(folder, &list, err);
+    for (int i = 0; rc == 0 && i < list.count; i++)
+        if (strcmp(list.manifests[i].plan, plan) == 0) {
+            *out = list.manifests[i];
+            list.manifests[i].files = NULL; /* handed over */
+            rc = 1;
+        }
+    list_release(&list);
+    return rc;
+}
+
+int folder_prune(struct folder *folder, int keep, struct err *err)
+{
+    struct listing list;
+    short_lock(folder);
+    int rc = list_all(folder, &list, err);
+    for (int i = keep; rc == 0 && i < list.count; i++) {
+        discard(folder, list.manifests[i].id, ".json"); /* first: no manifest names what is gone */
+        for (int p = 0; p < list.manifests[i].partitions; p++) {
+            char *path = folder_path(folder, list.manifests[i].id, ".p%d", p);
+            unlink(path);
+            free(path);
+        }
+    }
+    short_unlock(folder);
+    list_release(&list);
+    return rc;
+}
+
+/* ---- the journal of loads ---- */
+
+int folder_load_note(struct folder *folder, const char *load, struct err *err)
+{
+    char *path = folder_path(folder, load, ".load");
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    int rc = fd < 0 ? err_errno(err, ERR_ENV, "cannot make %s", path) : 0;
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return rc ? rc : sync_folder(folder, err);
+}
+
+void folder_load_forget(struct folder *folder, const char *load)
+{
+    discard(folder, load, ".load");
+}
+
+struct loads {
+    char (*ids)[FOLDER_ID_BYTES];
+    int count;
+};
+
+static void list_load(struct folder *folder, const char *id, const char *rest, void *context)
+{
+    (void)folder;
+    struct loads *loads = context;
+    if (strcmp(rest, ".load"))
+        return;
+    loads->ids = mem_grow(loads->ids, ((size_t)loads->count + 1) * sizeof *loads->ids);
+    memcpy(loads->ids[loads->count++], id, FOLDER_ID_BYTES);
+}
+
+int folder_loads(struct folder *folder, char (**out)[FOLDER_ID_BYTES])
+{
+    struct loads loads = {0};
+    walk(folder, list_load, &loads);
+    *out = loads.ids;
+    return loads.count;
+}

@@ -1,0 +1,61 @@
+/* lambda/folder.h - the folder where a view's generations stand, and what keeps batches apart in
+ * it.
+ *
+ * ARCHIVE/<topic>/generations/<view>/ holds
+ *   <id>.p<N>    a partition's generation file      <id>.json  the manifest, written last: only
+ * what <id>.p<N>.*  temporary files of a batch                    has one exists <id>.lock flocked
+ * while its batch lives      .lock      flocked for a moment by who makes or removes <load>.load  a
+ * load into the store that may have left cells there publish.lock flocked by the one batch that
+ * loads and publishes What a dead batch left (its lock is gone, no manifest) is removed by the next
+ * one that opens. Opaque; one thread. */
+#ifndef LK_LAMBDA_FOLDER_H
+#define LK_LAMBDA_FOLDER_H
+
+#include "common/base/bytes.h"
+#include "common/base/err.h"
+
+enum { FOLDER_ID_BYTES = 33 };
+
+struct folder;
+
+/* Make what is missing, remove dead batches' files, lock a fresh id. */
+int folder_open(const char *archive, const char *topic, const char *view, struct folder **out,
+                struct err *err);
+void folder_close(struct folder *folder);
+const char *folder_id(const struct folder *folder); /* of this batch's generation */
+/* Path of a file of id: folder_path(folder, id, ".p%d", 3); owned by the caller. */
+char *folder_path(const struct folder *folder, const char *id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+struct manifest_file {
+    int64_t boundary, rows, bytes;
+    char checksum[FOLDER_ID_BYTES];
+};
+
+struct manifest {
+    char id[FOLDER_ID_BYTES], plan[FOLDER_ID_BYTES];
+    int64_t number; /* rises with every generation of the folder */
+    int partitions;
+    struct manifest_file *files; /* one a partition; owned */
+};
+
+/* Write the manifest of this batch's files (id and number are set here): now the generation exists.
+ */
+int folder_commit(struct folder *folder, struct manifest *manifest, struct err *err);
+/* The newest generation of a plan: 1 and *out (manifest_release), 0 if there is none, or a code. */
+int folder_newest(struct folder *folder, const char *plan, struct manifest *out, struct err *err);
+void manifest_release(struct manifest *manifest);
+/* Remove all but the newest `keep` generations, whatever their plan. */
+int folder_prune(struct folder *folder, int keep, struct err *err);
+
+/* One at a time loads and publishes: waits for its turn, or until asked to stop (ERR_INTERRUPTED).
+ */
+int folder_publish_lock(struct folder *folder, struct err *err);
+void folder_publish_unlock(struct folder *folder);
+/* The journal of loads. Notes are durable before a load begins. */
+int folder_load_note(struct folder *folder, const char *load, struct err *err);
+void folder_load_forget(struct folder *folder, const char *load);
+/* All noted loads; returns how many, *out is owned by the caller (free). */
+int folder_loads(struct folder *folder, char (**out)[FOLDER_ID_BYTES]);
+
+#endif

@@ -1,0 +1,36 @@
+/* lambda/partition.h - a batch's unit of work: fold one partition's prefix into a generation file.
+ *
+ * The one task loop (common/run/task.h) over the archive, lateness off, dedupe over the whole
+ * history, in bounded memory: cells beyond their half of it become sorted runs, and where the ids
+ * would outgrow theirs, `passes` readings take a share of the ids each. One thread. */
+#ifndef LK_LAMBDA_PARTITION_H
+#define LK_LAMBDA_PARTITION_H
+
+#include <stdatomic.h>
+
+#include "common/log/log.h"
+#include "common/plan/plan.h"
+#include "lambda/folder.h"
+#include "lambda/generation.h"
+
+struct partition_work {
+    const struct plan *plan;
+    struct log *log; /* the archive; shared */
+    const char *topic;
+    int partition;
+    int64_t boundary;    /* fold [0, boundary) */
+    size_t memory_bytes; /* that cells and ids may take */
+    const struct folder *folder;
+    atomic_bool *failed; /* another thread's work has: leave off */
+    /* Filled by partition_fold. */
+    struct generation_head head;
+    struct manifest_file file;
+    int64_t events, bytes; /* read, over all passes */
+    size_t cells_max;      /* at once in memory */
+    int runs, passes;
+};
+
+/* Make the partition's file of the folder's id. ERR_INTERRUPTED also where another has failed. */
+int partition_fold(struct partition_work *work, struct err *err);
+
+#endif

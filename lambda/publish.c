@@ -1,0 +1,323 @@
+/* lambda/publish.c - see publish.h.
+ *
+ * Why it is safe (tests/model/README.md, F6): cells of an id that is not published are seen by
+ * nobody; an id is published only while it stands in gens, and it stands there only if nothing has
+ * happened to the store since the load began; an id that has left gens never comes back, so its
+ * cells may go. Only one batch at a time publishes from a folder, so what pos does not name is
+ * litter; a batch from elsewhere whose load is swept finds its id gone, and begins again. */
+#include "lambda/publish.h"
+
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/rng.h"
+#include "common/base/stop.h"
+#include "common/store/registry.h"
+#include "lambda/publish_parts.h"
+
+enum { RECONNECTS_MAX = 50, RECONNECT_MS = 100 };
+
+/* ---- pos ---- */
+
+int publish_look(struct publish *p, int partition, struct pos *pos, struct err *err)
+{
+    struct kv_reply *replies;
+    arena_reset(&p->arena);
+    p->key = key_pos(&p->arena, p->view, p->version, partition);
+    kv_words(p->kv, "WATCH", p->key, NULL);
+    kv_words(p->kv, "HGETALL", p->key, NULL);
+    int rc = kv_roundtrip(p->kv, &replies, err);
+    if (rc < 0)
+        return rc;
+    rc = pos_decode(&replies[1], pos, err);
+    if (rc == 0 && pos->here && strcmp(pos->plan, p->options->plan->hash)) {
+        pos_release(pos);
+        return err_set(
+            err, ERR_USAGE,
+            "view %s was made by another plan; give the changed plan a view name of its own",
+            p->view);
+    }
+    return rc;
+}
+
+int publish_error(const struct kv_reply *reply, struct err *err)
+{
+    if (kv_is_error(reply, "OOM"))
+        return err_set(err, ERR_FULL,
+                       "Redis is full (%.*s): raise maxmemory, or give the plan a shorter keep",
+                       (int)reply->text.len, reply->text.ptr);
+    return err_set(err, ERR_ENV, "Redis says: %.*s", (int)reply->text.len, reply->text.ptr);
+}
+
+int publish_exec(struct publish *p, struct kv_args *commands, int count, struct err *err)
+{
+    struct kv_reply *replies;
+    kv_words(p->kv, "MULTI", NULL);
+    for (int i = 0; i < count; i++)
+        args_queue(&commands[i], p->kv);
+    kv_words(p->kv, "EXEC", NULL);
+    int rc = kv_roundtrip(p->kv, &replies, err);
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < rc; i++)
+        if (replies[i].type == KV_ERROR)
+            return publish_error(&replies[i], err);
+    const struct kv_reply *answer = &replies[rc - 1];
+    for (int i = 0; i < answer->count; i++)
+        if (answer->items[i].type == KV_ERROR)
+            return publish_error(&answer->items[i], err);
+    return answer->type == KV_ARRAY;
+}
+
+int publish_unwatch(struct publish *p, struct err *err)
+{
+    struct kv_reply *replies;
+    kv_words(p->kv, "UNWATCH", NULL);
+    int rc = kv_roundtrip(p->kv, &replies, err);
+    return rc < 0 ? rc : 0;
+}
+
+int publish_fault(struct publish *p, const char *point, struct err *err)
+{
+    if (!fault_point(point))
+        return 0;
+    kv_drop(p->kv);
+    return err_set(err, ERR_AWAY, "fault: %s", point);
+}
+
+bool publish_named(const struct pos *pos, const char *id)
+{
+    return strcmp(pos->generation, id) == 0 || strcmp(pos->previous, id) == 0;
+}
+
+static bool names_mine(const struct publish *p, const struct pos *pos)
+{
+    for (int i = 0; i < p->attempts; i++)
+        if (publish_named(pos, p->ids[i]))
+            return true;
+    return false;
+}
+
+/* ---- may this boundary be published over this pos? ---- */
+
+static bool fits(const struct pos *pos, int64_t boundary)
+{
+    if (bug_planted("boundary-any"))
+        return true;
+    return boundary >= pos->next || (boundary >= pos->from && pos_has_cut(pos, boundary));
+}
+
+/* Refuse in words, or not. */
+static bool refuse(const struct pos *pos, int64_t boundary, struct publish_part *part)
+{
+    const char *why = NULL;
+    if (boundary <= 0)
+        why = "the archive has no events of it yet";
+    else if (boundary == pos->boundary)
+        why = "a batch up to the same offset is already published";
+    else if (boundary < pos->boundary)
+        why = "a newer batch is already published";
+    else if (!fits(pos, boundary))
+        why = "its boundary is no cut of the speed layer any more; the next batch takes a new one";
+    if (!why)
+        return false;
+    if (part->state != PUBLISH_DONE) { /* one that is done may have been overtaken: still done */
+        part->state = PUBLISH_REFUSED;
+        snprintf(part->why, sizeof part->why, "%s", why);
+    }
+    return true;
+}
+
+/* ---- begin: the fresh id goes into gens ---- */
+
+/* A take by nobody. The owner is a token that no worker holds, yet a fresh one: readers tell a step
+ * back in time by it (F12). Its first letter says that nobody is to be waited for. */
+static void args_fresh_pos(const struct publish *p, struct kv_args *hset)
+{
+    char owner[POS_ID_BYTES];
+    const int64_t start = 0;
+    random_token(owner);
+    owner[0] = '-';
+    args_pair(hset, "owner", owner);
+    args_pair(hset, "plan", p->options->plan->hash);
+    args_int(hset, "next", start);
+    args_int(hset, "from", start);
+    args_int(hset, "mark", start);
+    args_cuts(hset, &start, 1);
+}
+
+/* gens with the fresh id; what pos does not name goes, and is noted first, for its cells are to be
+ * found and swept whatever happens to us. */
+static int args_begin(struct publish *p, const struct pos *pos, struct kv_args *hset,
+                      struct err *err)
+{
+    char gens[POS_GENS_MAX + 1][POS_ID_BYTES];
+    int count = 0, rc = 0;
+    for (int i = 0; rc == 0 && i < pos->gen_count; i++)
+        if (publish_named(pos, pos->gens[i]))
+            memcpy(gens[count++], pos->gens[i], POS_ID_BYTES);
+        else
+            rc = folder_load_note(p->options->folder, pos->gens[i], err);
+    memcpy(gens[count++], p->id, POS_ID_BYTES);
+    args_gens(hset, (const char(*)[POS_ID_BYTES])gens, count);
+    return rc;
+}
+
+static int begin(struct publish *p, int partition, struct err *err)
+{
+    struct publish_part *part = &p->parts[partition];
+    for (int tries = 0; tries < PUBLISH_LOOKS_MAX; tries++) {
+        struct pos pos;
+        int rc = publish_look(p, partition, &pos, err);
+        if (rc < 0)
+            return rc;
+        struct kv_args hset = args_new(&p->arena, "HSET", p->key, NULL);
+        bool settled = names_mine(p, &pos);
+        if (settled)
+            part->state = PUBLISH_DONE;
+        else
+            settled = refuse(&pos, p->options->manifest->files[partition].boundary, part);
+        if (!settled) {
+            part->state = PUBLISH_PENDING;
+            if (!pos.here)
+                args_fresh_pos(p, &hset);
+            rc = args_begin(p, &pos, &hset, err);
+        }
+        pos_release(&pos);
+        if (settled)
+            return publish_unwatch(p, err);
+        if (rc == 0)
+            rc = publish_fault(p, "generation begin", err);
+        if (rc == 0)
+            rc = publish_exec(p, &hset, 1, err);
+        if (rc)
+            return rc < 0 ? rc : 0;
+    }
+    return err_set(err, ERR_AWAY, "pos of partition %d changes all the time", partition);
+}
+
+/* ---- publish ---- */
+
+static void args_publish(struct publish *p, const struct pos *pos,
+                         const struct generation_head *head, struct kv_args *hset)
+{
+    char gens[POS_GENS_MAX][POS_ID_BYTES];
+    int count = 0;
+    for (int i = 0; i < pos->gen_count; i++)
+        if (strcmp(pos->gens[i], pos->previous)) /* it becomes the one before the previous */
+            memcpy(gens[count++], pos->gens[i], POS_ID_BYTES);
+    args_pair(hset, "generation", p->id);
+    args_int(hset, "boundary", head->boundary);
+    args_int(hset, "boundary_T", head->T_ms);
+    args_int(hset, "boundary_mark", head->mark);
+    args_pair(hset, "previous", pos->generation);
+    args_int(hset, "previous_boundary", pos->boundary);
+    args_gens(hset, (const char(*)[POS_ID_BYTES])gens, count);
+}
+
+static int publish(struct publish *p, int partition, struct err *err)
+{
+    struct publish_part *part = &p->parts[partition];
+    const struct generation_head *head = &p->heads[partition];
+    for (int tries = 0; tries < PUBLISH_LOOKS_MAX; tries++) {
+        struct pos pos;
+        int rc = publish_look(p, partition, &pos, err);
+        if (rc < 0)
+            return rc;
+        struct kv_args hset = args_new(&p->arena, "HSET", p->key, NULL);
+        bool stands = pos.here && (bug_planted("skip-gens") || pos_has_gen(&pos, p->id));
+        bool refused = stands && refuse(&pos, head->boundary, part);
+        args_publish(p, &pos, head, &hset);
+        pos_release(&pos);
+        if (!stands)
+            return err_set(err, ERR_AWAY, "Redis has forgotten load %s of partition %d", p->id,
+                           partition);
+        if (refused)
+            return publish_unwatch(p, err);
+        if ((rc = publish_fault(p, "publish", err)) < 0 ||
+            (rc = publish_exec(p, &hset, 1, err)) < 0)
+            return rc;
+        if (rc == 1) {
+            if ((rc = publish_fault(p, "publish landed", err)) == 0)
+                part->state = PUBLISH_DONE;
+            return rc;
+        }
+    }
+    return err_set(err, ERR_AWAY, "pos of partition %d changes all the time", partition);
+}
+
+/* ---- attempts ---- */
+
+typedef int publish_step(struct publish *p, int partition, struct err *err);
+
+static int attempt(struct publish *p, struct err *err)
+{
+    static publish_step *const steps[] = {publish_load, publish};
+    int partitions = p->options->manifest->partitions, rc;
+    random_token(p->id);
+    memcpy(p->ids[p->attempts++], p->id, sizeof p->id);
+    if ((rc = folder_load_note(p->options->folder, p->id, err)))
+        return rc;
+    for (int q = 0; rc == 0 && q < partitions; q++)
+        rc = begin(p, q, err);
+    for (size_t step = 0; step < sizeof steps / sizeof *steps; step++)
+        for (int q = 0; rc == 0 && q < partitions; q++)
+            if (p->parts[q].state == PUBLISH_PENDING)
+                rc = stop_asked() ? err_set(err, ERR_INTERRUPTED, "interrupted")
+                                  : steps[step](p, q, err);
+    return rc;
+}
+
+static int reconnect(struct publish *p, struct err *err)
+{
+    int rc = ERR_AWAY;
+    for (int i = 0; rc && i < RECONNECTS_MAX && !stop_asked(); i++) {
+        if (i)
+            clock_sleep_ms(RECONNECT_MS);
+        err_clear(err);
+        rc = kv_reconnect(p->kv, err);
+        if (rc && rc != ERR_AWAY)
+            return rc;
+    }
+    return rc;
+}
+
+/* Do what until it ends otherwise than by a lost connection. */
+static int persist(struct publish *p, int (*what)(struct publish *, struct err *), struct err *err)
+{
+    struct err last = {0};
+    int rc = ERR_AWAY, tries = 0;
+    while (rc == ERR_AWAY && tries++ < PUBLISH_ATTEMPTS) {
+        if ((tries > 1 || kv_down(p->kv)) && (rc = reconnect(p, &last)))
+            break;
+        err_clear(&last);
+        rc = what(p, &last);
+    }
+    if (rc == ERR_AWAY)
+        err_context(&last, "gave up at attempt %d of %d",
+                    tries > PUBLISH_ATTEMPTS ? PUBLISH_ATTEMPTS : tries, PUBLISH_ATTEMPTS);
+    return rc ? err_set(err, rc, "%s", last.text) : 0;
+}
+
+int publish_run(struct kv *kv, const struct publish_options *options, struct publish_part *parts,
+                struct err *err)
+{
+    size_t partitions = (size_t)options->manifest->partitions;
+    struct publish p = {.kv = kv, .options = options, .view = options->plan->view, .parts = parts};
+    registry_version_name(ARCH_LAMBDA, options->version, p.version);
+    p.heads = mem_zero(partitions, sizeof *p.heads);
+    memset(parts, 0, partitions * sizeof *parts);
+    int rc = folder_publish_lock(options->folder, err);
+    if (rc == 0) {
+        struct err sweep_err = {0};
+        rc = persist(&p, attempt, err);
+        if (rc != ERR_USAGE && persist(&p, publish_sweep, &sweep_err))
+            fprintf(stderr, "lk: old generations are not swept yet (%s); the next batch does it\n",
+                    sweep_err.text);
+        folder_publish_unlock(options->folder);
+    }
+    free(p.heads);
+    arena_release(&p.arena);
+    return rc;
+}

@@ -1,0 +1,106 @@
+/* lambda/publish_load.c - the cells of a generation file, as wide HSETs in a pipeline.
+ *
+ * Rows come sorted by field, so a Redis hash is filled by consecutive commands of up to
+ * PAIRS_MAX pairs; its name goes into the index before it, so that a sweep finds whatever stands.
+ * Up to IN_FLIGHT_BYTES are sent before their answers are read. */
+#include "common/base/fault.h"
+#include "lambda/publish_parts.h"
+
+enum { PAIRS_MAX = 1000, IN_FLIGHT_BYTES = 4 << 20 };
+
+struct load {
+    struct publish *p;
+    int partition;
+    char part[POS_ID_BYTES + 1]; /* g<id> */
+    struct arena arena;          /* of what is not sent yet */
+    struct kv_args hset;
+    int pairs;
+    struct buf field; /* the one being filled */
+};
+
+static int drain(struct load *load, struct err *err)
+{
+    struct kv_reply *replies;
+    int rc = kv_roundtrip(load->p->kv, &replies, err);
+    for (int i = 0; i < rc; i++)
+        if (replies[i].type == KV_ERROR)
+            return publish_error(&replies[i], err);
+    arena_reset(&load->arena);
+    return rc < 0 ? rc : 0;
+}
+
+/* Queue the HSET that has been filled. A fault wants to stand between commands that were done. */
+static int queue(struct load *load, struct err *err)
+{
+    if (!load->pairs)
+        return 0;
+    args_queue(&load->hset, load->p->kv);
+    load->pairs = 0;
+    int rc = fault_armed || load->arena.total > IN_FLIGHT_BYTES ? drain(load, err) : 0;
+    return rc ? rc : publish_fault(load->p, "generation load", err);
+}
+
+static void begin_hset(struct load *load)
+{
+    load->hset = args_new(&load->arena, "HSET",
+                          key_cells(&load->arena, load->p->view, load->p->version, load->partition,
+                                    load->part, load->field.ptr),
+                          NULL);
+}
+
+static int add(struct load *load, const struct generation_row *row, struct err *err)
+{
+    int rc = 0;
+    bool next_field = !load->field.ptr || !bytes_equal(buf_bytes(&load->field), row->field);
+    if (next_field || load->pairs == PAIRS_MAX)
+        rc = queue(load, err);
+    if (next_field) {
+        buf_clear(&load->field);
+        buf_add(&load->field, row->field.ptr, row->field.len);
+        kv_words(
+            load->p->kv, "SADD",
+            key_part(&load->arena, load->p->view, load->p->version, load->partition, load->part),
+            load->field.ptr, NULL);
+    }
+    if (!load->pairs)
+        begin_hset(load);
+    args_add(&load->hset, row->key);
+    args_add(&load->hset, row->partial);
+    load->pairs++;
+    return rc;
+}
+
+static int check_head(const struct publish *p, int partition, const char *path, struct err *err)
+{
+    const struct generation_head *head = &p->heads[partition];
+    if (head->partition == partition && strcmp(head->plan, p->options->plan->hash) == 0 &&
+        head->boundary == p->options->manifest->files[partition].boundary)
+        return 0;
+    return err_set(err, ERR_DATA, "%s is not what its manifest says; run: lk lambda batch", path);
+}
+
+int publish_load(struct publish *p, int partition, struct err *err)
+{
+    const struct manifest *manifest = p->options->manifest;
+    struct load load = {.p = p, .partition = partition};
+    struct generation_reader *reader = NULL;
+    struct generation_row row;
+    load.part[0] = 'g';
+    memcpy(load.part + 1, p->id, sizeof p->id);
+    char *path = folder_path(p->options->folder, manifest->id, ".p%d", partition);
+    int rc = generation_open(path, manifest->files[partition].checksum, &p->heads[partition],
+                             &reader, err);
+    if (rc == 0)
+        rc = check_head(p, partition, path, err);
+    while (rc == 0 && (rc = generation_next(reader, &row, err)) == 1)
+        rc = add(&load, &row, err);
+    if (rc == 0)
+        rc = queue(&load, err);
+    if (rc == 0)
+        rc = drain(&load, err);
+    generation_close(reader);
+    free(path);
+    buf_release(&load.field);
+    arena_release(&load.arena);
+    return rc;
+}

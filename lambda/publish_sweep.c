@@ -1,0 +1,126 @@
+/* lambda/publish_sweep.c - loads that no pos names leave gens first, and then the store.
+ *
+ * A load is found by its note in the folder, its cells by the index beside them, which goes last;
+ * so a sweep may be cut off anywhere, and the next one begins again. */
+#include "lambda/publish_parts.h"
+
+enum { UNLINKS_MAX = 500 };
+
+typedef char load_id[POS_ID_BYTES];
+
+/* gens without the noted loads that pos does not name; false if that changes nothing. */
+static bool args_swept(const struct pos *pos, const load_id *ids, int count, struct kv_args *hset)
+{
+    char gens[POS_GENS_MAX][POS_ID_BYTES];
+    int kept = 0;
+    for (int i = 0; i < pos->gen_count; i++) {
+        bool noted = false;
+        for (int k = 0; k < count; k++)
+            noted = noted || strcmp(ids[k], pos->gens[i]) == 0;
+        if (!noted || publish_named(pos, pos->gens[i]))
+            memcpy(gens[kept++], pos->gens[i], POS_ID_BYTES);
+    }
+    args_gens(hset, (const char(*)[POS_ID_BYTES])gens, kept);
+    return kept < pos->gen_count;
+}
+
+/* Ids out of gens; here[k]: this pos names ids[k], named[k]: one of them does. */
+static int leave_gens(struct publish *p, int partition, const load_id *ids, int count, bool *named,
+                      bool *here, struct err *err)
+{
+    for (int tries = 0; tries < PUBLISH_LOOKS_MAX; tries++) {
+        struct pos pos;
+        int rc = publish_look(p, partition, &pos, err);
+        if (rc < 0)
+            return rc;
+        struct kv_args hset = args_new(&p->arena, "HSET", p->key, NULL);
+        struct kv_args hdel = args_new(&p->arena, "HDEL", p->key, "gens", NULL);
+        bool change = args_swept(&pos, ids, count, &hset);
+        for (int k = 0; k < count; k++)
+            here[k] = publish_named(&pos, ids[k]);
+        pos_release(&pos);
+        if ((rc = publish_fault(p, "sweep", err)))
+            return rc;
+        rc = change ? publish_exec(p, &hset, 1, err) : publish_unwatch(p, err);
+        if (rc == ERR_FULL) { /* a full server takes no HSET; without gens, ids are only refused */
+            err_clear(err);
+            rc = publish_exec(p, &hdel, 1, err);
+        }
+        if (rc < 0 || rc == 1 || !change) {
+            for (int k = 0; k < count; k++)
+                named[k] = named[k] || here[k];
+            return rc < 0 ? rc : 0;
+        }
+    }
+    return err_set(err, ERR_AWAY, "pos of partition %d changes all the time", partition);
+}
+
+/* UNLINK count of the keys in one EXEC, while the id is absent: 0, or a code. */
+static int unlink_some(struct publish *p, int partition, const char *id, char *const *keys,
+                       size_t count, struct err *err)
+{
+    for (int tries = 0; tries < PUBLISH_LOOKS_MAX; tries++) {
+        struct pos pos;
+        int rc = publish_look(p, partition, &pos, err);
+        if (rc < 0)
+            return rc;
+        bool absent = !publish_named(&pos, id) && !pos_has_gen(&pos, id);
+        pos_release(&pos);
+        if (!absent)
+            return publish_unwatch(p, err);
+        struct kv_args args = args_new(&p->arena, "UNLINK", NULL);
+        for (size_t i = 0; i < count; i++)
+            args_text(&args, keys[i]);
+        if ((rc = publish_fault(p, "sweep", err)) || (rc = publish_exec(p, &args, 1, err)))
+            return rc < 0 ? rc : 0;
+    }
+    return err_set(err, ERR_AWAY, "pos of partition %d changes all the time", partition);
+}
+
+/* Unlink all cells of a load in a partition, its index last. */
+static int unlink_load(struct publish *p, int partition, const char *id, struct err *err)
+{
+    struct arena arena = {0};
+    struct kv_reply *replies;
+    char part[POS_ID_BYTES + 1] = "g";
+    memcpy(part + 1, id, POS_ID_BYTES);
+    char *index = key_part(&arena, p->view, p->version, partition, part);
+    kv_words(p->kv, "SMEMBERS", index, NULL);
+    int rc = kv_roundtrip(p->kv, &replies, err);
+    if (rc > 0 && replies[0].type == KV_ERROR)
+        rc = publish_error(&replies[0], err);
+    size_t count = rc > 0 ? (size_t)replies[0].count : 0;
+    char **keys = arena_alloc(&arena, (count + 1) * sizeof *keys);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = key_cells(&arena, p->view, p->version, partition, part,
+                            arena_bytes(&arena, replies[0].items[i].text).ptr);
+    if (count)
+        keys[count++] = index;
+    rc = rc < 0 ? rc : 0;
+    for (size_t at = 0; rc == 0 && at < count; at += UNLINKS_MAX)
+        rc = unlink_some(p, partition, id, keys + at,
+                         count - at < UNLINKS_MAX ? count - at : UNLINKS_MAX, err);
+    arena_release(&arena);
+    return rc;
+}
+
+int publish_sweep(struct publish *p, struct err *err)
+{
+    load_id *ids;
+    int rc = 0, count = folder_loads(p->options->folder, &ids);
+    bool *named = mem_zero((size_t)count + 1, sizeof *named);
+    bool *here = mem_zero((size_t)count + 1, sizeof *here);
+    for (int q = 0; rc == 0 && q < p->options->manifest->partitions; q++) {
+        rc = leave_gens(p, q, (const load_id *)ids, count, named, here, err);
+        for (int k = 0; rc == 0 && k < count; k++)
+            if (!here[k])
+                rc = unlink_load(p, q, ids[k], err);
+    }
+    for (int k = 0; rc == 0 && k < count; k++)
+        if (!named[k])
+            folder_load_forget(p->options->folder, ids[k]);
+    free(ids);
+    free(named);
+    free(here);
+    return rc;
+}
