@@ -9,8 +9,7 @@
 #include "common/base/bytes.h"
 #include "common/event/parts.h"
 
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2")
+#define WALK_TARGET __attribute__((target("avx2,bmi,bmi2")))
 
 enum { BLOCK = 64, WINDOW = 64 * BLOCK };
 
@@ -21,7 +20,7 @@ struct strings {
 };
 
 /* One bit for each of 32 bytes: a quote, a backslash, or (signed) below a space. */
-static inline uint32_t mark_half(const char *at)
+WALK_TARGET static inline uint32_t mark_half(const char *at)
 {
     __m256i bytes = _mm256_loadu_si256((const __m256i *)at);
     __m256i quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('"'));
@@ -30,13 +29,13 @@ static inline uint32_t mark_half(const char *at)
     return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quote, escape), odd));
 }
 
-static inline uint64_t mark_block(const char *at)
+WALK_TARGET static inline uint64_t mark_block(const char *at)
 {
     return mark_half(at) | (uint64_t)mark_half(at + BLOCK / 2) << 32;
 }
 
 /* The marks of the last len < 64 bytes before end. */
-static inline uint64_t mark_last(const char *text, const char *end, size_t len)
+WALK_TARGET static inline uint64_t mark_last(const char *text, const char *end, size_t len)
 {
     if (end - text >= BLOCK)
         return mark_block(end - BLOCK) >> (BLOCK - len);
@@ -46,7 +45,7 @@ static inline uint64_t mark_last(const char *text, const char *end, size_t len)
     return mark_block(copy);
 }
 
-static inline void mark_window(struct strings *s, const char *at, const char *end)
+WALK_TARGET static inline void mark_window(struct strings *s, const char *at, const char *end)
 {
     size_t len = (size_t)(end - at) < WINDOW ? (size_t)(end - at) : WINDOW;
     size_t blocks = len / BLOCK;
@@ -58,13 +57,14 @@ static inline void mark_window(struct strings *s, const char *at, const char *en
         s->marks[blocks] = mark_last(s->text, end, len % BLOCK);
 }
 
-static inline void strings_begin(struct strings *strings, struct bytes value)
+WALK_TARGET static inline void strings_begin(struct strings *strings, struct bytes value)
 {
     strings->text = value.ptr;
     mark_window(strings, value.ptr, value.ptr + value.len);
 }
 
-static inline const char *strings_stop(struct strings *s, const char *at, const char *end)
+WALK_TARGET static inline const char *strings_stop(struct strings *s, const char *at,
+                                                   const char *end)
 {
     while (at < end) {
         if (at >= s->window_end)
@@ -79,7 +79,8 @@ static inline const char *strings_stop(struct strings *s, const char *at, const 
 }
 
 /* Gaps are padded, so that 32 bytes of them can always be read; the text is not. */
-static inline bool strings_equal(const char *at, const char *end, const char *gap, size_t len)
+WALK_TARGET static inline bool strings_equal(const char *at, const char *end, const char *gap,
+                                             size_t len)
 {
     if (end - at < SHAPE_GAP_STEP || len > SHAPE_GAP_STEP)
         return (size_t)(end - at) >= len && memcmp(at, gap, len) == 0;
@@ -91,17 +92,15 @@ static inline bool strings_equal(const char *at, const char *end, const char *ga
 
 #include "common/event/walk.inc"
 
-enum bad_reason walk_mask(struct walk *walk, struct bytes value)
+WALK_TARGET enum bad_reason walk_mask(struct walk *walk, struct bytes value)
 {
     return walk_text(walk, value);
 }
 
-bool match_mask(struct walk *walk, const struct shape *shape, struct bytes value)
+WALK_TARGET bool match_mask(struct walk *walk, const struct shape *shape, struct bytes value)
 {
     return match_text(walk, shape, value);
 }
-
-#pragma GCC pop_options
 
 bool walk_mask_works(void)
 {

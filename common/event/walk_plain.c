@@ -1,6 +1,8 @@
 /* common/event/walk_plain.c - the walk in plain C: strings byte by byte, on any machine. */
 #include "common/base/bytes.h"
 
+#define WALK_TARGET
+
 struct strings {
     char nothing;
 };
