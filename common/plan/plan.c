@@ -106,9 +106,10 @@ static int hash_file(XXH3_state_t *state, const char *path, struct err *err)
 static int identify(struct check *check, const json_t *document, struct err *err)
 {
     struct plan *plan = check->plan;
-    char *json = json_dumps(document, JSON_SORT_KEYS | JSON_COMPACT);
-    plan->json = arena_string(check->arena, json);
-    free(json);
+    struct buf json = {0};
+    plan_canonical(document, &json);
+    plan->json = arena_string(check->arena, json.ptr);
+    buf_release(&json);
     XXH3_state_t *state = XXH3_createState();
     XXH3_128bits_reset(state);
     XXH3_128bits_update(state, plan->json, strlen(plan->json));

@@ -71,7 +71,7 @@ struct plan {
     struct value values[PLAN_VALUES_MAX]; /* by name, so that equal json means equal partials */
     int value_count;
     int slots;        /* int128 slots a partial has */
-    const char *json; /* the plan, canonical (sorted members, compact) */
+    const char *json; /* the plan, canonical: sorted members, compact, shortest numbers */
     char hash[33];    /* 128-bit hash of json and of the table's bytes, in hexadecimal */
 };
 

@@ -90,4 +90,7 @@ check_reader plan_read_lateness, plan_read_keep;
 /* What no single member can see: keep against the window, scope without dedupe ... */
 void plan_check_window(struct check *check);
 
+/* Append value in its canonical form. */
+void plan_canonical(const json_t *value, struct buf *out);
+
 #endif

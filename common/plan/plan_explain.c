@@ -234,8 +234,8 @@ static void explain_layers(const struct plan *plan, struct buf *out)
     say(out, "batch",
         "all events of the archive, with %s%s. It replaces the speed layer's answer "
         "below its boundary.",
-        late ? "lateness off: late events count" : "nothing late",
-        plan->dedupe_by >= 0 ? ", duplicates looked for in the whole history" : "");
+        late ? "lateness off (late events count)" : "nothing late",
+        plan->dedupe_by >= 0 ? " and duplicates looked for in the whole history" : "");
 }
 
 /* How many windows or panes a partition holds for one key. */
