@@ -52,6 +52,8 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) $(DEFINES) -I. -DDYGRAPHS='"$(DYGRAPHS)"' -MMD -MP -c -o $@ $<
 
+# What the assembler puts into the program (bench/assets.c) is no #include: make is told.
+$(B)/bench/assets.o: bench/report.css bench/report.js
 define part_rules
 $(call archive,$(1)): $(call objects,$(1))
 	@mkdir -p $$(@D)

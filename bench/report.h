@@ -2,7 +2,8 @@
  *
  * The page is a pure function of DIR/run.json and DIR/samples.jsonl: no clock, no randomness, no
  * network; built twice it is the same byte for byte. Times (`t_s`) are seconds since the run began.
- * A pipeline is named by its text in "pipelines" everywhere; the order there is the order of columns.
+ * A pipeline is named by its text in "pipelines" everywhere; the order there is the order of
+ * columns.
  *
  * run.json (members marked ? may be missing; the page then has no such part):
  *   "title": text              "workload": text           "seed": number     "pass": bool
@@ -24,7 +25,8 @@
  * does not name are passed over:
  *   {"t_s": 1.234, "pipeline": "kappa", "kind": "freshness", "ms": 12.3}
  *   {"t_s": 1.5, "pipeline": "kappa", "kind": "error", "rows_wrong": 3, "rows": 2951,
- *    "missing_share": 0.012, "exact": true}                 missing_share: of the events due by then
+ *    "missing_share": 0.012, "exact": true}                 missing_share: of the events due by
+ * then
  *   {"t_s": 2, "pipeline": "lambda", "kind": "cpu", "cores": 0.42}   since the sample before
  *   {"t_s": 2, "pipeline": "lambda", "kind": "rss", "mb": 61.5}      of all its processes */
 #ifndef LK_BENCH_REPORT_H

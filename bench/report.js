@@ -1,0 +1,137 @@
+// bench/report.js - draws the report's charts from the numbers that stand in the page.
+// Everything it shows is also in the tables under the charts; without it the page loses no fact.
+"use strict";
+(function () {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const pipelineColours = () => data.pipelines.map((_, i) => colour("--p" + i));
+  const graphs = [];
+
+  function number(value) {
+    if (value === null || value === undefined || Number.isNaN(value)) return "–";
+    const size = Math.abs(value);
+    if (size >= 1000) return Math.round(value).toLocaleString("en-US");
+    return String(Number(value.toPrecision(3)));
+  }
+
+  // Happenings: a band, or a line where it took no time, with its number as in the table.
+  // Numbers that would touch stand one below the other.
+  function underlay(context, area, graph) {
+    const right = area.x + area.w;
+    const rows = [];
+    data.happenings.forEach(function (h, i) {
+      const colourOf = h.pipeline < 0 ? colour("--faint") : colour("--p" + h.pipeline);
+      const x0 = graph.toDomXCoord(h.t);
+      const x1 = Math.max(graph.toDomXCoord(h.until), x0 + 1.5);
+      if (x1 < area.x || x0 > right) return;
+      const from = Math.max(x0, area.x), to = Math.min(x1, right);
+      context.fillStyle = colourOf;
+      context.globalAlpha = 0.16;
+      context.fillRect(from, area.y, to - from, area.h);
+      context.globalAlpha = 0.75;
+      context.fillRect(from, area.y, 1, area.h);
+      context.globalAlpha = 1;
+      context.font = "600 11px system-ui, sans-serif";
+      context.textAlign = "left";
+      let row = 0;
+      while (rows[row] > from) row++;
+      rows[row] = from + 18;
+      context.fillText(String(i + 1), from + 3, area.y + 11 + 12 * row);
+    });
+  }
+
+  // One zoom for every chart over time.
+  function follow(window, source) {
+    graphs.forEach((g) => { if (g !== source) g.updateOptions({ dateWindow: window }); });
+  }
+
+  function readout(element, unit, label) {
+    return function (event, x, points) {
+      const parts = points.filter((p) => p.yval !== null && !Number.isNaN(p.yval))
+        .map((p) => p.name + " " + number(p.yval) + " " + unit);
+      element.textContent = label(x) + "   " + parts.join("   ");
+    };
+  }
+
+  // Powers of ten that lie in the axis's range, or 1, 2, 5 steps where there are few.
+  function logTicks(low, high) {
+    const ticks = [];
+    const steps = Math.log10(high / low) > 3 ? [1] : [1, 2, 5];
+    for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++)
+      steps.forEach(function (s) {
+        const v = s * Math.pow(10, e);
+        if (v >= low && v <= high) ticks.push({ v: v, label: number(v) });
+      });
+    return ticks;
+  }
+
+  function common(chart, element) {
+    return {
+      labels: ["x"].concat(data.pipelines),
+      colors: pipelineColours(),
+      legend: "never",
+      strokeWidth: 2,
+      fillAlpha: 0.14,
+      connectSeparatedPoints: true,
+      gridLineColor: colour("--line"),
+      axisLineColor: colour("--line"),
+      highlightCircleSize: 3.5,
+      ylabel: chart.unit,
+      logscale: chart.log,
+      includeZero: !chart.log,
+      animatedZooms: false,
+      unhighlightCallback: () => { element.textContent = ""; },
+      axes: {
+        y: Object.assign({ axisLabelWidth: 58, axisLabelFormatter: number },
+          chart.log ? { ticker: logTicks } : {}),
+        x: { axisLabelFormatter: number, drawGrid: false },
+      },
+    };
+  }
+
+  function drawOverTime(chart) {
+    const element = document.getElementById("chart-" + chart.id);
+    const text = document.getElementById("readout-" + chart.id);
+    const options = common(chart, text);
+    options.customBars = chart.band;
+    options.stepPlot = !chart.band;
+    options.xlabel = "seconds since the run began";
+    options.dateWindow = [0, data.t_max];
+    options.underlayCallback = underlay;
+    options.highlightCallback = readout(text, chart.unit, (x) => "at " + x.toFixed(1) + " s");
+    options.zoomCallback = (from, to) => follow([from, to], graph);
+    const graph = new Dygraph(element, chart.rows, options);
+    graphs.push(graph);
+    return graph;
+  }
+
+  // x is log10(1 / (1 - share)): each further nine takes the same room.
+  function percentLabel(x) {
+    const share = 100 * (1 - Math.pow(10, -x));
+    return "p" + Number(share.toFixed(x < 2 ? 1 : x < 3 ? 2 : 3));
+  }
+  function percentTicks(low, high) {
+    return [0, Math.log10(2), 1, 2, 3, 4, 5].filter((x) => x >= low && x <= high + 1e-9)
+      .map((x) => ({ v: x, label: x === 0 ? "min" : percentLabel(x) }));
+  }
+  function drawPercentiles(chart) {
+    const element = document.getElementById("chart-" + chart.id + "-percentiles");
+    const text = document.getElementById("readout-" + chart.id + "-percentiles");
+    const options = common(chart, text);
+    options.xlabel = "share of samples at or below";
+    options.axes.x = { ticker: percentTicks, drawGrid: true };
+    options.highlightCallback = readout(text, chart.unit, (x) => percentLabel(x));
+    return new Dygraph(element, chart.percentiles, options);
+  }
+
+  const all = [];
+  data.charts.forEach(function (chart) {
+    all.push(drawOverTime(chart));
+    if (chart.percentiles) all.push(drawPercentiles(chart));
+  });
+  const repaint = () => all.forEach((g) => g.updateOptions({
+    colors: pipelineColours(), gridLineColor: colour("--line"), axisLineColor: colour("--line"),
+  }));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+})();

@@ -1,0 +1,173 @@
+/* bench/report_tables.c - the report's tables: figures, happenings, processes, checks, history. */
+#include "bench/report_page.h"
+
+/* The heads of a table's columns, separated by '|'; '#' begins one of figures. */
+static void begin_table(struct buf *page, const char *heads)
+{
+    buf_add_text(page, "<div class=\"scroll\"><table><thead><tr>");
+    while (*heads) {
+        size_t len = strcspn(heads, "|");
+        bool figures = *heads == '#';
+        buf_printf(page, "<th%s>%.*s</th>", figures ? " class=\"num\"" : "", (int)(len - figures),
+                   heads + figures);
+        heads += len + (heads[len] == '|');
+    }
+    buf_add_text(page, "</tr></thead><tbody>\n");
+}
+
+static void end_table(struct buf *page)
+{
+    buf_add_text(page, "</tbody></table></div>\n");
+}
+
+static void text_cell(struct buf *page, const json_t *object, const char *member)
+{
+    buf_add_text(page, "<td>");
+    page_text(page, page_member(object, member));
+    buf_add_text(page, "</td>");
+}
+
+static void key_cell(struct report *report, const json_t *object)
+{
+    buf_add_text(&report->page, "<td>");
+    page_key(report, object);
+    buf_add_text(&report->page, "</td>");
+}
+
+static void figure_cells(struct buf *page, const json_t *object, const char *const *members,
+                         size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_add_text(page, "<td class=\"num\">");
+        page_value(page, json_object_get(object, members[i]));
+        buf_add_text(page, "</td>");
+    }
+}
+
+/* A cell with a name and, small below it, what there is to say about it. */
+static void named_cell(struct buf *page, const json_t *object, const char *more)
+{
+    buf_add_text(page, "<td>");
+    page_text(page, page_member(object, "name"));
+    if (page_member(object, more)) {
+        buf_add_text(page, "<small>");
+        page_text(page, page_member(object, more));
+        buf_add_text(page, "</small>");
+    }
+    buf_add_text(page, "</td>");
+}
+
+void table_metrics(struct report *report)
+{
+    struct buf *page = &report->page;
+    struct buf heads = {0};
+    size_t i;
+    json_t *metric;
+    page_section(
+        page, "table", "Results",
+        "<span class=\"tag\">measured</span> was found by this run and may differ in the next. "
+        "<span class=\"tag\">structural</span> follows from the design: shown, and no finding.");
+    buf_add_text(&heads, "Metric");
+    for (int p = 0; p < report->pipeline_count; p++) {
+        buf_printf(&heads, "|#<span class=\"key c%d\">", p);
+        page_text(&heads, report->pipelines[p]);
+        buf_add_text(&heads, "</span>");
+    }
+    buf_add_text(&heads, "|Unit|Kind");
+    begin_table(page, heads.ptr);
+    json_array_foreach(json_object_get(report->run, "metrics"), i, metric)
+    {
+        buf_add_text(page, "<tr>");
+        named_cell(page, metric, "meaning");
+        figure_cells(page, metric, report->pipelines, (size_t)report->pipeline_count);
+        text_cell(page, metric, "unit");
+        buf_add_text(page, "<td><span class=\"tag\">");
+        page_text(page, page_member(metric, "kind"));
+        buf_add_text(page, "</span></td></tr>\n");
+    }
+    end_table(page);
+    buf_add_text(page, "</section>\n");
+    buf_release(&heads);
+}
+
+void table_happenings(struct report *report)
+{
+    static const char *const FROM_TO[] = {"t_s", "until_s"};
+    struct buf *page = &report->page;
+    size_t i;
+    json_t *happening;
+    page_section(page, "happenings", "What happened",
+                 "The numbers mark these moments in the charts over time.");
+    begin_table(page, "#No|#from, s|#until, s|Pipeline|What");
+    json_array_foreach(json_object_get(report->run, "happenings"), i, happening)
+    {
+        buf_printf(page, "<tr><td class=\"num\">%zu</td>", i + 1);
+        figure_cells(page, happening, FROM_TO, 2);
+        key_cell(report, happening);
+        text_cell(page, happening, "what");
+        buf_add_text(page, "</tr>\n");
+    }
+    end_table(page);
+    buf_add_text(page, "</section>\n");
+}
+
+void table_processes(struct report *report)
+{
+    static const char *const USED[] = {"cpu_s", "rss_max_mb", "read_mb", "written_mb"};
+    struct buf *page = &report->page;
+    size_t i;
+    json_t *process;
+    page_section(page, "processes", "What each process used", NULL);
+    begin_table(page, "Pipeline|Process|#Processor, s|#Memory at most, MB|#Read, MB|#Written, MB");
+    json_array_foreach(json_object_get(report->run, "processes"), i, process)
+    {
+        buf_add_text(page, "<tr>");
+        key_cell(report, process);
+        text_cell(page, process, "name");
+        figure_cells(page, process, USED, sizeof USED / sizeof *USED);
+        buf_add_text(page, "</tr>\n");
+    }
+    end_table(page);
+    buf_add_text(page, "</section>\n");
+}
+
+void table_checks(struct report *report)
+{
+    struct buf *page = &report->page;
+    size_t i;
+    json_t *check;
+    page_section(page, "checks", "Checks", NULL);
+    begin_table(page, "Result|Check");
+    json_array_foreach(json_object_get(report->run, "checks"), i, check)
+    {
+        bool pass = json_is_true(json_object_get(check, "pass"));
+        buf_printf(page, "<tr><td class=\"%s\">%s</td>", pass ? "yes" : "no",
+                   pass ? "✓ held" : "✗ failed");
+        named_cell(page, check, "detail");
+        buf_add_text(page, "</tr>\n");
+    }
+    end_table(page);
+    buf_add_text(page, "</section>\n");
+}
+
+void table_history(struct report *report)
+{
+    static const char *const FROM_TO[] = {"began_s", "ended_s"};
+    struct buf *page = &report->page;
+    size_t i;
+    json_t *process;
+    if (json_array_size(json_object_get(report->run, "history")) == 0)
+        return;
+    buf_add_text(page, "<h3>Every process that was started</h3>\n");
+    begin_table(page, "Pipeline|Process|#from, s|#until, s|Fate");
+    json_array_foreach(json_object_get(report->run, "history"), i, process)
+    {
+        buf_add_text(page, "<tr>");
+        key_cell(report, process);
+        text_cell(page, process, "name");
+        figure_cells(page, process, FROM_TO, 2);
+        text_cell(page, process, "fate");
+        buf_add_text(page, "</tr>\n");
+    }
+    end_table(page);
+}
