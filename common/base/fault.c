@@ -57,8 +57,9 @@ int fault_set(const char *spec, struct err *err)
     char *rest = copy;
     int rc = 0;
     for (char *one; rc == 0 && (one = strsep(&rest, ","));)
-        rc = plan_count == PLANS_MAX ? err_set(err, ERR_USAGE, "LK_FAULT: over %d faults", PLANS_MAX)
-                                     : parse_one(one, &plans[plan_count++], err);
+        rc = plan_count == PLANS_MAX
+                 ? err_set(err, ERR_USAGE, "LK_FAULT: over %d faults", PLANS_MAX)
+                 : parse_one(one, &plans[plan_count++], err);
     free(copy);
     fault_armed = rc == 0;
     return rc;

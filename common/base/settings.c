@@ -30,12 +30,19 @@ static bool verb_takes(const struct setting *setting, const char *verb)
     return false;
 }
 
-static int find(const struct setting *table, struct bytes name)
+/* The row called name that verb takes (one name may mean different things to different verbs), or
+ * any row called name, or -1. */
+static int find(const struct setting *table, const char *verb, struct bytes name)
 {
-    for (int i = 0; table[i].name; i++)
-        if (bytes_equal(name, bytes_of(table[i].name)))
+    int any = -1;
+    for (int i = 0; table[i].name; i++) {
+        if (!bytes_equal(name, bytes_of(table[i].name)))
+            continue;
+        if (verb_takes(&table[i], verb))
             return i;
-    return -1;
+        any = i;
+    }
+    return any;
 }
 
 /* Edits between two short words, to suggest the flag that was meant. */
@@ -172,7 +179,7 @@ static int parse_flags(struct settings *s, int argc, char **argv, struct err *er
         }
         const char *equals = strchr(word, '=');
         struct bytes name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)};
-        int k = find(s->table, name);
+        int k = find(s->table, s->verb, name);
         if (k < 0 || !verb_takes(&s->table[k], s->verb))
             return unknown_flag(s, name, err);
         const char *value = equals ? equals + 1 : NULL;
@@ -231,9 +238,10 @@ static int parse_line(struct settings *s, const char *path, int line, char *text
     *equals = 0;
     name = trim(name);
     char *value = trim(equals + 1);
-    int k = find(s->table, bytes_of(name));
+    int k = find(s->table, s->verb, bytes_of(name));
     if (k < 0)
-        return err_set(err, ERR_USAGE, "%s:%d: there is no setting called \"%s\"", path, line, name);
+        return err_set(err, ERR_USAGE, "%s:%d: there is no setting called \"%s\"", path, line,
+                       name);
     if (s->given[k] || !verb_takes(&s->table[k], s->verb))
         return 0;
     s->given[k] = arena_string(&s->arena, value);
@@ -267,7 +275,7 @@ int settings_parse(const struct setting *table, const char *verb, int argc, char
     int rc = parse_flags(s, argc, argv, err);
     if (rc == 0)
         rc = parse_environment(s, err);
-    if (rc == 0 && find(table, bytes_of("config")) >= 0 && settings_text(s, "config"))
+    if (rc == 0 && find(table, verb, bytes_of("config")) >= 0 && settings_text(s, "config"))
         rc = parse_file(s, settings_text(s, "config"), err);
     if (rc < 0)
         settings_free(s);
@@ -286,7 +294,7 @@ void settings_free(struct settings *settings)
 
 const char *settings_text(const struct settings *settings, const char *name)
 {
-    int k = find(settings->table, bytes_of(name));
+    int k = find(settings->table, settings->verb, bytes_of(name));
     assert(k >= 0 && k < SETTINGS_MAX);
     return settings->given[k] ? settings->given[k] : settings->table[k].fallback;
 }
@@ -301,7 +309,8 @@ double settings_number(const struct settings *settings, const char *name)
     const char *text = settings_text(settings, name);
     double number = 0;
     if (text)
-        value_parse(&settings->table[find(settings->table, bytes_of(name))], text, &number);
+        value_parse(&settings->table[find(settings->table, settings->verb, bytes_of(name))], text,
+                    &number);
     return number;
 }
 
@@ -332,8 +341,8 @@ int settings_require(const struct settings *settings, const char *names, struct 
     int rc = 0;
     for (char *name; rc == 0 && (name = strsep(&rest, ","));)
         if (!settings_has(settings, name))
-            rc = err_set(err, ERR_USAGE, "lk %s needs --%s; see: lk %s --help", settings->verb, name,
-                         settings->verb);
+            rc = err_set(err, ERR_USAGE, "lk %s needs --%s; see: lk %s --help", settings->verb,
+                         name, settings->verb);
     free(copy);
     return rc;
 }

@@ -255,7 +255,7 @@ static int merge_found(struct reading *r, struct err *err)
 static int try_partition(struct reading *r, int partition, struct answer *out, struct err *err)
 {
     arena_reset(&r->arena);
-    struct kv_reply *replies, *again;
+    struct kv_reply *replies, *again = NULL;
     struct pos before, after = {0};
     if (fault_point("read pos"))
         return err_set(err, ERR_AWAY, "fault: read pos");

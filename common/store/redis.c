@@ -261,8 +261,8 @@ static void redis_command(void *handle, const struct bytes *args, int count)
     struct redis *redis = handle;
     if (!redis->context)
         return; /* the loss is said by send */
-    const char *stack_ptrs[ARGS_ON_STACK];
-    size_t stack_lens[ARGS_ON_STACK];
+    const char *stack_ptrs[ARGS_ON_STACK] = {0};
+    size_t stack_lens[ARGS_ON_STACK] = {0};
     bool big = count > ARGS_ON_STACK;
     const char **ptrs = big ? mem_alloc((size_t)count * sizeof *ptrs) : stack_ptrs;
     size_t *lens = big ? mem_alloc((size_t)count * sizeof *lens) : stack_lens;
