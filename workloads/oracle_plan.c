@@ -3,6 +3,7 @@
  * The plan has been checked by plan_load; here it is only understood, a second time and by other
  * code. What cannot be understood is ERR_USAGE, never skipped. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "workloads/oracle_parts.h"
 

@@ -261,7 +261,7 @@ Test(oracle, a_row_exists_where_no_value_took_the_event)
     case_append(&c, 0, "{'t':1}", 0);
     case_ask(&c, "{" SOURCE "'window':'none','values':{"
                  "'n':{'count':true,'where':['k','=','b']},'s':{'sum':'id'},'m':{'max':'id'}}}");
-    expect_contract(&c, 1, 0, "0 [] 'n':0,'s':0,'m':null", NULL);
+    expect_contract(&c, 1, 0, "0 [] 'm':null,'n':0,'s':0", NULL);
     case_close(&c);
 }
 

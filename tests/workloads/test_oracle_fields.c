@@ -264,8 +264,8 @@ Test(oracle_fields, values_are_exact_and_nothing_is_null)
                  "'avg':{'avg':'p'},'dmin':{'min':'d'},'dmax':{'max':'d'},'last':{'max':'t'},"
                  "'ns':{'sum':'n'},'nm':{'min':'n'},'na':{'avg':'n'}}}");
     expect_contract(&c, 3, 0,
-                    "0 [] 'c':3,'cw':2,'sum':0.32,'min':0.02,'max':0.10,'avg':0.10666666666666667,"
-                    "'dmin':0.0,'dmax':2.5,'last':3,'ns':0,'nm':null,'na':null",
+                    "0 [] 'avg':0.10666666666666667,'c':3,'cw':2,'dmax':2.5,'dmin':0.0,'last':3,"
+                    "'max':0.10,'min':0.02,'na':null,'nm':null,'ns':0,'sum':0.32",
                     NULL);
     oracle_plant(c.oracle, "avg");
     struct answer answer;
