@@ -36,7 +36,10 @@ int archive_add(struct archive_writer *writer, const struct log_batch *batch, st
 int archive_roll(struct archive_writer *writer, int partition, struct err *err);
 /* Age in ms of the oldest event in an open segment, 0 if there is none. */
 int64_t archive_pending_ms(const struct archive_writer *writer, int partition);
-/* Bytes of values taken in, bytes of files written. */
-void archive_bytes(const struct archive_writer *writer, int64_t *raw, int64_t *written);
+/* What this writer has archived since it was opened. */
+struct archive_totals {
+    int64_t events, segments, raw_bytes, file_bytes;
+};
+struct archive_totals archive_totals(const struct archive_writer *writer);
 
 #endif

