@@ -52,7 +52,7 @@ int batch_topic(const struct batch_options *options, char out[LOG_TOPIC_MAX + 1]
     closedir(dir);
     if (count == 1)
         return 0;
-    return err_set(err, ERR_USAGE,
+    return err_set(err, count ? ERR_USAGE : ERR_ENV,
                    count ? "the archive %s has several topics; say which with --topic"
                          : "the archive %s is empty; fill it with: lk lambda archive",
                    options->archive);
