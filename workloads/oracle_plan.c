@@ -213,14 +213,25 @@ static bool read_value(struct rulebook *book, const char *name, const json_t *no
     return book->values[i].fact >= 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* In the order of their names, however the plan is written. */
 static int read_values(struct rulebook *book, struct err *err)
 {
+    json_t *values = json_object_get(book->json.root, "values");
+    size_t count = 0;
+    const char **names = arena_zero(&book->arena, json_object_size(values) + 1, sizeof *names);
     const char *name;
     json_t *node;
-    json_object_foreach(json_object_get(book->json.root, "values"), name, node)
-    {
-        if (!read_value(book, name, node))
-            return not_understood(name, err);
+    json_object_foreach(values, name, node) names[count++] = name;
+    if (count)
+        qsort(names, count, sizeof *names, compare_names);
+    for (size_t i = 0; i < count; i++) {
+        if (!read_value(book, names[i], json_object_get(values, names[i])))
+            return not_understood(names[i], err);
         int rc = where_check(book, book->values[book->value_count - 1].where, err);
         if (rc < 0)
             return rc;
