@@ -113,12 +113,25 @@ static bool misspelt_field(struct check *check, const struct at *at, const json_
     return true;
 }
 
+/* Text or field? Asked for, rather than guessed. */
+static bool refuse_taken(struct check *check, const struct at *at, const json_t *value)
+{
+    const char *name = json_string_value(value);
+    check_mistake(check, at, value,
+                  "a field that stands in the event (what the look-up takes is known only later); "
+                  "if the word is meant, {\"literal\": \"%s\"}",
+                  name);
+    return false;
+}
+
 static bool read_operand(struct check *check, const struct at *at, const json_t *value,
                          struct comparison c)
 {
     const char *text = json_string_value(value);
     int other = text ? schema_find(&check->plan->schema, text) : -1;
-    if (other >= 0 && other < c.limit)
+    if (other >= c.limit)
+        return refuse_taken(check, at, value);
+    if (other >= 0)
         return compare_fields(check, at, c, other);
     const json_t *constant = unwrapped(value);
     if (constant == value && misspelt_field(check, at, value, c))

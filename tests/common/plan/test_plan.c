@@ -332,6 +332,51 @@ Test(plan, the_bytes_of_the_table_are_part_of_the_hash)
     plans_remove(directory);
 }
 
+/* ---- the plans that we ship ---- */
+
+static char *read_text(const char *path)
+{
+    struct buf text = {0};
+    FILE *file = fopen(path, "rb");
+    cr_assert(file, "%s", path);
+    buf_reserve(&text, 1 << 16);
+    text.len = fread(text.ptr, 1, 1 << 16, file);
+    text.ptr[text.len] = 0;
+    (void)fclose(file);
+    return text.ptr;
+}
+
+Test(plan, our_own_plans_are_good)
+{
+    static const struct {
+        const char *path, *view;
+        int64_t size_ms, lateness_ms;
+    } PLANS[] = {{"workloads/plans/flights.json", "flight_delays", 3600000, 1800000},
+                 {"workloads/plans/flights-48h.json", "flight_delays", 3600000, 172800000},
+                 {"workloads/plans/ads.json", "ad_views", 10000, 0}};
+    for (size_t i = 0; i < sizeof PLANS / sizeof *PLANS; i++) {
+        char *text = read_text(PLANS[i].path);
+        struct plan *plan = parse_good(text);
+        cr_expect_str_eq(plan->view, PLANS[i].view);
+        cr_expect_eq(plan->size_ms, PLANS[i].size_ms);
+        cr_expect_eq(plan->allowed_lateness_ms, PLANS[i].lateness_ms);
+        plan_free(plan);
+        free(text);
+    }
+}
+
+Test(plan, the_example_of_the_docs_is_good)
+{
+    char *text = read_text("docs/plan.md");
+    char *begin = strstr(text, "```json\n");
+    cr_assert(begin);
+    char *end = strstr(begin + 8, "```");
+    cr_assert(end);
+    *end = 0;
+    plan_free(parse_good(begin + 8));
+    free(text);
+}
+
 /* ---- files and bytes that are no plans ---- */
 
 Test(plan, a_file_that_cannot_be_read_is_said_and_leaves_no_plan)

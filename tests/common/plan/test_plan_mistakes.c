@@ -160,6 +160,14 @@ static const struct {
     {"{\"where\": [\"price\", \"=\", 0.001]}",
      "$.where[2]: found 0.001, expected a number with at most 2 digits after the point (beyond 15 "
      "digits in all: in a string)"},
+    {"{\"where\": [\"price\", \"=\", \"1.234\"]}",
+     "$.where[2]: found \"1.234\", expected a number with at most 2 digits after the point (beyond "
+     "15 digits in all: in a string)"},
+    {"{\"source\": {" TIME
+     ", \"fields\": {\"a\": \"decimal:1\", \"b\": \"decimal:2\"}}, \"key\": [], "
+     "\"where\": [\"a\", \"=\", \"b\"]}",
+     "$.where[2]: found \"b\" of type decimal:2, expected a field of the same type as a, "
+     "decimal:1"},
     {"{\"where\": [\"price\", \"=\", \"1.\"]}",
      "$.where[2]: found \"1.\", expected a number with at most 2 digits after the point (beyond 15 "
      "digits in all: in a string)"},
@@ -210,6 +218,10 @@ static const struct {
     {"{\"lookup\": {" TABLE ", \"take\": [\"c\"]}, \"where\": [\"c\", \"=\", \"x\"]}",
      "$.where[0]: found \"c\", expected a declared field that stands in the event: what the "
      "look-up takes is known only later"},
+    {"{\"lookup\": {" TABLE ", \"take\": [\"c\"]}, \"where\": [\"origin\", \"=\", \"c\"]}",
+     "$.where[2]: found \"c\", expected a field that stands in the event (what the look-up takes "
+     "is "
+     "known only later); if the word is meant, {\"literal\": \"c\"}"},
     {"{\"dedupe\": \"origin\"}", "$.dedupe: found \"origin\", expected an object such as {\"by\": "
                                  "\"id\", \"horizon\": \"10m\"}"},
     {"{\"dedupe\": {\"by\": \"origin\"}}",
@@ -369,10 +381,10 @@ Test(plan_mistakes, broken_json_is_said_with_its_line_and_column)
 Test(plan_mistakes, long_values_are_shown_short_and_whole_characters)
 {
     struct buf mistakes = {0};
-    char *text = plans_changed("{\"view\": \"ääääääääääääääääääääääääääääääääääääääääää\"}");
+    char *text = plans_changed("{\"view\": \"xääääääääääääääääääääääääääääääääääääääääää\"}");
     cr_expect_null(plans_parse(text, &mistakes));
     cr_expect_str_eq(mistakes.ptr,
-                     "$.view: found \"ääääääääääääääääääääääääääääää\"..., expected a name "
+                     "$.view: found \"xäääääääääääääääääääääääääääää\"..., expected a name "
                      "[a-z][a-z0-9_]* such as flight_delays\n");
     buf_release(&mistakes);
     free(text);
