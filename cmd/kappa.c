@@ -5,7 +5,7 @@
 #include "cmd/worker_options.h"
 #include "kappa/version.h"
 
-enum { DIFFS_SHOWN = 20, PROMOTE_WAIT_MS = 30000 };
+enum { DIFFS_SHOWN = 20 };
 
 static int run(const struct settings *settings, bool may_add, bool until_end, const char *who,
                struct err *err)
@@ -70,7 +70,8 @@ int cmd_kappa_diff(const struct settings *settings, struct err *err)
     if (rc == 0)
         rc = cmd_plan(settings, &plan, err);
     if (rc == 0)
-        rc = kappa_compare(plan, settings_text(settings, "view"), show, &shown, &diff, err);
+        rc = kappa_compare(plan, settings_text(settings, "view"),
+                           (int)settings_int(settings, "wait"), show, &shown, &diff, err);
     plan_free(plan);
     if (rc < 0)
         return rc;
@@ -92,7 +93,8 @@ int cmd_kappa_promote(const struct settings *settings, struct err *err)
     if (rc == 0)
         rc = cmd_plan(settings, &plan, err);
     if (rc == 0)
-        rc = kappa_promote(plan, settings_text(settings, "view"), PROMOTE_WAIT_MS, &number, err);
+        rc = kappa_promote(plan, settings_text(settings, "view"),
+                           (int)settings_int(settings, "wait"), &number, err);
     if (rc == 0)
         printf(settings_bool(settings, "json") ? "{\"view\":\"%s\",\"live\":%d}\n"
                                                : "view %s: version %d is live\n",

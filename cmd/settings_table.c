@@ -39,6 +39,8 @@ const struct setting SETTINGS[] = {
      "go on behind the end of the replay, until stopped"},
     {"roll", SETTING_DURATION, "1s", 10, 3600000, NULL, "lambda archive",
      "DURATION  at most that an event waits before its segment is closed"},
+    {"wait", SETTING_DURATION, "30s", 0, 86400000, NULL, "kappa diff,kappa promote",
+     "DURATION  for the new version to have folded what the live one has"},
     {"span", SETTING_DURATION, "5s", 1, 86400000, NULL, "lambda speed",
      "DURATION  at most between two cuts"},
     {"events", SETTING_INT, "0", 0, 1e15, NULL, "gen ads,gen flights,gen replay",

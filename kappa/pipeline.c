@@ -5,16 +5,19 @@
 static const struct pipeline_process PROCESSES[] = {
     {"kappa",
      "kappa run --plan {plan} --log {log} --topic {topic} --view {view} --commit {commit} --json",
-     true},
-    {NULL, NULL, false},
+     PROCESS_SERVICE, true},
+    {NULL, NULL, 0, false},
 };
 
 static const struct pipeline_process HEALING[] = {
-    {"deploy", "kappa deploy --plan {healed} --log {log} --topic {topic} --view {view} --json",
-     false},
-    {"diff", "kappa diff --plan {healed} --view {view} --json", false},
-    {"promote", "kappa promote --plan {healed} --view {view} --json", false},
-    {NULL, NULL, false},
+    {"kappa v2",
+     "kappa deploy --plan {healed} --log {log} --topic {topic} --view {view} --commit {commit} "
+     "--follow --json",
+     PROCESS_SERVICE, false},
+
+    {"diff", "kappa diff --plan {healed} --view {view} --wait 30s --json", PROCESS_STEP, false},
+    {"promote", "kappa promote --plan {healed} --view {view} --json", PROCESS_STEP, false},
+    {NULL, NULL, 0, false},
 };
 
 const struct pipeline pipeline_kappa = {
@@ -23,5 +26,6 @@ const struct pipeline pipeline_kappa = {
     .processes = PROCESSES,
     .healing = HEALING,
     .healing_story =
-        "the log replayed into a new version with a longer lateness, compared, promoted",
+        "the log is replayed into a new version with a longer lateness beside the live "
+        "one, compared with it, and promoted",
 };

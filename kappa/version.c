@@ -48,6 +48,67 @@ int kappa_run(struct worker_options *options, bool may_add, struct worker_result
     return worker_run(options, result, err);
 }
 
+/* ---- waiting for a version ---- */
+
+/* How far the target is behind these positions, in offsets; 0: it has folded them all. */
+static int lag_behind(struct kv *kv, const char *view, int target, const struct answer *positions,
+                      int64_t *lag, struct err *err)
+{
+    struct view_query query = {.version = target, .positions_only = true};
+    struct answer now = {0};
+    int rc = view_read(kv, view, ARCH_KAPPA, &query, &now, err);
+    *lag = 0;
+    for (int p = 0; rc == 0 && p < now.partitions; p++)
+        if (positions->parts[p].next > now.parts[p].next)
+            *lag += positions->parts[p].next - now.parts[p].next;
+    answer_release(&now);
+    return rc;
+}
+
+static int wait_until_caught_up(struct kv *kv, const char *view, int target, int wait_ms,
+                                struct err *err)
+{
+    struct view_query query = {.positions_only = true};
+    struct answer live = {0};
+    int rc = view_read(kv, view, ARCH_KAPPA, &query, &live, err);
+    int64_t lag = 0, deadline = clock_mono_ns() + (int64_t)wait_ms * 1000000;
+    while (rc == 0 && !stop_asked()) {
+        rc = lag_behind(kv, view, target, &live, &lag, err);
+        if (rc < 0 || lag == 0 || clock_mono_ns() > deadline)
+            break;
+        clock_sleep_ms(POLL_MS);
+    }
+    answer_release(&live);
+    if (rc == 0 && lag > 0)
+        rc = err_set(err, ERR_CHECK,
+                     "version %d of view %s lags the live one by %lld events: keep it running (lk "
+                     "kappa deploy --follow) and promote again",
+                     target, view, (long long)lag);
+    return rc;
+}
+
+/* The plan's version, which a deploy that has just begun may still be about to add: waits wait_ms.
+ */
+static int find_target(struct kv *kv, const struct plan *plan, int wait_ms, int *live, int *target,
+                       struct err *err)
+{
+    int64_t deadline = clock_mono_ns() + (int64_t)wait_ms * 1000000;
+    for (*target = 0; *target == 0; clock_sleep_ms(POLL_MS)) {
+        struct registry registry = {0};
+        int rc = registry_read(kv, plan->view, ARCH_KAPPA, &registry, err);
+        if (rc < 0)
+            return rc;
+        const struct registry_version *version = registry_find(&registry, plan->hash);
+        *target = version ? version->number : 0;
+        *live = registry.live;
+        registry_release(&registry);
+        if (*target == 0 && (clock_mono_ns() > deadline || stop_asked()))
+            return err_set(err, ERR_USAGE,
+                           "this plan is no version of view %s yet: lk kappa deploy", plan->view);
+    }
+    return 0;
+}
+
 /* ---- diff ---- */
 
 static int64_t smallest_T(const struct answer *answer)
@@ -106,7 +167,22 @@ static int compare_versions(struct kv *kv, const struct plan *const *plans, stru
     return rc;
 }
 
-int kappa_compare(const struct plan *plan, const char *view_uri,
+/* The plan of version number, as the registry keeps it. */
+static int stored_plan(struct kv *kv, const char *view, int number, struct plan **out,
+                       struct err *err)
+{
+    struct registry registry = {0};
+    struct buf mistakes = {0};
+    int rc = registry_read(kv, view, ARCH_KAPPA, &registry, err);
+    if (rc == 0)
+        rc = plan_parse(bytes_of(registry.versions[number - 1].plan), ".", false, out, &mistakes,
+                        err);
+    buf_release(&mistakes);
+    registry_release(&registry);
+    return rc;
+}
+
+int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms,
                   void (*differ)(const struct answer_row *live, const struct answer_row *target,
                                  void *context),
                   void *context, struct kappa_diff *out, struct err *err)
@@ -116,88 +192,35 @@ int kappa_compare(const struct plan *plan, const char *view_uri,
     int rc = kv_open(view_uri, &kv, err);
     if (rc < 0)
         return rc;
-    struct registry registry = {0};
     struct plan *live_plan = NULL;
-    struct buf mistakes = {0};
-    rc = registry_read(kv, plan->view, ARCH_KAPPA, &registry, err);
-    const struct registry_version *target = rc == 0 ? registry_find(&registry, plan->hash) : NULL;
-    if (rc == 0 && !target)
-        rc = err_set(err, ERR_USAGE, "this plan is no version of view %s yet: lk kappa deploy",
-                     plan->view);
+    rc = find_target(kv, plan, wait_ms, &out->live, &out->target, err);
     if (rc == 0)
-        rc = plan_parse(bytes_of(registry.versions[registry.live - 1].plan), ".", false, &live_plan,
-                        &mistakes, err);
+        rc = wait_until_caught_up(kv, plan->view, out->target, wait_ms, err);
+    if (rc == 0)
+        rc = stored_plan(kv, plan->view, out->live, &live_plan, err);
     if (rc == 0) {
-        out->live = registry.live;
-        out->target = target->number;
         const struct plan *plans[] = {live_plan, plan};
         rc = compare_versions(kv, plans, out, differ, context, err);
     }
     plan_free(live_plan);
-    buf_release(&mistakes);
-    registry_release(&registry);
     kv_close(kv);
     return rc;
 }
 
 /* ---- promote ---- */
 
-/* How far the target is behind these positions, in offsets; 0: it has folded them all. */
-static int lag_behind(struct kv *kv, const char *view, int target, const struct answer *positions,
-                      int64_t *lag, struct err *err)
-{
-    struct view_query query = {.version = target, .positions_only = true};
-    struct answer now = {0};
-    int rc = view_read(kv, view, ARCH_KAPPA, &query, &now, err);
-    *lag = 0;
-    for (int p = 0; rc == 0 && p < now.partitions; p++)
-        if (positions->parts[p].next > now.parts[p].next)
-            *lag += positions->parts[p].next - now.parts[p].next;
-    answer_release(&now);
-    return rc;
-}
-
-static int wait_until_caught_up(struct kv *kv, const char *view, int target, int wait_ms,
-                                struct err *err)
-{
-    struct view_query query = {.positions_only = true};
-    struct answer live = {0};
-    int rc = view_read(kv, view, ARCH_KAPPA, &query, &live, err);
-    int64_t lag = 0, deadline = clock_mono_ns() + (int64_t)wait_ms * 1000000;
-    while (rc == 0 && !stop_asked()) {
-        rc = lag_behind(kv, view, target, &live, &lag, err);
-        if (rc < 0 || lag == 0 || clock_mono_ns() > deadline)
-            break;
-        clock_sleep_ms(POLL_MS);
-    }
-    answer_release(&live);
-    if (rc == 0 && lag > 0)
-        rc = err_set(err, ERR_CHECK,
-                     "version %d of view %s lags the live one by %lld events: keep it running (lk "
-                     "kappa deploy --follow) and promote again",
-                     target, view, (long long)lag);
-    return rc;
-}
-
 int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, int *number,
                   struct err *err)
 {
     struct kv *kv;
-    int rc = kv_open(view_uri, &kv, err);
+    int live, rc = kv_open(view_uri, &kv, err);
     if (rc < 0)
         return rc;
-    struct registry registry = {0};
-    rc = registry_read(kv, plan->view, ARCH_KAPPA, &registry, err);
-    const struct registry_version *target = rc == 0 ? registry_find(&registry, plan->hash) : NULL;
-    *number = target ? target->number : 0;
-    if (rc == 0 && !target)
-        rc = err_set(err, ERR_USAGE, "this plan is no version of view %s yet: lk kappa deploy",
-                     plan->view);
+    rc = find_target(kv, plan, 0, &live, number, err);
     if (rc == 0)
         rc = wait_until_caught_up(kv, plan->view, *number, wait_ms, err);
     if (rc == 0)
         rc = registry_promote(kv, plan->view, ARCH_KAPPA, *number, err);
-    registry_release(&registry);
     kv_close(kv);
     return rc;
 }

@@ -29,9 +29,10 @@ struct kappa_diff {
     int live, target;
 };
 
-/* Compare the plan's version with the live one. differ is called for each row that differs (NULL
- * where the row is absent). */
-int kappa_compare(const struct plan *plan, const char *view_uri,
+/* Compare the plan's version with the live one, once it has folded everything that the live one had
+ * folded when this was called; waits for that at most wait_ms, then ERR_CHECK with the lag. differ
+ * is called for each row that differs (NULL where the row is absent). */
+int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms,
                   void (*differ)(const struct answer_row *live, const struct answer_row *target,
                                  void *context),
                   void *context, struct kappa_diff *out, struct err *err);

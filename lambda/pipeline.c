@@ -1,25 +1,24 @@
-/* lambda/pipeline.c - lambda as the bench sees it: archive, speed, and a batch again and again; it
- * heals at each batch. */
+/* lambda/pipeline.c - lambda as the bench sees it: archive, speed, and a batch again and again,
+ * which is also how it heals. */
 #include "common/run/pipeline.h"
 
 static const struct pipeline_process PROCESSES[] = {
-    {"archive", "lambda archive --log {log} --topic {topic} --archive {archive} --json", false},
+    {"archive", "lambda archive --log {log} --topic {topic} --archive {archive} --json",
+     PROCESS_SERVICE, false},
     {"speed",
      "lambda speed --plan {plan} --log {log} --topic {topic} --view {view} --commit {commit} "
      "--span "
      "{span} --json",
-     true},
+     PROCESS_SERVICE, true},
     {"batch",
-     "lambda batch --plan {plan} --archive {archive} --view {view} --every {batch_every} --json",
-     false},
-    {NULL, NULL, false},
+     "lambda batch --plan {plan} --archive {archive} --topic {topic} --view {view} --every "
+     "{batch_every} --json",
+     PROCESS_SERVICE, false},
+    {NULL, NULL, 0, false},
 };
 
 static const struct pipeline_process HEALING[] = {
-    {"last archive",
-     "lambda archive --log {log} --topic {topic} --archive {archive} --until-end --json", false},
-    {"last batch", "lambda batch --plan {plan} --archive {archive} --view {view} --json", false},
-    {NULL, NULL, false},
+    {NULL, NULL, 0, false},
 };
 
 const struct pipeline pipeline_lambda = {
@@ -27,5 +26,7 @@ const struct pipeline pipeline_lambda = {
     .arch = ARCH_LAMBDA,
     .processes = PROCESSES,
     .healing = HEALING,
-    .healing_story = "one more batch over the whole archive, the same that ran all along",
+    .healing_story =
+        "each batch folds the whole archive again, late events included, and is published "
+        "over the spans of the speed layer",
 };

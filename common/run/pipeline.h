@@ -9,20 +9,24 @@
 
 #include "common/store/registry.h"
 
+enum process_kind {
+    PROCESS_SERVICE, /* runs until the end of the run */
+    PROCESS_STEP,    /* runs to its end, then the next one begins */
+};
+
 struct pipeline_process {
-    const char *name;    /* as the report calls it */
+    const char *name;    /* as the report calls it; NULL ends a list */
     const char *command; /* without "lk" */
-    bool victim;         /* a run with faults kills one of these with SIGKILL and starts it again */
+    enum process_kind kind;
+    bool victim; /* a run with faults kills it with SIGKILL and starts it again */
 };
 
 struct pipeline {
     const char *name;
     enum arch arch;
-    const struct pipeline_process
-        *processes; /* started together, run until the end; ends with name NULL */
-    /* Once the events are out: each run to its end, in order; then the view must equal truth. */
-    const struct pipeline_process *healing; /* ends with name NULL */
-    const char *healing_story;              /* "a batch over the archive, as every ... before" */
+    const struct pipeline_process *processes; /* started together, before the first event */
+    const struct pipeline_process *healing;   /* done in order late in the run; may be empty */
+    const char *healing_story;                /* how this architecture heals, for the report */
 };
 
 extern const struct pipeline pipeline_lambda; /* lambda/pipeline.c */

@@ -1,0 +1,219 @@
+/* bench/process.c - see process.h. */
+#include "bench/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+
+enum { POLL_MS = 5 };
+
+void process_init(struct process *process, const char *pipeline, const char *name,
+                  const char *program, const char *command, const char *output)
+{
+    *process = (struct process){.pipeline = pipeline, .name = name};
+    process->program = mem_copy_string(program);
+    process->output = mem_copy_string(output);
+    char *copy = mem_copy_string(command);
+    char *rest = copy;
+    int count = 0;
+    process->argv[count++] = mem_copy_string("lk");
+    for (char *word; (word = strsep(&rest, " ")) && count < PROCESS_ARGS_MAX - 1;)
+        if (*word)
+            process->argv[count++] = mem_copy_string(word);
+    free(copy);
+}
+
+void process_release(struct process *process)
+{
+    for (int i = 0; i < PROCESS_ARGS_MAX; i++)
+        free(process->argv[i]);
+    free(process->program);
+    free(process->output);
+    *process = (struct process){0};
+}
+
+/* In the child: files, signals, exec. Only async-signal-safe calls. */
+static void become(const struct process *process, int out, int errors, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(3);
+    setpgid(0, 0); /* a terminal's ctrl-C reaches us alone, and we stop it in order */
+    dup2(out, STDOUT_FILENO);
+    dup2(errors, STDERR_FILENO);
+    int null = open("/dev/null", O_RDONLY);
+    dup2(null, STDIN_FILENO);
+    execvp(process->program, process->argv);
+    _exit(127);
+}
+
+int process_start(struct process *process, struct err *err)
+{
+    char errors_path[4096];
+    snprintf(errors_path, sizeof errors_path, "%s.err", process->output);
+    int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+    int out = open(process->output, flags, 0644);
+    int errors = open(errors_path, flags, 0644);
+    if (out < 0 || errors < 0) {
+        int rc = err_errno(err, ERR_ENV, "cannot write %s", process->output);
+        if (out >= 0)
+            close(out);
+        return rc;
+    }
+    pid_t parent = getpid();
+    process->pid = fork();
+    if (process->pid == 0)
+        become(process, out, errors, parent);
+    close(out);
+    close(errors);
+    if (process->pid < 0) {
+        process->pid = 0;
+        return err_errno(err, ERR_ENV, "cannot start %s", process->name);
+    }
+    process->began_ns = clock_mono_ns();
+    process->ended_ns = 0;
+    process->starts++;
+    process->wanted = true;
+    snprintf(process->fate, sizeof process->fate, "running");
+    return 0;
+}
+
+/* "name:  123 kB" of a file in /proc/PID; -1 where it is not there. */
+static double proc_number(pid_t pid, const char *file, const char *name)
+{
+    char path[64], line[256];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    FILE *in = fopen(path, "r");
+    double number = -1;
+    size_t len = strlen(name);
+    while (in && number < 0 && fgets(line, sizeof line, in))
+        if (strncmp(line, name, len) == 0)
+            number = strtod(line + len, NULL);
+    if (in)
+        fclose(in);
+    return number;
+}
+
+static double proc_cpu_s(pid_t pid)
+{
+    char path[64], line[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *in = fopen(path, "r");
+    if (!in)
+        return -1;
+    unsigned long user = 0, system = 0;
+    const char *behind = fgets(line, sizeof line, in) ? strrchr(line, ')') : NULL;
+    fclose(in);
+    if (!behind || sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                          &system) != 2)
+        return -1;
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void keep_largest(double *largest, double now)
+{
+    if (now > *largest)
+        *largest = now;
+}
+
+void process_sample(struct process *process)
+{
+    if (!process->pid)
+        return;
+    double rss_kb = proc_number(process->pid, "status", "VmRSS:");
+    process->live_rss_mb = rss_kb > 0 ? rss_kb / 1024 : 0;
+    double hwm_kb = proc_number(process->pid, "status", "VmHWM:");
+    keep_largest(&process->rss_max_mb, hwm_kb / 1024);
+    keep_largest(&process->live_cpu_s, proc_cpu_s(process->pid));
+    keep_largest(&process->live_read_mb, proc_number(process->pid, "io", "rchar:") / 1e6);
+    keep_largest(&process->live_written_mb, proc_number(process->pid, "io", "wchar:") / 1e6);
+}
+
+/* The first line of what it said on stderr last, without a line break. */
+static void last_words(const struct process *process, char *out, size_t bytes)
+{
+    char path[4096], line[512];
+    snprintf(path, sizeof path, "%s.err", process->output);
+    FILE *in = fopen(path, "r");
+    out[0] = 0;
+    while (in && fgets(line, sizeof line, in))
+        if (line[0] > ' ')
+            snprintf(out, bytes, "%.*s", (int)strcspn(line, "\n"), line);
+    if (in)
+        fclose(in);
+}
+
+static void account(struct process *process, int status, const struct rusage *usage)
+{
+    process->cpu_s += (double)usage->ru_utime.tv_sec + (double)usage->ru_utime.tv_usec / 1e6 +
+                      (double)usage->ru_stime.tv_sec + (double)usage->ru_stime.tv_usec / 1e6;
+    keep_largest(&process->rss_max_mb, (double)usage->ru_maxrss / 1024);
+    process->read_mb += process->live_read_mb;
+    process->written_mb += process->live_written_mb;
+    process->live_cpu_s = process->live_rss_mb = 0;
+    process->live_read_mb = process->live_written_mb = 0;
+    process->pid = 0;
+    process->ended_ns = clock_mono_ns();
+    char words[96];
+    last_words(process, words, sizeof words);
+    if (WIFSIGNALED(status))
+        snprintf(process->fate, sizeof process->fate, "signal %d", WTERMSIG(status));
+    else if (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 130)
+        snprintf(process->fate, sizeof process->fate, "%s",
+                 WEXITSTATUS(status) ? "stopped by us" : "ran to its end");
+    else
+        snprintf(process->fate, sizeof process->fate, "exit %d: %s", WEXITSTATUS(status), words);
+}
+
+static bool reap(struct process *process, int flags)
+{
+    int status;
+    struct rusage usage;
+    if (!process->pid)
+        return true;
+    process_sample(process);
+    if (wait4(process->pid, &status, flags, &usage) != process->pid)
+        return false;
+    account(process, status, &usage);
+    bool clean = WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 130);
+    process->failed = process->failed || (process->wanted && !clean);
+    return true;
+}
+
+bool process_ended(struct process *process)
+{
+    return reap(process, WNOHANG);
+}
+
+void process_kill(struct process *process)
+{
+    if (!process->pid)
+        return;
+    process_sample(process);
+    process->wanted = false;
+    kill(process->pid, SIGKILL);
+    reap(process, 0);
+    snprintf(process->fate, sizeof process->fate, "killed by us (SIGKILL)");
+}
+
+void process_stop(struct process *process, int wait_ms)
+{
+    if (!process->pid || reap(process, WNOHANG))
+        return;
+    kill(process->pid, SIGTERM);
+    for (int waited = 0; waited < wait_ms; waited += POLL_MS) {
+        if (reap(process, WNOHANG))
+            return;
+        clock_sleep_ms(POLL_MS);
+    }
+    process->failed = true;
+    process_kill(process);
+    snprintf(process->fate, sizeof process->fate, "did not stop within %d ms: SIGKILL", wait_ms);
+}
