@@ -44,6 +44,12 @@ struct dedupe_id dedupe_id_of(const struct columns *columns, int column, int row
     return (struct dedupe_id){hash.low64, hash.high64};
 }
 
+void dedupe_prefetch(const struct dedupe *dedupe, struct dedupe_id id)
+{
+    if (dedupe->slots)
+        __builtin_prefetch(&dedupe->slots[id.low & dedupe->slot_mask], 1);
+}
+
 static bool slot_empty(const struct dedupe_slot *slot)
 {
     return (slot->id.low | slot->id.high) == 0;

@@ -24,6 +24,8 @@ struct dedupe_id {
 void dedupe_init(struct dedupe *dedupe, int64_t horizon_ms);
 /* The id of a row's column: typed, so that 1 and "1" differ. An absent id is the id "absent". */
 struct dedupe_id dedupe_id_of(const struct columns *columns, int column, int row);
+/* Ask for an id's slot some ids before it is seen: in a large table each is a cache miss. */
+void dedupe_prefetch(const struct dedupe *dedupe, struct dedupe_id id);
 /* See an id at T; true if it is a duplicate. */
 bool dedupe_see(struct dedupe *dedupe, struct dedupe_id id, int64_t T_ms);
 size_t dedupe_bytes(const struct dedupe *dedupe); /* memory held */

@@ -143,19 +143,31 @@ static void scan_rows(struct folder *folder, struct fold *fold, bool count, stru
     }
 }
 
-/* Keep the rows whose ids are new; of another share's rows, nothing is known. Every sighting
- * stamps. */
-static void select_new(struct fold *fold, bool count, struct rows *rows)
+/* Ids of the rows, less those of another share, of which nothing is known. */
+static void select_share(struct fold *fold, struct rows *rows, struct dedupe_id *ids)
 {
-    int column = fold->plan->dedupe_by, kept = 0;
-    if (column < 0)
-        return;
+    int kept = 0;
     for (int i = 0; i < rows->n; i++) {
         uint16_t row = rows->sel[i];
-        struct dedupe_id id = dedupe_id_of(rows->columns, column, row);
-        if (fold->shares > 1 && id.high % fold->shares != fold->share)
-            continue;
-        bool duplicate = dedupe_see(&fold->ids, id, rows->T_ms[row]);
+        ids[kept] = dedupe_id_of(rows->columns, fold->plan->dedupe_by, row);
+        rows->sel[kept] = row;
+        kept += fold->shares < 2 || ids[kept].high % fold->shares == fold->share;
+    }
+    rows->n = kept;
+}
+
+/* Keep the rows whose ids are new. Every sighting stamps. */
+static void select_new(struct fold *fold, bool count, struct rows *rows)
+{
+    enum { AHEAD = 16 };
+    struct dedupe_id ids[COLUMNS_ROWS_MAX];
+    int kept = 0;
+    select_share(fold, rows, ids);
+    for (int i = 0; i < rows->n; i++) {
+        uint16_t row = rows->sel[i];
+        if (i + AHEAD < rows->n)
+            dedupe_prefetch(&fold->ids, ids[i + AHEAD]);
+        bool duplicate = dedupe_see(&fold->ids, ids[i], rows->T_ms[row]);
         fold->counters.duplicate += count && duplicate;
         rows->sel[kept] = row;
         kept += !duplicate;
@@ -179,7 +191,8 @@ static void narrow(struct folder *folder, struct fold *fold, bool count, struct 
         fold->counters.read += batch->count;
         fold->counters.filtered += good - rows->n;
     }
-    select_new(fold, count, rows);
+    if (fold->plan->dedupe_by >= 0)
+        select_new(fold, count, rows);
     fold->next = batch->next;
     if (batch->count == 0)
         return;
