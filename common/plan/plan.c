@@ -6,7 +6,6 @@
  * so two plans with the same hash have the same partials, however their files are written. */
 #include "common/plan/plan.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -103,7 +102,7 @@ static int hash_file(XXH3_state_t *state, const char *path, struct err *err)
 }
 
 /* hash = XXH3-128(json [NUL, the table's bytes]) */
-static int identify(struct check *check, const json_t *document, struct err *err)
+static int identify(struct check *check, json_t *document, struct err *err)
 {
     struct plan *plan = check->plan;
     struct buf json = {0};

@@ -13,13 +13,13 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void add_object(const json_t *object, struct buf *out)
+static void add_object(json_t *object, struct buf *out)
 {
     size_t count = 0;
     const char **names = mem_zero(json_object_size(object) + 1, sizeof *names);
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, name, value) names[count++] = name;
+    json_object_foreach(object, name, value) names[count++] = name;
     qsort(names, count, sizeof *names, by_text);
     buf_add_char(out, '{');
     for (size_t i = 0; i < count; i++) {
@@ -32,7 +32,7 @@ static void add_object(const json_t *object, struct buf *out)
     free(names);
 }
 
-static void add_array(const json_t *array, struct buf *out)
+static void add_array(json_t *array, struct buf *out)
 {
     buf_add_char(out, '[');
     for (size_t i = 0; i < json_array_size(array); i++) {
@@ -51,7 +51,7 @@ static void add_real(double value, struct buf *out)
         buf_add_double(out, value);
 }
 
-void plan_canonical(const json_t *value, struct buf *out)
+void plan_canonical(json_t *value, struct buf *out)
 {
     switch (json_typeof(value)) {
     case JSON_OBJECT:

@@ -91,6 +91,6 @@ check_reader plan_read_lateness, plan_read_keep;
 void plan_check_window(struct check *check);
 
 /* Append value in its canonical form. */
-void plan_canonical(const json_t *value, struct buf *out);
+void plan_canonical(json_t *value, struct buf *out);
 
 #endif

@@ -6,7 +6,6 @@
 #include "common/plan/plan_explain.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/plan/plan_say.h"
 
@@ -243,18 +242,21 @@ static void explain_cells(const struct plan *plan, struct buf *out)
 {
     const char *unit = plan->window == WINDOW_HOPPING ? "pane" : "window";
     char keep[32];
-    if (plan->window == WINDOW_NONE)
+    if (plan->window == WINDOW_NONE) {
         say(out, "cells",
             "one a key in each partition: grows with the number of keys, not with time");
-    else if (plan->keep_ms == PLAN_UNLIMITED)
+    } else if (plan->keep_ms == PLAN_UNLIMITED) {
         say(out, "cells",
-            "one a %s and key in each partition, for ever: up to %.4g a day for each "
-            "key",
-            unit, 86400000.0 / (double)plan->pane_ms);
-    else
-        say(out, "cells", "one a %s and key in each partition, for %s: up to %lld for each key",
-            unit, duration_text(plan->keep_ms, keep),
-            (long long)(plan->keep_ms / plan->pane_ms + 1 + plan->size_ms / plan->pane_ms));
+            "one a %s and key in each partition, for ever: up to %.4g a day for each key", unit,
+            86400000.0 / (double)plan->pane_ms);
+    } else {
+        int64_t cells = (plan->keep_ms + plan->size_ms) / plan->pane_ms + 1;
+        say(out, "cells", "one a %s and key in each partition, for %s: about %lld for each key",
+            unit, duration_text(plan->keep_ms, keep), (long long)cells);
+    }
+    if (plan->window == WINDOW_HOPPING)
+        say(out, "",
+            "(more where events come late: a pane remembers which windows still took them)");
     say(out, "size", "a cell is %d number%s of 16 bytes and its key", plan->slots,
         plan->slots == 1 ? "" : "s");
 }
