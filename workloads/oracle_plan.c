@@ -99,10 +99,10 @@ static int read_source(struct rulebook *book, struct err *err)
         good = add_path(book, fact, json_string_value(json_array_get(alias, i)));
     if (!good)
         return not_understood("source.time", err);
-    const char *name;
-    json_t *node;
-    json_object_foreach(json_object_get(source, "fields"), name,
-                        node) if (!read_fact(book, name, node)) return not_understood(name, err);
+    json_t *fields = json_object_get(source, "fields");
+    for (void *at = json_object_iter(fields); at; at = json_object_iter_next(fields, at))
+        if (!read_fact(book, json_object_iter_key(at), json_object_iter_value(at)))
+            return not_understood(json_object_iter_key(at), err);
     book->scanned = book->count;
     if (!read_duration(source, "out_of_order", 0, &book->out_of_order_ms) ||
         !read_duration(source, "max_ahead", UNLIMITED, &book->max_ahead_ms))
@@ -224,9 +224,8 @@ static int read_values(struct rulebook *book, struct err *err)
     json_t *values = json_object_get(book->json.root, "values");
     size_t count = 0;
     const char **names = arena_zero(&book->arena, json_object_size(values) + 1, sizeof *names);
-    const char *name;
-    json_t *node;
-    json_object_foreach(values, name, node) names[count++] = name;
+    for (void *at = json_object_iter(values); at; at = json_object_iter_next(values, at))
+        names[count++] = json_object_iter_key(at);
     if (count)
         qsort(names, count, sizeof *names, compare_names);
     for (size_t i = 0; i < count; i++) {
