@@ -53,12 +53,15 @@ static void part_title(struct report *report)
 {
     static const struct {
         const char *before, *member, *after;
-    } FACTS[] = {{"workload ", "workload", ""},
-                 {"", "events", " events"},
-                 {"", "partitions", " partitions"},
-                 {"", "duration_s", " seconds"},
-                 {"seed ", "seed", ""},
-                 {"begun ", "started", ""}};
+        bool whole; /* every digit counts: not grouped, not rounded */
+    } FACTS[] = {
+        {"workload ", "workload", "", false},
+        {"", "events", " events", false},
+        {"", "partitions", " partitions", false},
+        {"", "duration_s", " seconds", false},
+        {"seed ", "seed", "", true},
+        {"begun ", "started", "", false},
+    };
     struct buf *page = &report->page;
     const char *dot = "";
     buf_add_text(page, "<header><h1>");
@@ -69,7 +72,10 @@ static void part_title(struct report *report)
         if (!fact)
             continue;
         buf_printf(page, "%s%s", dot, FACTS[i].before);
-        page_value(page, fact);
+        if (FACTS[i].whole)
+            buf_printf(page, "%lld", (long long)json_integer_value(fact));
+        else
+            page_value(page, fact);
         buf_add_text(page, FACTS[i].after);
         dot = " · ";
     }
