@@ -124,7 +124,7 @@ int cmd_gen(const struct settings *settings, struct err *err)
         .resume = settings_bool(settings, "resume"),
         .progress = show_progress,
     };
-    struct log *log;
+    struct log *log = NULL;
     int rc = settings_require(settings, "log,topic", err);
     if (rc == 0)
         rc = find_speed(settings, workload, &publish.speed, err);

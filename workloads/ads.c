@@ -25,6 +25,7 @@ enum {
     PAGES = 100,
     AD_TYPES = 5,
     EVENT_TYPES = 3,
+    MIDDLES = AD_TYPES * EVENT_TYPES,
     UUID = 36,
     MIDDLE = 80,
     DEFAULT_EVENTS = 1000000,
@@ -57,7 +58,7 @@ struct ads {
     double event_rate;
     bool skew;
     char user[USERS][UUID], page[PAGES][UUID], ad[ADS][UUID], campaign[CAMPAIGNS][UUID];
-    struct middle middle[AD_TYPES * EVENT_TYPES];
+    struct middle middle[MIDDLES];
     char text[MIDDLE_AT + MIDDLE + 32 + sizeof TAIL];
 };
 
@@ -84,7 +85,7 @@ static void make_template(struct ads *ads)
     memcpy(ads->text, HEAD, sizeof HEAD - 1);
     memcpy(ads->text + USER_AT + UUID, PAGE, sizeof PAGE - 1);
     memcpy(ads->text + PAGE_AT + UUID, AD, sizeof AD - 1);
-    for (int i = 0; i < AD_TYPES * EVENT_TYPES; i++) {
+    for (int i = 0; i < MIDDLES; i++) {
         struct middle *middle = &ads->middle[i];
         middle->len =
             (size_t)snprintf(middle->text, MIDDLE,
@@ -178,7 +179,7 @@ static int ads_next(void *state, struct workload_event *event, struct err *err)
     memcpy(ads->text + AD_AT, ads->ad[choose(&number, ADS)], UUID);
     memcpy(ads->text + USER_AT, ads->user[choose(&number, USERS)], UUID);
     memcpy(ads->text + PAGE_AT, ads->page[choose(&number, PAGES)], UUID);
-    const struct middle *middle = &ads->middle[choose(&number, AD_TYPES * EVENT_TYPES)];
+    const struct middle *middle = &ads->middle[choose(&number, MIDDLES)];
     memcpy(ads->text + MIDDLE_AT, middle->text, MIDDLE); /* a fixed size: no call */
     char *at = put_number(ads->text + MIDDLE_AT + middle->len, event->event_ms);
     memcpy(at, TAIL, sizeof TAIL - 1);

@@ -46,7 +46,7 @@ static void heap_push(struct stream *stream, struct pending *pending)
 {
     if (stream->count == stream->capacity) {
         stream->capacity = stream->capacity ? stream->capacity * 2 : 256;
-        stream->heap = mem_grow(stream->heap, stream->capacity * sizeof *stream->heap);
+        stream->heap = mem_grow(stream->heap, stream->capacity * sizeof(struct pending *));
     }
     size_t i = stream->count++;
     for (; i > 0 && before(pending, stream->heap[(i - 1) / 2]); i = (i - 1) / 2)

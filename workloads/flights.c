@@ -131,7 +131,7 @@ static int add_flight(struct flights *flights, struct row_reader *reader, const 
 static int read_flights(struct flights *flights, const char *path, struct err *err)
 {
     struct input *input;
-    struct csv *csv;
+    struct csv *csv = NULL;
     int rc = input_open(path, &input, err);
     if (rc == 0)
         rc = csv_open_take(input, &csv, err);

@@ -86,7 +86,9 @@ static int open_file(struct replay *replay, const char *path, struct err *err)
     size_t at = 0;
     while (at < window.len && isspace((unsigned char)window.ptr[at]))
         at++;
-    char first = at < window.len ? window.ptr[at] : 0;
+    char first = '\0';
+    if (at < window.len)
+        first = window.ptr[at];
     bool csv = ends_with(path, ".csv") || ends_with(path, ".csv.zst");
     if (!csv && first == '[') {
         input_close(input);

@@ -12,12 +12,13 @@
 #define EMBED(symbol, path)                                                                        \
     __asm__(".section .rodata\n"                                                                   \
             ".global " #symbol "\n.global " #symbol "_end\n" #symbol ":\n.incbin \"" path          \
-            "\"\n" #symbol "_end:\n.byte 0\n.previous\n");                                         \
-    extern const char symbol[], symbol##_end[]
+            "\"\n" #symbol "_end:\n.byte 0\n.previous\n")
 
 EMBED(plan_ads, "workloads/plans/ads.json");
 EMBED(plan_flights, "workloads/plans/flights.json");
 EMBED(plan_flights_48h, "workloads/plans/flights-48h.json");
+extern const char plan_ads[], plan_ads_end[], plan_flights[], plan_flights_end[],
+    plan_flights_48h[], plan_flights_48h_end[];
 
 static const struct {
     const char *name, *begin, *end;
@@ -54,9 +55,10 @@ int workload_write(const char *dir, const char *name, struct bytes content, stru
     FILE *file = NULL;
     if (mkdir(dir, 0777) < 0 && errno != EEXIST)
         rc = err_errno(err, ERR_ENV, "cannot make the directory %s", dir);
-    else if (!(file = fopen(path.ptr, "w")))
-        rc = err_errno(err, ERR_ENV, "cannot write %s", path.ptr);
-    else if (fwrite(content.ptr, 1, content.len, file) != content.len || fflush(file) != 0)
+    else
+        file = fopen(path.ptr, "w");
+    bool written = file && fwrite(content.ptr, 1, content.len, file) == content.len;
+    if (rc == 0 && (!written || fflush(file) != 0))
         rc = err_errno(err, ERR_ENV, "cannot write %s", path.ptr);
     if (file)
         fclose(file);

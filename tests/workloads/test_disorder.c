@@ -47,7 +47,7 @@ Test(disorder, none_is_the_workload_itself)
     struct fate *fates = collect((struct disorder_options){.seed = 5}, &total);
     cr_expect_eq(total, N);
     for (int i = 0; i < N; i++)
-        cr_assert(fates[i].copies == 1 && fates[i].publish_us[0] == i * 100);
+        cr_assert(fates[i].copies == 1 && fates[i].publish_us[0] == i * INT64_C(100));
     free(fates);
 }
 
@@ -60,7 +60,7 @@ Test(disorder, late_events_are_as_many_and_as_late_as_asked)
     int late = 0;
     double sum_us = 0;
     for (int i = 0; i < N; i++) {
-        int64_t delay_us = fates[i].publish_us[0] - i * 100;
+        int64_t delay_us = fates[i].publish_us[0] - i * INT64_C(100);
         cr_assert(delay_us >= 0 && delay_us <= 2000000);
         late += delay_us > 0;
         sum_us += (double)delay_us;
@@ -78,7 +78,7 @@ Test(disorder, delays_are_exponential)
     double sum_us = 0;
     int above = 0;
     for (int i = 0; i < N; i++) {
-        int64_t delay_us = fates[i].publish_us[0] - i * 100;
+        int64_t delay_us = fates[i].publish_us[0] - i * INT64_C(100);
         sum_us += (double)delay_us;
         above += delay_us > 300000;
     }

@@ -24,7 +24,7 @@ Test(flights, are_all_there_in_publish_order_and_46_percent_out_of_event_order)
     cr_assert_eq(rc, 0, "%s", err.text);
     cr_expect_eq(count, 228738);
     cr_expect_eq(late, 105038, "%lld", (long long)late);
-    cr_expect_eq(latest_ms, 1574 * 60000, "%lld", (long long)latest_ms);
+    cr_expect_eq(latest_ms, INT64_C(1574) * 60000, "%lld", (long long)latest_ms);
     stream_close(stream);
 }
 
