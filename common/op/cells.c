@@ -1,14 +1,15 @@
-/* common/op/cells.c - the keyed table: linear probing over cells that hold their slots inline.
+/* common/op/cells.c - the keyed table: cells in chunks, and a small index over them.
  *
  * A raw key is, for each key column:
  *     '-'                        absent
  *     'i' int64                  int, decimal, time, bool (8 bytes, this machine's order)
  *     'd' double                 8 bytes, -0.0 as 0.0
  *     's' uint32 length, bytes   string
- * A cell's hash is one XXH3 of the key, seeded by part and field, so a probe compares one number
- * until it is nearly sure. Growth and eviction copy the table; the list of changed cells is made
- * anew from CELL_DIRTY while they do, for listed and dirty are the same thing. Keys stand in an
- * arena that is copied when more than half of it belongs to evicted cells.
+ * The index is probed linearly; an entry is 8 bytes, a cell's number and 32 bits of the XXH3 of its
+ * key (seeded by part and field). So a probe seldom looks at a cell in vain, and growing moves
+ * entries only: neither cells nor keys. Eviction closes the holes in the chunks, keeping the order,
+ * and makes the index and the list of changed cells anew. Keys stand in an arena that is copied
+ * when more than half of it belongs to evicted cells.
  * Assumed load: a handful to some millions of cells, looked up once an event. */
 #include "common/op/cells.h"
 
@@ -20,6 +21,11 @@
 
 #include "common/base/err.h"
 #include "common/op/aggregate.h"
+
+/* A place of the index. number: of the cell, from 1; 0: empty. */
+struct cell_entry {
+    uint32_t hash, number;
+};
 
 enum { CAPACITY_MIN = 64, KEY_COLUMN_BYTES = 9 }; /* tag and value, without a string's bytes */
 
@@ -116,71 +122,83 @@ void cells_key_json(const struct plan *plan, struct bytes raw, struct buf *out)
     assert(at == raw.ptr + raw.len);
 }
 
-static inline struct cell *cell_at(const struct cells *cells, size_t index)
+static inline struct cell *cell_at(const struct cells *cells, size_t i)
 {
-    return (struct cell *)(void *)(cells->table + index * cells->stride);
+    return (struct cell *)(void *)(cells->chunk[i / CELLS_CHUNK] + i % CELLS_CHUNK * cells->stride);
 }
 
-static void list_changed(struct cells *cells, size_t index)
+static void put_entry(struct cells *cells, struct cell_entry entry)
 {
-    if (cells->changed_count == cells->changed_capacity) {
-        cells->changed_capacity = cells->changed_capacity ? cells->changed_capacity * 2 : 64;
-        cells->changed = mem_grow(cells->changed, cells->changed_capacity * sizeof *cells->changed);
-    }
-    cells->changed[cells->changed_count++] = (uint32_t)index;
+    size_t mask = cells->capacity - 1, place = entry.hash & mask;
+    while (cells->entries[place].number)
+        place = (place + 1) & mask;
+    cells->entries[place] = entry;
 }
 
-/* Copy the cells into a table of capacity, a power of two. */
-static void rebuild(struct cells *cells, size_t capacity)
+/* An index of twice the room, of the same entries. */
+static void grow_index(struct cells *cells)
 {
-    char *old = cells->table;
+    struct cell_entry *old = cells->entries;
     size_t old_capacity = cells->capacity;
-    assert(capacity <= UINT32_MAX);
-    cells->table = mem_zero(capacity, cells->stride);
-    cells->capacity = capacity;
-    cells->changed_count = 0;
-    for (size_t i = 0; i < old_capacity; i++) {
-        const struct cell *from = (const struct cell *)(const void *)(old + i * cells->stride);
-        if (!from->key.ptr)
-            continue;
-        size_t index = from->hash & (capacity - 1);
-        while (cell_at(cells, index)->key.ptr)
-            index = (index + 1) & (capacity - 1);
-        memcpy(cell_at(cells, index), from, cells->stride);
-        if (from->state & CELL_DIRTY)
-            list_changed(cells, index);
-    }
+    cells->capacity = old_capacity ? old_capacity * 2 : CAPACITY_MIN;
+    assert(cells->capacity <= UINT32_MAX);
+    cells->entries = mem_zero(cells->capacity, sizeof *cells->entries);
+    for (size_t i = 0; i < old_capacity; i++)
+        if (old[i].number)
+            put_entry(cells, old[i]);
     free(old);
 }
 
-static uint64_t hash_of(uint64_t part, struct cell_field field, struct bytes key)
+static uint32_t hash_of(uint64_t part, struct cell_field field, struct bytes key)
 {
     uint64_t seed = part + (uint64_t)field.pane_ms * 0x9E3779B97F4A7C15u;
     seed = (seed ^ (uint64_t)field.first_ms) * 0xD6E8FEB86659FD93u;
-    return XXH3_64bits_withSeed(key.ptr, key.len, seed);
+    return (uint32_t)XXH3_64bits_withSeed(key.ptr, key.len, seed);
+}
+
+/* A cell behind the last, not yet in the index. */
+static struct cell *add_cell(struct cells *cells)
+{
+    if (cells->count == cells->chunks * CELLS_CHUNK) {
+        cells->chunk = mem_grow(cells->chunk, (cells->chunks + 1) * sizeof *cells->chunk);
+        cells->chunk[cells->chunks++] = mem_alloc(CELLS_CHUNK * cells->stride);
+    }
+    return cell_at(cells, cells->count++);
 }
 
 struct cell *cells_at(struct cells *cells, uint64_t part, struct cell_field field, struct bytes key,
                       bool *fresh)
 {
     if ((cells->count + 1) * 10 > cells->capacity * 7)
-        rebuild(cells, cells->capacity ? cells->capacity * 2 : CAPACITY_MIN);
-    uint64_t hash = hash_of(part, field, key);
-    size_t index = hash & (cells->capacity - 1);
-    struct cell *cell;
+        grow_index(cells);
+    uint32_t hash = hash_of(part, field, key);
+    size_t mask = cells->capacity - 1, place = hash & mask;
     *fresh = false;
-    while ((cell = cell_at(cells, index))->key.ptr) {
-        if (cell->hash == hash && cell->part == part && cell->field.pane_ms == field.pane_ms &&
+    for (; cells->entries[place].number; place = (place + 1) & mask) {
+        if (cells->entries[place].hash != hash)
+            continue;
+        struct cell *cell = cell_at(cells, cells->entries[place].number - 1);
+        if (cell->part == part && cell->field.pane_ms == field.pane_ms &&
             cell->field.first_ms == field.first_ms && bytes_equal(cell->key, key))
             return cell;
-        index = (index + 1) & (cells->capacity - 1);
     }
     *fresh = true;
-    *cell = (struct cell){.hash = hash, .part = part, .field = field};
+    struct cell *cell = add_cell(cells);
+    uint32_t number = (uint32_t)cells->count;
+    *cell = (struct cell){.hash = hash, .index = number - 1, .part = part, .field = field};
     cell->key = arena_bytes(&cells->keys, key);
     aggregate_zero(cells->plan, cell->slots);
-    cells->count++;
+    cells->entries[place] = (struct cell_entry){hash, number};
     return cell;
+}
+
+static void list_changed(struct cells *cells, uint32_t index)
+{
+    if (cells->changed_count == cells->changed_capacity) {
+        cells->changed_capacity = cells->changed_capacity ? cells->changed_capacity * 2 : 64;
+        cells->changed = mem_grow(cells->changed, cells->changed_capacity * sizeof *cells->changed);
+    }
+    cells->changed[cells->changed_count++] = index;
 }
 
 void cells_change(struct cells *cells, struct cell *cell)
@@ -188,7 +206,7 @@ void cells_change(struct cells *cells, struct cell *cell)
     if (cell->state & CELL_DIRTY)
         return;
     cell->state |= CELL_DIRTY;
-    list_changed(cells, (size_t)((char *)cell - cells->table) / cells->stride);
+    list_changed(cells, cell->index);
 }
 
 struct cell *cells_changed_at(const struct cells *cells, size_t i)
@@ -204,12 +222,7 @@ void cells_changed_clear(struct cells *cells)
 
 struct cell *cells_next(const struct cells *cells, size_t *i)
 {
-    while (*i < cells->capacity) {
-        struct cell *cell = cell_at(cells, (*i)++);
-        if (cell->key.ptr)
-            return cell;
-    }
-    return NULL;
+    return *i < cells->count ? cell_at(cells, (*i)++) : NULL;
 }
 
 /* What a key takes of its arena: a NUL behind it, rounded up to 16. */
@@ -231,37 +244,66 @@ static void compact_keys(struct cells *cells)
     cells->key_bytes_dead = 0;
 }
 
+/* Move the cells that stay to the front; key_bytes_dead learns what went. */
+static size_t close_holes(struct cells *cells, bool (*drop)(const struct cell *, void *),
+                          void *context)
+{
+    size_t kept = 0, count = cells->count;
+    for (size_t i = 0; i < count; i++) {
+        struct cell *cell = cell_at(cells, i);
+        if (drop(cell, context)) {
+            cells->key_bytes_dead += key_bytes(cell->key);
+            continue;
+        }
+        if (kept != i)
+            memcpy(cell_at(cells, kept), cell, cells->stride);
+        cell_at(cells, kept)->index = (uint32_t)kept;
+        kept++;
+    }
+    cells->count = kept;
+    return count - kept;
+}
+
+/* The index and the list of changed cells, from the cells; room that is not needed goes. */
+static void reindex(struct cells *cells)
+{
+    while (cells->chunks > (cells->count + CELLS_CHUNK - 1) / CELLS_CHUNK)
+        free(cells->chunk[--cells->chunks]);
+    while (cells->capacity > CAPACITY_MIN && cells->count * 20 <= cells->capacity / 2 * 7)
+        cells->capacity /= 2;
+    free(cells->entries);
+    cells->entries = mem_zero(cells->capacity, sizeof *cells->entries);
+    cells->changed_count = 0;
+    for (size_t i = 0; i < cells->count; i++) {
+        const struct cell *cell = cell_at(cells, i);
+        put_entry(cells, (struct cell_entry){cell->hash, (uint32_t)i + 1});
+        if (cell->state & CELL_DIRTY)
+            list_changed(cells, (uint32_t)i);
+    }
+}
+
 size_t cells_evict(struct cells *cells, bool (*drop)(const struct cell *, void *), void *context)
 {
-    size_t dropped = 0;
-    struct cell *cell;
-    for (size_t i = 0; (cell = cells_next(cells, &i));) {
-        if (!drop(cell, context))
-            continue;
-        cells->key_bytes_dead += key_bytes(cell->key);
-        cell->key.ptr = NULL; /* breaks probing until rebuild */
-        dropped++;
-    }
+    size_t dropped = close_holes(cells, drop, context);
     if (dropped == 0)
         return 0;
-    cells->count -= dropped;
-    size_t capacity = cells->capacity;
-    while (capacity > CAPACITY_MIN && cells->count * 20 <= capacity / 2 * 7)
-        capacity /= 2;
-    rebuild(cells, capacity);
+    reindex(cells);
     compact_keys(cells);
     return dropped;
 }
 
 size_t cells_bytes(const struct cells *cells)
 {
-    return cells->capacity * cells->stride + cells->keys.total +
-           cells->changed_capacity * sizeof *cells->changed;
+    return cells->chunks * CELLS_CHUNK * cells->stride + cells->capacity * sizeof *cells->entries +
+           cells->keys.total + cells->changed_capacity * sizeof *cells->changed;
 }
 
 void cells_clear(struct cells *cells)
 {
-    free(cells->table);
+    while (cells->chunks > 0)
+        free(cells->chunk[--cells->chunks]);
+    free(cells->chunk);
+    free(cells->entries);
     free(cells->changed);
     arena_release(&cells->keys);
     cells_init(cells, cells->plan);

@@ -1,9 +1,10 @@
 /* common/op/cells.h - the keyed table of partials that a fold writes into.
  *
- * One open-addressing table from (part, field, key) to a cell with its int128 slots inline. The key
- * is raw: the bytes cells_key makes from a row's key columns; cells_key_json turns it into the JSON
- * array by which it is known outside (["ORD",7]). Open value; one thread.
- * Pointers to cells are good until the next cells_at, cells_evict or cells_clear. */
+ * Cells stand in chunks, in order of arrival, each with its int128 slots inline; an open-addressing
+ * index leads from (part, field, key) to them. The key is raw: the bytes cells_key makes from a row's
+ * key columns; cells_key_json turns it into the JSON array by which it is known outside (["ORD",7]).
+ * Open value; one thread.
+ * Pointers to cells are good until the next cells_evict or cells_clear. */
 #ifndef LK_OP_CELLS_H
 #define LK_OP_CELLS_H
 
@@ -17,22 +18,26 @@ enum cell_state {
 };
 
 struct cell {
-    uint64_t hash;
-    uint64_t part; /* span start, or 0 */
+    uint32_t hash, index; /* index: of the cell in order of arrival */
+    uint64_t part;        /* span start, or 0 */
     struct cell_field field;
-    struct bytes key; /* raw; owned by the table; ptr NULL = empty slot */
+    struct bytes key; /* raw; owned by the table */
     uint32_t state;   /* bits of enum cell_state, kept by the store's side */
     uint32_t sent;    /* number of the commit that last took it along; 0 none */
     _Alignas(16) int128 slots[];
 };
 
+enum { CELLS_CHUNK = 256 };
+
 struct cells {
     const struct plan *plan;
-    char *table; /* capacity cells of stride bytes */
-    size_t stride, capacity, count;
+    char **chunk; /* of CELLS_CHUNK cells of stride bytes */
+    size_t stride, count, chunks;
+    struct cell_entry *entries; /* the index: capacity of them, a power of two */
+    size_t capacity;
     struct arena keys;
     size_t key_bytes_dead; /* of evicted cells, still in keys */
-    uint32_t *changed;     /* table indexes of the cells with CELL_DIRTY, each once */
+    uint32_t *changed;     /* indexes of the cells with CELL_DIRTY, each once */
     size_t changed_count, changed_capacity;
 };
 
@@ -48,7 +53,7 @@ void cells_change(struct cells *cells, struct cell *cell);
 struct cell *cells_changed_at(const struct cells *cells, size_t i);
 /* Empty the list; the caller has taken CELL_DIRTY off every cell in it. */
 void cells_changed_clear(struct cells *cells);
-/* Walk: the first cell at table index *i or beyond, moving *i past it; NULL at the end. */
+/* Walk in order of arrival: cell *i, moving *i on; NULL at the end. Begin with 0. */
 struct cell *cells_next(const struct cells *cells, size_t *i);
 /* Drop every cell for which drop(cell, context) is true; returns how many. */
 size_t cells_evict(struct cells *cells, bool (*drop)(const struct cell *, void *), void *context);
