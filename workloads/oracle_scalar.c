@@ -77,13 +77,13 @@ static bool one_of(const char **at, const char *chars)
     return found;
 }
 
-/* Ms since the epoch of a UTC calendar time that exists. */
+/* Ms since the epoch of a UTC calendar time that exists: timegm leaves it as it is. */
 static bool calendar_ms(const struct tm *tm, int64_t *out_ms)
 {
     struct tm copy = *tm;
-    time_t seconds = timegm(&copy);
-    *out_ms = (int64_t)seconds * 1000;
-    return copy.tm_mday == tm->tm_mday && copy.tm_mon == tm->tm_mon;
+    *out_ms = (int64_t)timegm(&copy) * 1000;
+    return copy.tm_mon == tm->tm_mon && copy.tm_mday == tm->tm_mday &&
+           copy.tm_hour == tm->tm_hour && copy.tm_min == tm->tm_min && copy.tm_sec == tm->tm_sec;
 }
 
 /* 2001-01-01T00:01:02.345Z or ...+01:30; digits beyond the millisecond are cut off. */
@@ -92,7 +92,7 @@ static bool read_rfc3339(const char *at, int64_t *out_ms)
     struct tm tm = {0};
     int year, month, thousandth = 0, hours = 0, minutes = 0;
     if (!digits(&at, 4, &year) || !one_of(&at, "-") || !digits(&at, 2, &month) ||
-        !one_of(&at, "-") || !digits(&at, 2, &tm.tm_mday) || !one_of(&at, "Tt") ||
+        !one_of(&at, "-") || !digits(&at, 2, &tm.tm_mday) || !one_of(&at, "Tt ") ||
         !digits(&at, 2, &tm.tm_hour) || !one_of(&at, ":") || !digits(&at, 2, &tm.tm_min) ||
         !one_of(&at, ":") || !digits(&at, 2, &tm.tm_sec))
         return false;
@@ -108,8 +108,7 @@ static bool read_rfc3339(const char *at, int64_t *out_ms)
         return false;
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
-    if (*at || month < 1 || month > 12 || tm.tm_mday < 1 || tm.tm_hour > 23 || tm.tm_min > 59 ||
-        tm.tm_sec > 59 || hours > 23 || minutes > 59 || !calendar_ms(&tm, out_ms))
+    if (*at || hours > 23 || minutes > 59 || !calendar_ms(&tm, out_ms))
         return false;
     *out_ms += thousandth - sign * (hours * 60 + minutes) * 60000LL;
     return true;
@@ -120,7 +119,10 @@ static bool read_strptime(const char *text, const char *pattern, int64_t *out_ms
     struct tm tm = {.tm_mday = 1};
     tm.tm_year = 70;
     const char *end = strptime(text, pattern, &tm);
-    return end && *end == 0 && calendar_ms(&tm, out_ms);
+    if (!end || *end || !calendar_ms(&tm, out_ms))
+        return false;
+    *out_ms -= tm.tm_gmtoff * 1000; /* %z */
+    return true;
 }
 
 static const struct {

@@ -1,7 +1,7 @@
 /* workloads/oracle_table.c - the plan's look-up table, from JSON lines or CSV (by its suffix).
  *
- * Each row is kept under the JSON text of its `on` cell, read as the kind of the event's field, so
- * 7 and "7" of an int field meet. Taken cells are texts: a string's, or a number as it stands. */
+ * A cell is a text: a string's, or a number as it stands. An event finds its row by the text of its
+ * own value, so 7 and "7" meet, and 7 and 07 do not. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@ static int bad_line(const char *path, int line, const char *what, struct err *er
     return err_set(err, ERR_USAGE, "%s:%d: %s", path, line, what);
 }
 
-/* A taken cell: text, number or bool as text; null and nested ones are absent. */
-static struct scalar taken(struct rulebook *book, const struct exact *exact, const json_t *node)
+/* A cell: text, number or bool as text; null and nested ones are absent. */
+static struct scalar read_cell(struct rulebook *book, const struct exact *exact, const json_t *node)
 {
     struct bytes text = {NULL, 0};
     if (json_is_string(node))
@@ -31,22 +31,17 @@ static struct scalar taken(struct rulebook *book, const struct exact *exact, con
 /* Put one row, a JSON object, into the table. Returns what is wrong with it, or NULL. */
 static const char *add_row(struct rulebook *book, struct exact *row)
 {
-    const struct fact *on = &book->facts[book->on];
-    struct scalar key;
     if (!json_is_object(row->root))
         return "not a JSON object";
-    if (!scalar_read(on, row, json_object_get(row->root, on->name), &key))
-        return "the cell to match is of another type";
+    const char *on = book->facts[book->on].name;
+    struct scalar key = read_cell(book, row, json_object_get(row->root, on));
     if (!key.present)
         return "the cell to match is absent";
-    struct buf text = {0};
-    scalar_json(on, &key, &text);
     bool fresh;
-    struct scalar *cells = map_put(&book->table, buf_bytes(&text), &fresh);
-    buf_release(&text);
+    struct scalar *cells = map_put(&book->table, key.text, &fresh);
     for (int i = book->scanned; i < book->count; i++)
         cells[i - book->scanned] =
-            taken(book, row, json_object_get(row->root, book->facts[i].name));
+            read_cell(book, row, json_object_get(row->root, book->facts[i].name));
     return fresh ? NULL : "this key has been there before";
 }
 
@@ -93,36 +88,55 @@ static void csv_object(const char *header, const char *line, struct buf *out)
     buf_release(&cell);
 }
 
+static bool quote_is_open(struct bytes text)
+{
+    bool open = false;
+    for (size_t i = 0; i < text.len; i++)
+        open ^= text.ptr[i] == '"';
+    return open;
+}
+
+/* The next line without its end; in CSV the next ones too, while a quote is open. false: no more.
+ */
+static bool next_line(FILE *file, bool csv, struct buf *out, int *number)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t got;
+    buf_clear(out);
+    while ((got = getline(&line, &size, file)) >= 0) {
+        ++*number;
+        buf_add(out, line, (size_t)got);
+        if (!csv || !quote_is_open(buf_bytes(out)))
+            break;
+    }
+    free(line);
+    while (out->len && strchr("\r\n", out->ptr[out->len - 1]))
+        out->ptr[--out->len] = 0;
+    return got >= 0;
+}
+
 static int read_lines(struct rulebook *book, FILE *file, const char *path, struct err *err)
 {
     size_t length = strlen(path);
     bool csv = length > 4 && strcmp(path + length - 4, ".csv") == 0;
     struct exact row = {0};
-    struct buf object = {0};
-    char *line = NULL, *header = NULL;
-    size_t size = 0;
-    int rc = 0;
-    ssize_t got;
-    for (int n = 1; rc == 0 && (got = getline(&line, &size, file)) >= 0; n++) {
-        while (got > 0 && strchr("\r\n", line[got - 1]))
-            line[--got] = 0;
-        if (csv && !header) {
-            header = mem_copy_string(line);
+    struct buf line = {0}, header = {0}, object = {0};
+    int number = 0, rc = 0;
+    if (csv)
+        next_line(file, csv, &header, &number);
+    while (rc == 0 && next_line(file, csv, &line, &number)) {
+        if (line.len == 0)
             continue;
-        }
-        if (got == 0)
-            continue;
-        struct bytes text = {line, (size_t)got};
-        if (csv) {
-            csv_object(header, line, &object);
-            text = buf_bytes(&object);
-        }
-        const char *wrong = exact_parse(&row, text) ? add_row(book, &row) : "not JSON";
+        if (csv)
+            csv_object(header.ptr, line.ptr, &object);
+        const char *wrong =
+            exact_parse(&row, buf_bytes(csv ? &object : &line)) ? add_row(book, &row) : "not JSON";
         if (wrong)
-            rc = bad_line(path, n, wrong, err);
+            rc = bad_line(path, number, wrong, err);
     }
-    free(line);
-    free(header);
+    buf_release(&line);
+    buf_release(&header);
     buf_release(&object);
     exact_release(&row);
     return rc;
@@ -144,12 +158,14 @@ bool table_join(const struct rulebook *book, struct scalar *row)
 {
     if (book->on < 0)
         return true;
-    const struct scalar *cells = NULL;
-    struct buf text = {0};
-    scalar_json(&book->facts[book->on], &row[book->on], &text);
-    if (row[book->on].present)
-        cells = map_get(&book->table, buf_bytes(&text));
-    buf_release(&text);
+    const struct scalar *cells = NULL, *on = &row[book->on];
+    struct buf digits = {0};
+    bool text = book->facts[book->on].kind == KIND_STRING;
+    if (!text)
+        scalar_json(&book->facts[book->on], on, &digits);
+    if (on->present)
+        cells = map_get(&book->table, text ? on->text : buf_bytes(&digits));
+    buf_release(&digits);
     for (int i = book->scanned; i < book->count; i++)
         row[i] = cells ? cells[i - book->scanned] : (struct scalar){0};
     return cells || book->keep_missing;
