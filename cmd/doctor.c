@@ -19,7 +19,6 @@
 
 enum { CLOCK_READS = 100000, CLOCK_READ_NS_MAX = 2000, TEXT_BYTES = 512 };
 static const double MIB = 1048576, DISK_FREE_MIN_MIB = 256;
-static const char NO_FIX[] = "";
 
 struct doctor {
     const struct settings *settings;
@@ -39,7 +38,7 @@ __attribute__((format(printf, 4, 5))) static void row(struct doctor *d, const ch
     d->faults += fix != NULL;
     if (!d->json) {
         printf("%-6s %-13s %s\n", fix ? "FAULT" : "ok", name, found);
-        if (fix && *fix)
+        if (fix)
             printf("       %-13s fix: %s\n", "", fix);
         return;
     }
@@ -47,7 +46,7 @@ __attribute__((format(printf, 4, 5))) static void row(struct doctor *d, const ch
     buf_printf(&line, "{\"check\":\"%s\",\"ok\":%s,\"found\":", name, fix ? "false" : "true");
     buf_add_json_string(&line, bytes_of(found));
     buf_add_text(&line, ",\"fix\":");
-    buf_add_json_string(&line, bytes_of(fix ? fix : NO_FIX));
+    buf_add_json_string(&line, bytes_of(fix ? fix : ""));
     printf("%s}\n", line.ptr);
     buf_release(&line);
 }
@@ -79,7 +78,8 @@ static void read_system(const char *path, const char *prefix, const char *otherw
 static void check_machine(struct doctor *d)
 {
     char system[TEXT_BYTES];
-    read_system("/etc/os-release", "PRETTY_NAME=", "unknown system", system);
+    read_system("/etc/os-release", "PRETTY_NAME=\"", "unknown system", system);
+    system[strcspn(system, "\"")] = 0;
     struct utsname name;
     uname(&name);
     bool avx2 = __builtin_cpu_supports("avx2");
@@ -130,7 +130,8 @@ static void check_redis_program(struct doctor *d)
 {
     char version[TEXT_BYTES];
     FILE *output = popen("redis-server --version 2>/dev/null", "r"); /* NOLINT(cert-env33-c) */
-    bool found = line_after(output, "Redis server ", version);
+    bool found = line_after(output, "Redis server v=", version);
+    version[found ? strcspn(version, " ") : 0] = 0;
     if (output)
         pclose(output);
     row(d, "redis-server", found ? NULL : "apt-get install --no-install-recommends redis-server",
@@ -160,7 +161,7 @@ static void check_view(struct doctor *d)
         char *fix = strstr(err.text, "; ");
         if (fix)
             *fix = 0;
-        row(d, "view", fix ? fix + 2 : NO_FIX, "%s", err.text);
+        row(d, "view", fix ? fix + 2 : "lk doctor --help", "%s", err.text);
     } else if (reply->type != KV_TEXT) {
         row(d, "view", "use a server that allows INFO", "the server does not answer INFO");
     } else {
@@ -205,8 +206,8 @@ static void check_folder(struct doctor *d, const char *name, const char *path)
     }
     double free_mib = (double)disk.f_bavail * (double)disk.f_frsize / MIB;
     snprintf(fix, sizeof fix, "make room: du -xh -d 2 %s | sort -h | tail", where);
-    row(d, name, free_mib < DISK_FREE_MIN_MIB ? fix : NULL, "%s can be written, %.1f GiB free",
-        path, free_mib / 1024);
+    row(d, name, free_mib < DISK_FREE_MIN_MIB ? fix : NULL, "%s: %.1f GiB free", path,
+        free_mib / 1024);
 }
 
 static void check_folders(struct doctor *d)
