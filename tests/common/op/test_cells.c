@@ -233,3 +233,54 @@ Test(cells, begin_with_the_zero_of_their_aggregates)
     cr_assert(cell->slots[0] == 0 && cell->slots[1] == SLOT_NOTHING_MIN);
     cells_release(&cells);
 }
+
+/* So many that several pairs agree in the 32 bits of their hashes and differ in one component. */
+Test(cells, with_equal_hashes_stay_apart)
+{
+    enum { EACH = 200000 };
+    struct plan plan = counting();
+    struct cells cells;
+    plan.value_count = plan.slots = 1;
+    cells_init(&cells, &plan);
+    for (int round = 0; round < 2; round++)
+        for (int64_t n = 0; n < 4 * EACH; n++) {
+            int64_t a = n % EACH + 1;
+            struct cell_field field = {n / EACH == 0 ? a : 0, n / EACH == 1 ? a : 0};
+            int64_t key = n / EACH == 2 ? a : 0;
+            bool fresh;
+            cells_at(&cells, n / EACH == 3 ? (uint64_t)a : 0, field,
+                     (struct bytes){(const char *)&key, sizeof key}, &fresh);
+            cr_assert_eq(fresh, round == 0, "cell %ld", n);
+        }
+    cr_assert_eq(cells.count, 4 * EACH);
+    cells_release(&cells);
+}
+
+static bool drop_this(const struct cell *cell, void *context)
+{
+    return cell->part == *(const uint64_t *)context;
+}
+
+Test(cells, evicted_singly_leave_the_others_in_order)
+{
+    struct plan plan = counting();
+    struct cells cells;
+    bool fresh;
+    cells_init(&cells, &plan);
+    for (uint64_t part = 0; part < 600; part++)
+        cells_change(&cells,
+                     cells_at(&cells, part, (struct cell_field){0, 0}, bytes_of("k"), &fresh));
+    for (uint64_t part = 0; part < 600; part += 2) {
+        cr_assert_eq(cells_evict(&cells, drop_this, &part), 1);
+        cr_assert_eq(cells_evict(&cells, drop_this, &part), 0);
+    }
+    uint64_t expected = 1;
+    struct cell *cell;
+    for (size_t i = 0; (cell = cells_next(&cells, &i)); expected += 2) {
+        cr_assert_eq(cell->part, expected);
+        cr_assert_eq(cells_changed_at(&cells, i - 1), cell);
+        cr_assert_eq(cells_at(&cells, expected, cell->field, bytes_of("k"), &fresh), cell);
+    }
+    cr_assert_eq(expected, 601);
+    cells_release(&cells);
+}
