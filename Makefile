@@ -80,10 +80,10 @@ docs/settings.md: lk
 PREFIX ?= /usr/local
 install: lk ## put lk into PREFIX/bin (DESTDIR is honoured)
 	install -D -m 755 lk $(DESTDIR)$(PREFIX)/bin/lk
-clean: ## remove what make made
+clean: ## remove what make made (reports in out/ stay)
 	rm -rf build lk
 help: ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile Makefile.tests | expand -t 20
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 -include Makefile.tests
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

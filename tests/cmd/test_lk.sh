@@ -1,0 +1,47 @@
+#!/bin/bash
+# lk's manners: which exit status, what is said where. A row: status | words that must be said | command.
+set -u
+cd "$(dirname "$0")/../.."
+lk=$PWD/lk
+work=$(mktemp -d) || exit 3
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+row() { # STATUS WORDS COMMAND...
+    local status=$1 words=$2 said got
+    shift 2
+    said=$(cd "$work" && "$@" 2>&1 </dev/null)
+    got=$?
+    if [ $got = "$status" ] && [[ $said == *"$words"* ]]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'row: %s\n  expected exit %s and "%s"\n  got exit %s and:\n%s\n' "$*" "$status" "$words" $got "$said"
+    fi
+}
+
+row 2 'usage: lk VERB' "$lk"
+row 0 'usage: lk VERB' "$lk" --help
+row 0 'lk 0.' "$lk" --version
+row 0 '| `--view` | `LK_VIEW` |' "$lk" --settings
+row 2 'no verb "deploy"' "$lk" deploy
+row 2 'lk gen needs one word more' "$lk" gen
+row 2 'lk gen needs one word more' "$lk" gen elephants
+row 0 'lk gen replay' "$lk" gen --help
+row 0 '--topic' "$lk" gen ads --help
+row 0 'what is installed' "$lk" doctor --help
+row 2 'has no flag --topic' "$lk" doctor --topic x
+row 2 'did you mean --view' "$lk" doctor --veiw x
+row 3 'fix: start one: redis-server --port 1' "$lk" doctor --view redis://127.0.0.1:1
+row 3 'fix: sudo install -d' "$lk" doctor --archive /proc/1/nowhere/x
+row 3 '"ok":false' "$lk" doctor --json --view redis://127.0.0.1:1
+row 2 'holds no run' "$lk" report "$work"
+row 2 'expected: lk report DIR' "$lk" report
+row 2 'LK_FAULT=x: expected point:nth' env LK_FAULT=x "$lk" doctor
+row 3 'cannot write the output' bash -c "'$lk' --help >/dev/full"
+
+# Talk goes to stderr, so that data can be piped.
+row 0 '' bash -c "[ -z \"\$('$lk' nonsense 2>/dev/null)\" ]"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
