@@ -25,7 +25,8 @@ int embedded_wake_open(struct embedded_env *env, struct err *err)
     buf_printf(&path, "%s/wake", env->directory);
     int fd = open(path.ptr, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     void *words = MAP_FAILED;
-    if (fd >= 0 && ftruncate(fd, WAKE_BYTES) == 0)
+    /* Allocated, not only made that long: a hole that cannot be filled is a SIGBUS. */
+    if (fd >= 0 && (errno = posix_fallocate(fd, 0, WAKE_BYTES)) == 0)
         words = mmap(NULL, WAKE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     int rc = words == MAP_FAILED ? err_errno(err, ERR_ENV, "cannot use %s", path.ptr) : 0;
     if (fd >= 0)
