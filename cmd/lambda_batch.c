@@ -22,11 +22,11 @@ static void print_json(const struct batch_result *r)
                "{\"who\":\"lambda batch\",\"generation\":\"%s\",\"events\":%lld,\"seconds\":%.3f,"
                "\"fold_seconds\":%.3f,\"cpu_seconds\":%.3f,\"bytes_read\":%lld,\"rows\":%lld,"
                "\"file_bytes\":%lld,\"cells_max\":%zu,\"runs\":%d,\"passes\":%d,\"workers\":%d,"
-               "\"partitions\":[",
+               "\"done_ms\":%lld,\"partitions\":[",
                r->generation, (long long)r->events, (double)r->wall_ns / 1e9,
                (double)r->fold_ns / 1e9, (double)r->cpu_ns / 1e9, (long long)r->bytes,
                (long long)r->rows, (long long)r->file_bytes, r->cells_max, r->runs, r->passes,
-               r->workers);
+               r->workers, (long long)clock_wall_ms());
     for (int q = 0; q < r->partitions; q++) {
         const struct batch_part *part = &r->parts[q];
         buf_printf(&out, "%s{\"partition\":%d,\"boundary\":%lld,\"state\":\"%s\",\"counters\":[",

@@ -14,7 +14,6 @@ static const struct pipeline_process HEALING[] = {
      "kappa deploy --plan {healed} --log {log} --topic {topic} --view {view} --commit {commit} "
      "--follow --json",
      PROCESS_SERVICE, false},
-
     {"diff", "kappa diff --plan {healed} --view {view} --wait 30s --json", PROCESS_STEP, false},
     {"promote", "kappa promote --plan {healed} --view {view} --json", PROCESS_STEP, false},
     {NULL, NULL, 0, false},

@@ -26,6 +26,7 @@ const struct pipeline pipeline_lambda = {
     .arch = ARCH_LAMBDA,
     .processes = PROCESSES,
     .healing = HEALING,
+    .batches = true,
     .healing_story =
         "each batch folds the whole archive again, late events included, and is published "
         "over the spans of the speed layer",

@@ -1,0 +1,39 @@
+/* bench/compare.h - the main job: the same events through every pipeline, watched, killed, healed,
+ * judged.
+ *
+ * Starts each part as a process of its own (this program again), a Redis for each pipeline, and one
+ * generator; samples both views through logical reads while they run; kills a worker of each with
+ * SIGKILL at a seeded event; lets each heal in its own way; then holds every sampled answer against
+ * the contract and the truth. Writes run.json, samples.jsonl, result.json and report.html into out.
+ */
+#ifndef LK_BENCH_COMPARE_H
+#define LK_BENCH_COMPARE_H
+
+#include <stdio.h>
+
+#include "common/base/bytes.h"
+#include "common/base/err.h"
+
+struct compare_options {
+    const char *workload; /* flights, ads, replay */
+    const char *program;  /* ourselves */
+    const char *plan;     /* file; NULL: the workload's own */
+    const char *events;   /* replay: file */
+    const char *time_field, *time_format, *key_field;
+    const char *out;           /* directory, made if it is not there */
+    const char *heal_lateness; /* allowed_lateness of the healed plan, "48h" or "unlimited" */
+    uint64_t seed;
+    int partitions;
+    double speed;        /* recorded time over wall time; for ads wall time is event time */
+    int64_t event_count; /* 0: all (ads: 300,000) */
+    double rate;         /* ads: events a second */
+    int64_t batch_every_ms, commit_ms, span_ms;
+    bool faults; /* kill a worker of each */
+    bool json;
+};
+
+/* 0 and *pass; or a code if the run could not be done. Progress goes to stderr, the table to out.
+ */
+int compare_run(const struct compare_options *options, FILE *out, bool *pass, struct err *err);
+
+#endif

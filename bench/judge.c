@@ -1,0 +1,311 @@
+/* bench/judge.c - after the run: what every probe and every whole read meant.
+ *
+ * freshness of an event = due -> completion of the first probe whose position covers its offset. An
+ * answer is right if its digest is that of the contract at its positions (that one of the plan
+ * whose version answered); its distance from the truth of that moment is then the contract's own.
+ */
+#include "bench/run.h"
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "workloads/audit.h"
+#include "workloads/oracle.h"
+#include "workloads/workload.h"
+
+struct judge {
+    struct run *run;
+    struct oracle *oracles[2]; /* of the plan and of the healed plan */
+    int64_t **due_ns;          /* by partition, by offset */
+    int64_t *ends;
+    int partitions;
+};
+
+/* ---- due times ---- */
+
+static int load_partition(struct judge *judge, int p, struct err *err)
+{
+    struct log_reader *reader = NULL;
+    int64_t first;
+    int rc =
+        log_range(judge->run->log, judge->run->options.workload, p, &first, &judge->ends[p], err);
+    if (rc == 0)
+        rc = log_reader_open(judge->run->log, judge->run->options.workload, &p, 1, &reader, err);
+    judge->due_ns[p] = mem_zero((size_t)judge->ends[p] + 1, sizeof **judge->due_ns);
+    for (int64_t next = 0; rc >= 0 && next < judge->ends[p];) {
+        struct log_batch batch;
+        rc = log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
+        for (int i = 0; i < rc; i++)
+            judge->due_ns[p][batch.offset[i]] = batch.due_ns[i];
+        if (rc > 0)
+            next = batch.next;
+    }
+    log_reader_close(reader);
+    return rc < 0 ? rc : 0;
+}
+
+static int load_due_times(struct judge *judge, struct err *err)
+{
+    judge->partitions = log_partitions(judge->run->log, judge->run->options.workload, err);
+    if (judge->partitions < 0)
+        return judge->partitions;
+    judge->due_ns = mem_zero((size_t)judge->partitions, sizeof *judge->due_ns);
+    judge->ends = mem_zero((size_t)judge->partitions, sizeof *judge->ends);
+    int rc = 0;
+    for (int p = 0; rc == 0 && p < judge->partitions; p++)
+        rc = load_partition(judge, p, err);
+    return rc;
+}
+
+/* ---- freshness ---- */
+
+static double since_began_s(const struct run *run, int64_t wall_ns)
+{
+    return (double)(wall_ns - run->began_wall_ns) / 1e9;
+}
+
+/* The events of partition p that this probe is the first to cover; the oldest of them is charted.
+ */
+static void cover(struct judge *judge, struct side *side, const struct probe *probe, int p,
+                  int64_t *seen, int64_t *oldest_ns)
+{
+    for (; *seen < probe->next[p] && *seen < judge->ends[p]; ++*seen) {
+        int64_t due_ns = judge->due_ns[p][*seen];
+        hist_record(&side->fresh_us, (probe->done_ns - due_ns) / 1000);
+        if (due_ns < *oldest_ns)
+            *oldest_ns = due_ns;
+    }
+}
+
+static void judge_freshness(struct judge *judge, struct side *side)
+{
+    int64_t *seen = mem_zero((size_t)judge->partitions, sizeof *seen);
+    for (size_t i = 0; i < side->probing.count; i++) {
+        const struct probe *probe = &side->probing.probes[i];
+        int64_t oldest_ns = INT64_MAX;
+        for (int p = 0; p < judge->partitions; p++)
+            cover(judge, side, probe, p, &seen[p], &oldest_ns);
+        if (oldest_ns != INT64_MAX)
+            buf_printf(&side->fresh_lines,
+                       "{\"t_s\":%.3f,\"pipeline\":\"%s\",\"kind\":\"freshness\",\"ms\":%.2f}\n",
+                       since_began_s(judge->run, probe->done_ns), side->pipeline->name,
+                       (double)(probe->done_ns - oldest_ns) / 1e6);
+    }
+    int64_t missed = 0;
+    for (int p = 0; p < judge->partitions; p++)
+        missed += judge->ends[p] - seen[p];
+    static const char *const NAMES[PIPELINES] = {"lambda: every event was seen by a read",
+                                                 "kappa: every event was seen by a read"};
+    run_check(judge->run, NAMES[side - judge->run->sides], missed == 0,
+              "%lld of %lld events, %zu reads", (long long)side->fresh_us.total,
+              (long long)judge->run->events, side->probing.count);
+    free(seen);
+}
+
+/* How far behind an answer was: now minus the due time of the oldest event that it lacks. */
+static int64_t lag_ns(const struct judge *judge, const struct probe *probe)
+{
+    int64_t lag = 0;
+    for (int p = 0; p < judge->partitions; p++) {
+        if (probe->next[p] >= judge->ends[p])
+            continue;
+        int64_t behind = probe->done_ns - judge->due_ns[p][probe->next[p]];
+        lag = behind > lag ? behind : lag;
+    }
+    return lag;
+}
+
+/* From the kill to the first answer that is again as fresh as 99 % were. */
+static void judge_recovery(struct judge *judge, struct side *side)
+{
+    if (!side->killed_ns)
+        return;
+    struct run *run = judge->run;
+    int64_t killed_wall_ns = run->began_wall_ns + (side->killed_ns - run->began_ns);
+    int64_t usual_ns = hist_percentile(&side->fresh_us, 99) * 1000;
+    bool seen_lag = false;
+    for (size_t i = 0; i < side->probing.count && side->recovery_us < 0; i++) {
+        const struct probe *probe = &side->probing.probes[i];
+        if (probe->done_ns < killed_wall_ns)
+            continue;
+        bool usual = lag_ns(judge, probe) <= usual_ns;
+        seen_lag = seen_lag || !usual;
+        int64_t restarted_ns = run->began_wall_ns + (side->restarted_ns - run->began_ns);
+        bool moved = i > 0 && probe->sent_ns > restarted_ns &&
+                     memcmp(probe->next, side->probing.probes[i - 1].next,
+                            (size_t)judge->partitions * sizeof *probe->next) != 0;
+        if (usual && moved)
+            side->recovery_us = (probe->done_ns - killed_wall_ns) / 1000;
+    }
+    int64_t until_ns = side->killed_ns + (side->recovery_us > 0 ? side->recovery_us * 1000 : 0);
+    run_happening(run, side->pipeline->name, side->killed_ns, until_ns,
+                  "%s killed, caught up again", side->children[side->victim].name);
+}
+
+/* ---- whole reads ---- */
+
+/* The first count among the plan's values: what "missing" is measured in. "" if there is none. */
+static void count_name(const struct run *run, char out[80])
+{
+    const char *values = strstr(run->plan_json.ptr, "\"values\":{");
+    const char *count = values ? strstr(values, ":\"count\"") : NULL;
+    out[0] = 0;
+    if (!count)
+        return;
+    const char *begin = count - 1; /* the closing quote of the name */
+    while (begin > values && begin[-1] != '"')
+        begin--;
+    snprintf(out, 80, "\"%.*s:", (int)(count - begin), begin);
+}
+
+static double sum_of(const struct answer *answer, const char *name)
+{
+    double sum = 0;
+    for (size_t i = 0; *name && i < answer->count; i++) {
+        const char *at = strstr(answer->rows[i].values.ptr, name);
+        sum += at ? strtod(at + strlen(name), NULL) : 0;
+    }
+    return sum;
+}
+
+static int judge_whole(struct judge *judge, struct whole *whole, const char *count, struct err *err)
+{
+    struct answer contract = {0}, truth = {0};
+    char digest[33];
+    struct oracle *oracle = judge->oracles[whole->version > 1];
+    int rc = oracle_contract(oracle, whole->parts, &contract, err);
+    if (rc == 0)
+        rc = oracle_truth(oracle, whole->done_ns, &truth, err);
+    if (rc == 0) {
+        answer_digest(&contract, digest);
+        whole->judged = true;
+        whole->equal = strcmp(digest, whole->digest) == 0;
+        whole->rows_wrong = answer_diff(&contract, &truth, NULL, NULL);
+        whole->rows_true = truth.count;
+        double all = sum_of(&truth, count);
+        double here = sum_of(&contract, count);
+        whole->missing_share = all > 0 && here < all ? (all - here) / all : 0;
+    }
+    answer_release(&contract);
+    answer_release(&truth);
+    return rc;
+}
+
+static void add_error_line(struct run *run, const struct side *side, const struct whole *whole)
+{
+    buf_printf(
+        &run->samples,
+        "{\"t_s\":%.3f,\"pipeline\":\"%s\",\"kind\":\"error\",\"rows_wrong\":%zu,\"rows\":%zu,"
+        "\"missing_share\":%.8f,\"exact\":%s}\n",
+        since_began_s(run, whole->done_ns), side->pipeline->name, whole->rows_wrong,
+        whole->rows_true, whole->missing_share, whole->equal ? "true" : "false");
+}
+
+/* Events that are merely not visible yet are wrong for milliseconds; healed means: at the last
+ * read, and at all reads since some moment after the healing began, nothing but such. */
+static void judge_healing(const struct run *run, struct side *side)
+{
+    const struct sampler *reading = &side->reading;
+    side->final_true = reading->count > 0 && reading->wholes[reading->count - 1].rows_wrong == 0;
+    for (size_t i = reading->count; i-- > 0 && reading->wholes[i].rows_wrong == 0;)
+        side->healed_ns = reading->wholes[i].done_ns;
+    for (size_t i = 0; i < reading->count; i++) {
+        const struct whole *whole = &reading->wholes[i];
+        if (i > 0)
+            side->error_seconds += (whole->missing_share + whole[-1].missing_share) / 2 *
+                                   (double)(whole->done_ns - whole[-1].done_ns) / 1e9;
+        double t_s = since_began_s(run, whole->done_ns); /* at first every event is a large share */
+        if (t_s * 5e9 > (double)run->duration_ns &&
+            whole->missing_share >= side->missing_before_healing) {
+            side->missing_before_healing = whole->missing_share;
+            side->wrong_before_healing = whole->rows_wrong;
+            side->rows_true = whole->rows_true;
+        }
+    }
+}
+
+static int judge_reads(struct judge *judge, struct side *side, struct err *err)
+{
+    char count[80];
+    bool balanced = true;
+    size_t wrong = 0;
+    int rc = 0;
+    count_name(judge->run, count);
+    for (size_t i = 0; rc == 0 && i < side->reading.count; i++) {
+        struct whole *whole = &side->reading.wholes[i];
+        rc = judge_whole(judge, whole, count, err);
+        if (rc < 0)
+            break;
+        balanced = balanced && whole->balanced;
+        wrong += !whole->equal;
+        add_error_line(judge->run, side, whole);
+    }
+    side->judged = side->reading.count;
+    side->contract_held = wrong == 0 && side->judged > 0;
+    if (rc == 0)
+        judge_healing(judge->run, side);
+    static const char *const NAMES[PIPELINES][3] = {
+        {"lambda: every whole read equals its contract", "lambda: counters balance",
+         "lambda: the last read equals truth"},
+        {"kappa: every whole read equals its contract", "kappa: counters balance",
+         "kappa: the last read equals truth"},
+    };
+    const char *const *names = NAMES[side - judge->run->sides];
+    run_check(judge->run, names[0], side->contract_held, "%zu reads, %zu differ", side->judged,
+              wrong);
+    run_check(judge->run, names[1], balanced,
+              "read = folded + filtered + late + duplicate + bad + skipped, at every read");
+    const struct whole *last = side->judged ? &side->reading.wholes[side->judged - 1] : NULL;
+    run_check(judge->run, names[2], side->final_true, "%zu rows, %zu differ",
+              last ? last->rows_true : 0, last ? last->rows_wrong : 0);
+    return rc;
+}
+
+/* ---- stage 0: the log is what the generator says ---- */
+
+static int judge_log(struct run *run, struct err *err)
+{
+    const struct compare_options *o = &run->options;
+    struct workload_options options = {.seed = o->seed,
+                                       .events = o->event_count,
+                                       .event_rate = o->rate,
+                                       .file = o->events,
+                                       .time_field = o->time_field,
+                                       .time_format = o->time_format,
+                                       .key_field = o->key_field};
+    struct disorder_options disorder = {.seed = o->seed};
+    struct stream *stream;
+    struct err why = {0};
+    int rc = stream_open(workload_find(o->workload), &options, &disorder, &stream, err);
+    if (rc < 0)
+        return rc;
+    rc = audit_log(stream, run->log, o->workload, &why);
+    stream_close(stream);
+    run_check(run, "the log holds each due event once, in order", rc == 0, "%s",
+              rc == 0 ? "generated again and compared byte for byte" : why.text);
+    return 0;
+}
+
+int run_judge(struct run *run, struct err *err)
+{
+    struct judge judge = {.run = run};
+    const struct buf *plans[] = {&run->plan_json, &run->healed_json};
+    int rc = judge_log(run, err);
+    if (rc == 0)
+        rc = load_due_times(&judge, err);
+    for (int i = 0; rc == 0 && i < 2; i++)
+        rc = oracle_open(buf_bytes(plans[i]), run->table_dir, run->log, run->options.workload,
+                         &judge.oracles[i], err);
+    for (int i = 0; rc == 0 && i < PIPELINES; i++) {
+        judge_freshness(&judge, &run->sides[i]);
+        judge_recovery(&judge, &run->sides[i]);
+        rc = judge_reads(&judge, &run->sides[i], err);
+    }
+    for (int i = 0; i < 2; i++)
+        oracle_close(judge.oracles[i]);
+    for (int p = 0; judge.due_ns && p < judge.partitions; p++)
+        free(judge.due_ns[p]);
+    free(judge.due_ns);
+    free(judge.ends);
+    return rc;
+}

@@ -1,0 +1,149 @@
+/* bench/run.h - one comparison under way: what compare.c, sampler.c, judge.c and result.c share.
+ *
+ *   compare.c  prepares, starts, kills, heals, stops        -> struct run, with raw samples
+ *   sampler.c  two threads a pipeline: keyed reads at Poisson times, whole reads now and then
+ *   judge.c    after the run: freshness per event, each whole read against contract and truth
+ *   result.c   metrics, checks and findings -> run.json, samples.jsonl, result.json, the table */
+#ifndef LK_BENCH_RUN_H
+#define LK_BENCH_RUN_H
+
+#include <pthread.h>
+
+#include "bench/compare.h"
+#include "bench/process.h"
+#include "common/base/hist.h"
+#include "common/log/log.h"
+#include "common/run/pipeline.h"
+#include "common/store/answer.h"
+
+enum { PIPELINES = 2, CHILDREN_MAX = 12, HISTORY_MAX = 64, HAPPENINGS_MAX = 256, CHECKS_MAX = 32 };
+
+/* One logical read of one key: when, and what it covered. */
+struct probe {
+    int64_t sent_ns, done_ns; /* CLOCK_REALTIME */
+    int64_t *next;            /* by partition */
+};
+
+/* One whole read: its positions and its digest; the rows are not kept, since an answer whose digest
+ * is the contract's is the contract's. */
+struct whole {
+    int64_t sent_ns, done_ns;
+    int version;
+    bool exact, balanced;
+    size_t rows;
+    char digest[33];
+    struct answer_part *parts; /* by partition */
+    /* by judge.c */
+    bool judged, equal;
+    size_t rows_wrong, rows_true;
+    double missing_share;
+};
+
+struct sampler {
+    struct run *run;
+    struct side *side;
+    uint64_t seed;
+    pthread_t thread;
+    struct arena arena;
+    struct probe *probes;
+    struct whole *wholes;
+    size_t count, capacity;
+    int64_t refused; /* reads that ended in an error after the view was up */
+    char refusal[200];
+    struct hist took_us;
+};
+
+/* One pipeline of the run. */
+struct side {
+    const struct pipeline *pipeline;
+    struct process redis, children[CHILDREN_MAX];
+    int child_count;
+    char view[64];     /* redis://127.0.0.1:PORT */
+    char archive[512]; /* directory, used or not */
+    struct sampler probing, reading;
+    pthread_mutex_t lock; /* of key and window */
+    char key[256];        /* of some row of the last whole read; "" none yet */
+    int64_t window_ms;
+    int healing_at;                            /* next step of pipeline->healing */
+    int64_t healing_began_ns, healing_done_ns; /* 0: not yet */
+    int64_t killed_ns, restarted_ns;
+    int victim;      /* index in children, -1 none */
+    double redis_mb; /* used_memory at the end */
+    double archive_mb;
+    int64_t late; /* events that the live rules left out, from the last whole read's counters */
+    struct counters counters; /* of the last whole read, all partitions */
+    /* by judge.c */
+    struct hist fresh_us;
+    struct buf fresh_lines; /* samples.jsonl */
+    int64_t recovery_us;    /* -1: no kill, or never recovered */
+    double error_seconds;   /* missing share, integrated over the run */
+    int64_t healed_ns;      /* first whole read from which on nothing was wrong; 0: never */
+    size_t wrong_before_healing, rows_true;
+    double missing_before_healing;
+    bool contract_held, final_true;
+    size_t judged;
+};
+
+struct happening {
+    int64_t at_ns, until_ns; /* monotonic; until 0: an instant */
+    const char *pipeline;
+    char what[128];
+};
+
+struct past {
+    const char *pipeline;
+    char name[64], fate[128];
+    int64_t began_ns, ended_ns;
+};
+
+struct check {
+    const char *name;
+    bool pass;
+    char detail[256];
+};
+
+struct run {
+    struct compare_options options;
+    char dir[400], work[440], log_uri[480];
+    struct log *log;
+    struct buf plan_json, healed_json;
+    bool heals;            /* the healed plan is another plan */
+    const char *table_dir; /* where the plans' table stands */
+    struct process generator;
+    struct side sides[PIPELINES];
+    int64_t began_ns, began_wall_ns, ended_ns;       /* began: the schedule's start */
+    int64_t events, duration_ns;                     /* of the stream */
+    int64_t kill_after_ns[PIPELINES], heal_after_ns; /* since began */
+    int64_t sampled_at_ns;
+    _Atomic bool sampling_over;
+    struct past history[HISTORY_MAX];
+    int history_count;
+    struct happening happenings[HAPPENINGS_MAX];
+    int happening_count;
+    struct check checks[CHECKS_MAX];
+    int check_count;
+    struct buf samples; /* cpu and rss lines */
+    double log_mb;
+};
+
+void run_check(struct run *run, const char *name, bool pass, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void run_happening(struct run *run, const char *pipeline, int64_t at_ns, int64_t until_ns,
+                   const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* sampler.c: started once the views are up. */
+void sampler_start(struct run *run, struct side *side);
+void sampler_stop(struct run *run, struct side *side); /* with one last whole read */
+void sampler_release(struct side *side);
+/* Are the view's positions all at the log's ends (and, with batches, its boundaries too)? */
+bool side_settled(struct run *run, struct side *side);
+/* Can the view be read at all? */
+bool side_up(struct run *run, struct side *side);
+
+/* judge.c */
+int run_judge(struct run *run, struct err *err);
+
+/* result.c */
+int run_report(struct run *run, FILE *out, bool *pass, struct err *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* cmd/compare.c - `lk compare flights | ads | --plan P.json --events FILE --time-field F`. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/compare.h"
+#include "cmd/cmd.h"
+
+enum { ADS_EVENTS = 300000, FLIGHTS_SPEED = 20160 };
+
+static int workload_of(const struct settings *settings, struct compare_options *options,
+                       struct err *err)
+{
+    const char *const *words;
+    int count = settings_words(settings, &words);
+    options->workload = count == 1 ? words[0] : "replay";
+    if (count > 1)
+        return err_set(err, ERR_USAGE, "lk compare: one workload: flights or ads");
+    if (count == 0)
+        return settings_require(settings, "plan,events,time-field", err);
+    if (strcmp(words[0], "flights") != 0 && strcmp(words[0], "ads") != 0)
+        return err_set(
+            err, ERR_USAGE,
+            "lk compare: no workload \"%s\"; flights, ads, or --plan P.json --events FILE "
+            "--time-field F",
+            words[0]);
+    return 0;
+}
+
+static int speed_of(const struct settings *settings, struct compare_options *options,
+                    struct err *err)
+{
+    bool ads = strcmp(options->workload, "ads") == 0;
+    const char *text = settings_text(settings, "speed");
+    char *end = NULL;
+    options->speed = ads ? 1 : FLIGHTS_SPEED;
+    if (text)
+        options->speed = strtod(text, &end);
+    if ((end && *end) || options->speed <= 0)
+        return err_set(err, ERR_USAGE, "--speed: found \"%s\", expected a number above 0", text);
+    options->event_count = settings_int(settings, "count");
+    if (ads && options->event_count == 0)
+        options->event_count = ADS_EVENTS;
+    return 0;
+}
+
+int cmd_compare(const struct settings *settings, struct err *err)
+{
+    char program[4096];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (len < 0)
+        return err_errno(err, ERR_ENV, "/proc/self/exe");
+    program[len] = 0;
+    struct compare_options options = {
+        .program = program,
+        .plan = settings_text(settings, "plan"),
+        .events = settings_text(settings, "events"),
+        .time_field = settings_text(settings, "time-field"),
+        .time_format = settings_text(settings, "time-format"),
+        .key_field = settings_text(settings, "key-field"),
+        .out = settings_text(settings, "out"),
+        .heal_lateness = settings_text(settings, "heal-lateness"),
+        .seed = (uint64_t)settings_int(settings, "seed"),
+        .partitions = (int)settings_int(settings, "partitions"),
+        .rate = settings_number(settings, "rate"),
+        .batch_every_ms = settings_int(settings, "batch-every"),
+        .commit_ms = settings_int(settings, "commit"),
+        .span_ms = settings_int(settings, "span"),
+        .faults = !settings_bool(settings, "no-kills"),
+        .json = settings_bool(settings, "json"),
+    };
+    bool pass = false;
+    int rc = workload_of(settings, &options, err);
+    if (rc == 0)
+        rc = speed_of(settings, &options, err);
+    if (rc == 0 && !options.heal_lateness)
+        options.heal_lateness = strcmp(options.workload, "flights") == 0 ? "48h" : "unlimited";
+    if (rc == 0)
+        rc = compare_run(&options, stdout, &pass, err);
+    if (rc < 0)
+        return rc;
+    return pass
+               ? 0
+               : err_set(err, ERR_CHECK, "the comparison did not pass; see the lines FAILED above");
+}
