@@ -19,11 +19,13 @@
  *   "happenings"?: [{"t_s", "until_s"?, "pipeline"?, "what"}]      bands in the charts
  *   "checks": [{"name", "pass": bool, "detail"?}]
  *   "history"?: [{"pipeline"?, "name", "began_s", "ended_s"?, "fate"}]  every process ever started
+ *                              a "pipeline" that is missing or "" means both
  *   "findings"?: ["plain sentence", ...]                    the page's last lines
  *
  * samples.jsonl, one object a line, in any order; kinds and members that CHARTS (report_samples.c)
  * does not name are passed over:
  *   {"t_s": 1.234, "pipeline": "kappa", "kind": "freshness", "ms": 12.3}
+ *                              of the oldest event that this read was the first to show
  *   {"t_s": 1.5, "pipeline": "kappa", "kind": "error", "rows_wrong": 3, "rows": 2951,
  *    "missing_share": 0.012, "exact": true}                 missing_share: of the events due by
  * then

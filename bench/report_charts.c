@@ -223,10 +223,9 @@ static void percentile_part(struct report *report, int chart)
     } ROWS[] = {{"p50", 0.5},     {"p90", 0.9},       {"p99", 0.99},
                 {"p99.9", 0.999}, {"p99.99", 0.9999}, {"max", 1}};
     const char *id = CHARTS[chart].id;
-    buf_add_text(&report->page,
-                 "<h3>How often it was how high</h3>\n<p class=\"meaning\">Each step to "
-                 "the right leaves a tenth of the samples: the tail gets the room that it "
-                 "deserves.</p>\n");
+    buf_add_text(&report->page, "<h3>How often it was how high</h3>\n<p class=\"meaning\">Over the "
+                                "samples above; each step to the "
+                                "right leaves a tenth of them, so that the tail gets room.</p>\n");
     legend(report, id, "-percentiles");
     buf_printf(&report->page, "<div class=\"chart low\" id=\"chart-%s-percentiles\"></div>\n", id);
     header_cells(report, "percentile", CHARTS[chart].unit);

@@ -97,6 +97,6 @@ void page_key(struct report *report, const json_t *object)
         buf_printf(&report->page, "<span class=\"key c%d\">", pipeline);
     else
         buf_add_text(&report->page, "<span>");
-    page_text(&report->page, name ? name : "both");
+    page_text(&report->page, name && *name ? name : "both");
     buf_add_text(&report->page, "</span>");
 }

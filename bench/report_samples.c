@@ -12,10 +12,11 @@
 
 const struct chart CHARTS[CHART_COUNT] = {
     {"freshness", "freshness", "ms", NULL, 1, "Freshness", "ms",
-     "How old an event was when a reader could first see it in an answer: from the instant it was "
-     "due "
-     "to the end of the first read whose answer held it. Lower is fresher. The line is the "
-     "median, the band reaches from the lowest to the highest sample.",
+     "How old the oldest event was that a read was the first to show: from the instant it was due "
+     "to "
+     "the end of that read. Lower is fresher. The line is the median, the band reaches from the "
+     "lowest "
+     "to the highest sample. (The figures above count every event, not only each read's oldest.)",
      true, true, true},
     {"wrong", "error", "rows_wrong", "rows", 100, "Rows that differ from the truth", "%",
      "Of all rows of the view, the share whose value was not yet, or no longer, what all events "
