@@ -121,11 +121,13 @@ static int128 power_of_ten(int exponent)
 static void finish_one(const struct plan *plan, const struct value *value, const int128 *slot,
                        struct buf *out)
 {
-    const struct field *field = value->field >= 0 ? &plan->schema.fields[value->field] : NULL;
     enum combine combine = KINDS[value->kind].combine;
     if (value->kind == AGG_COUNT) {
         buf_add_int128(out, slot[0]);
-    } else if (value->kind == AGG_AVG && slot[1] > 0) {
+        return;
+    }
+    const struct field *field = &plan->schema.fields[value->field];
+    if (value->kind == AGG_AVG && slot[1] > 0) {
         int scale = field->type == FIELD_DECIMAL ? field->scale : 0;
         buf_add_double(out, int128_divide(slot[0], slot[1] * power_of_ten(scale)));
     } else if (value->kind == AGG_AVG || (combine != ADD && slot[0] == NOTHING[combine])) {

@@ -87,8 +87,8 @@ static bool blank(struct bytes line)
 
 static int json_line(struct source *source, struct scanner *scanner, struct bytes line)
 {
-    struct raw_value raw[WANTED_MAX];
-    struct bytes values[WANTED_MAX];
+    struct raw_value raw[WANTED_MAX] = {{0}};
+    struct bytes values[WANTED_MAX] = {{0}};
     if (scanner_raw(scanner, line, raw, NULL) != BAD_NOT)
         return mistake(source, "not a JSON object on one line", NULL);
     for (int i = 0; i < source->wanted; i++) {
@@ -122,27 +122,30 @@ static int read_json(struct source *source)
     return rc;
 }
 
-/* A quoted cell, unquoted in place (it only gets shorter); false without its closing quote. */
-static bool csv_quoted(struct source *source, char *at, struct bytes *out)
+/* A quoted cell, unquoted into the arena; false without its closing quote. */
+static bool csv_quoted(struct source *source, struct bytes *out)
 {
-    char *to = ++at, *begin = at;
-    for (; at < source->end; at++) {
-        if (*at == '"' && !(at + 1 < source->end && at[1] == '"'))
-            break;
-        at += *at == '"';
-        source->line += *at == '\n';
-        *to++ = *at;
+    const char *begin = source->at + 1, *stop = begin;
+    while (stop < source->end && (*stop != '"' || (stop + 1 < source->end && stop[1] == '"'))) {
+        source->line += *stop == '\n';
+        stop += *stop == '"' ? 2 : 1;
     }
-    *out = (struct bytes){begin, (size_t)(to - begin)};
-    source->at = at + 1;
-    return at < source->end;
+    if (stop >= source->end)
+        return false;
+    char *text = arena_alloc(&source->lookup->texts, (size_t)(stop - begin) + 1);
+    size_t length = 0;
+    for (const char *at = begin; at < stop; at += *at == '"' ? 2 : 1)
+        text[length++] = *at;
+    *out = (struct bytes){text, length};
+    source->at = stop + 1;
+    return true;
 }
 
 /* The cell of a quoted text; a mistake is reported at the line where it begins. */
 static int csv_quoted_cell(struct source *source, struct bytes *out)
 {
     int line = source->line;
-    bool closed = csv_quoted(source, (char *)(uintptr_t)source->at, out);
+    bool closed = csv_quoted(source, out);
     if (closed && (source->at == source->end || strchr(",\r\n", *source->at)))
         return 0;
     source->line = line;
@@ -206,8 +209,8 @@ static int csv_header(struct source *source, int column[WANTED_MAX], int *behind
 
 static int read_csv(struct source *source)
 {
-    struct bytes cells[CSV_COLUMNS_MAX], values[WANTED_MAX];
-    int column[WANTED_MAX], behind = 1, count;
+    struct bytes cells[CSV_COLUMNS_MAX] = {{0}}, values[WANTED_MAX] = {{0}};
+    int column[WANTED_MAX] = {0}, behind = 1, count;
     int columns = csv_header(source, column, &behind);
     if (columns < 0)
         return columns;
@@ -235,7 +238,7 @@ static int read_file(const char *path, struct arena *arena, struct bytes *out, s
     FILE *file = fopen(path, "rb");
     struct buf text = {0};
     if (!file)
-        return err_errno(err, ERR_USAGE, "cannot open the look-up table %s", path);
+        return err_errno(err, ERR_USAGE, "cannot open %s, the look-up table that the plan names", path);
     for (size_t got = 1; got > 0; text.len += got) {
         buf_reserve(&text, 1 << 16);
         got = fread(text.ptr + text.len, 1, 1 << 16, file);
@@ -262,7 +265,7 @@ int lookup_open(const struct plan *plan, struct lookup **out, struct err *err)
     source.name[source.wanted++] = plan->schema.fields[plan->lookup_on].name;
     for (int i = 0; i < plan->takes; i++)
         source.name[source.wanted++] = plan->take[i];
-    struct bytes text;
+    struct bytes text = {NULL, 0};
     int rc = read_file(plan->table, &lookup->texts, &text, err);
     if (rc == 0) {
         source.at = text.ptr;

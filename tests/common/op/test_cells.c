@@ -237,7 +237,7 @@ Test(cells, begin_with_the_zero_of_their_aggregates)
 /* So many that several pairs agree in the 32 bits of their hashes and differ in one component. */
 Test(cells, with_equal_hashes_stay_apart)
 {
-    enum { EACH = 200000 };
+    const int64_t EACH = 200000;
     struct plan plan = counting();
     struct cells cells;
     plan.value_count = plan.slots = 1;
@@ -252,7 +252,7 @@ Test(cells, with_equal_hashes_stay_apart)
                      (struct bytes){(const char *)&key, sizeof key}, &fresh);
             cr_assert_eq(fresh, round == 0, "cell %ld", n);
         }
-    cr_assert_eq(cells.count, 4 * EACH);
+    cr_assert_eq(cells.count, (size_t)(4 * EACH));
     cells_release(&cells);
 }
 
