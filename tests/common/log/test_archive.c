@@ -25,7 +25,7 @@ static struct sample *sample_make(uint64_t seed)
         sample->bytes[i] = (char)(rng_below(&rng, 8) ? rng_below(&rng, 256) : '\n');
     int64_t offset = 1000;
     for (int i = 0; i < EVENTS; i++) {
-        offset += rng_below(&rng, 10) ? 1 : 1 + (int64_t)rng_below(&rng, 5); /* gaps */
+        offset += rng_below(&rng, 10) && i % 100 ? 1 : 2 + (int64_t)rng_below(&rng, 5); /* gaps */
         sample->offset[i] = offset;
         sample->time_ms[i] = 1600000000000 + i / 3;
         sample->due_ns[i] = rng_below(&rng, 2) ? (int64_t)rng_u64(&rng) : 0;
@@ -37,10 +37,15 @@ static struct sample *sample_make(uint64_t seed)
     return sample;
 }
 
-/* Events first .. first + n - 1 as the batch of partition 0 that a log would give. */
+/* Events first .. first + n - 1 as the batch of partition 0 that a log would give. A gap behind it
+ * belongs to it or to the next one: a log may do either. */
 static struct log_batch sample_batch(const struct sample *sample, int first, int n)
 {
-    int64_t next = first + n < EVENTS ? sample->offset[first + n] : sample->offset[EVENTS - 1] + 4;
+    int64_t next = sample->offset[first + n - 1] + 1;
+    if (first / 100 % 2 == 0 && first + n < EVENTS)
+        next = sample->offset[first + n];
+    if (first + n == EVENTS)
+        next += 3;
     return (struct log_batch){0,
                               n,
                               sample->offset + first,
@@ -320,6 +325,10 @@ Test(archive, a_full_disk_at_any_step_is_said_and_loses_nothing)
                          err.text);
             cr_expect(says(&err, "No space left"), "%s", err.text);
             cr_expect_eq(files_like(directory, ".tmp"), 0, "%s", fault);
+            int files = files_like(directory, ".jsonl.zst"); /* each is noted */
+            cr_expect(files == 0 ||
+                          check_archive(scratch.path, sample, sample->offset[0], 64) == 100 * files,
+                      "%s", fault);
             must(fault_set(NULL, &why));
             must(archive_sample(scratch.path, sample, &why));
             cr_expect_eq(check_archive(scratch.path, sample, sample->offset[0], 64), EVENTS, "%s",
