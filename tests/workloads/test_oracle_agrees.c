@@ -38,10 +38,10 @@ static void add_where(struct rng *rng, struct buf *out, int depth)
     }
     buf_add_text(out, PICK(rng, "['n','>',3]", "['n','<=',-2]", "['n','!=','m']", "['n','>=','m']",
                            "['n','in',[1,2,3,-1]]", "['s','=','a']", "['s','prefix','a']",
-                           "['s','<',{'literal':'b'}]", "['s','=',{'literal':'u'}]", "['s','!=','u']",
-                           "['p','>',0.1]", "['p','=','0.10']", "['d','<',2.5]", "['b','=',true]",
-                           "['b','!=',false]", "['n','exists']", "['s','exists',false]",
-                           "['t','>',100]", "['p','in',[0,1.25,-1]]"));
+                           "['s','<',{'literal':'b'}]", "['s','=',{'literal':'u'}]",
+                           "['s','!=','u']", "['p','>',0.1]", "['p','=','0.10']", "['d','<',2.5]",
+                           "['b','=',true]", "['b','!=',false]", "['n','exists']",
+                           "['s','exists',false]", "['t','>',100]", "['p','in',[0,1.25,-1]]"));
 }
 
 static void add_window(struct rng *rng, struct buf *out)

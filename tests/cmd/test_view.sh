@@ -1,0 +1,97 @@
+#!/bin/bash
+# lk verify, query, dlq over a small view in a Redis of its own. A row: status | words that must be
+# said (a pattern) | command.
+set -u
+cd "$(dirname "$0")/../.."
+command -v redis-server redis-cli >/dev/null || { echo "skip: there is no redis-server"; exit 0; }
+lk=$PWD/lk
+plan=$PWD/workloads/plans/flights.json
+work=$(mktemp -d) || exit 3
+redis-server --port 0 --unixsocket "$work/redis" --save '' --appendonly no --dir "$work" >"$work/redis.log" &
+redis=$!
+trap 'kill $redis; wait; rm -rf "$work"' EXIT
+for _ in $(seq 100); do [ -S "$work/redis" ] && break; sleep 0.05; done
+passed=0 failed=0
+
+row() { # STATUS PATTERN COMMAND...
+    local status=$1 pattern=$2 said got
+    shift 2
+    said=$("$@" 2>&1 </dev/null)
+    got=$?
+    # shellcheck disable=SC2053 # a pattern is meant
+    if [ $got = "$status" ] && [[ $said == *$pattern* ]]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'row: %s\n  expected exit %s and "%s"\n  got exit %s and:\n%s\n' "$*" "$status" "$pattern" $got "$said"
+    fi
+}
+store() { redis-cli -s "$work/redis" "$@"; }
+
+log=(--log "embedded:$work/log" --topic flights)
+view=(--plan "$plan" --view "redis+unix:$work/redis")
+kappa=("${view[@]}" --from kappa)
+lambda=("${view[@]}" --from lambda)
+
+row 3 'kappa has no view flight_delays yet; make it: lk kappa run' "$lk" query "${kappa[@]}"
+row 3 'lambda has no view flight_delays yet' "$lk" query "${lambda[@]}"
+row 0 '20000 events' "$lk" gen flights "${log[@]}" --events 20000 --partitions 2 --malformed-share 0.001
+row 0 '20000 events' "$lk" kappa run "${view[@]}" "${log[@]}" --until-end
+
+# verify: equal, tampered with, of a plan that nobody runs.
+row 0 'contract  equal: yes*truth *0 events of the log not read yet' "$lk" verify "${kappa[@]}" "${log[@]}"
+row 0 '"equal":true,"differing":0*"balanced":true,"behind":0' "$lk" verify "${kappa[@]}" "${log[@]}" --json
+cells=$(store --scan --pattern 'lk:*:k:978357600000' | head -1)
+key=$(store hkeys "$cells" | head -1)
+was=$(store hget "$cells" "$key")
+store hset "$cells" "$key" 1,1,1,1,1 >/dev/null
+name=${key:2:3}
+row 4 "contract  {\"window\":978357600000,\"key\":\[\"$name\"]*found*$name*equal: NO (1 rows differ" \
+    "$lk" verify "${kappa[@]}" "${log[@]}"
+row 4 '"equal":false,"differing":1' "$lk" verify "${kappa[@]}" "${log[@]}" --json
+store hset "$cells" "$key" "$was" >/dev/null
+row 0 'equal: yes' "$lk" verify "${kappa[@]}" "${log[@]}"
+pos=$(store --scan --pattern 'lk:*:pos' | head -1)
+counters=$(store hget "$pos" counters)
+store hset "$pos" counters "1,${counters#*,}" >/dev/null
+row 4 'DOES NOT BALANCE*wrong counters in 1 partitions' "$lk" verify "${kappa[@]}" "${log[@]}"
+store hset "$pos" counters "$counters" >/dev/null
+sed 's/30m/31m/' "$plan" >"$work/other.json"
+row 2 'no version of view flight_delays was made of this plan' \
+    "$lk" verify "${kappa[@]}" "${log[@]}" --plan "$work/other.json"
+row 0 'version 1' "$lk" verify "${kappa[@]}" "${log[@]}" --plan "$work/other.json" --version 1
+row 2 'has no version 7' "$lk" verify "${kappa[@]}" "${log[@]}" --version 7
+row 2 'needs --log' "$lk" verify "${kappa[@]}"
+
+# query: one key and window in three formats, and keys that are none.
+one=(--key ORD --window 978357600000)
+row 0 'window  starts * origin  flights *2001-01-01T14:00:00Z  ORD ' "$lk" query "${kappa[@]}" "${one[@]}"
+row 0 '{"window":978357600000,"key":\["ORD"],"flights":' "$lk" query "${kappa[@]}" "${one[@]}" --format json
+row 0 'window,starts,origin,flights,late,mean_delay,worst' "$lk" query "${kappa[@]}" "${one[@]}" --format csv
+row 0 '"key":\["ORD"]' "$lk" query "${kappa[@]}" --key '[ "ORD" ]' --window 978357600000 --json
+row 0 '0 rows' "$lk" query "${kappa[@]}" --key nowhere
+row 2 'expected the key, or 1 value' "$lk" query "${kappa[@]}" --key '["ORD",1]'
+row 2 'expected kappa|lambda' "$lk" query "${view[@]}" --from kapa
+
+# dlq: what is listed can be shown and exported, and a second export adds nothing.
+bad=$("$lk" dlq list "${kappa[@]}" --json | wc -l)
+where=$("$lk" dlq list "${kappa[@]}" | tail -1 | awk '{print $1 ":" $2}')
+row 0 "$bad bad events in view flight_delays" "$lk" dlq list "${kappa[@]}"
+row 0 "partition ${where%:*}, offset ${where#*:}:" "$lk" dlq show "${kappa[@]}" "${log[@]}" --offset "$where"
+row 2 'is not a bad event' "$lk" dlq show "${kappa[@]}" "${log[@]}" --offset 0:999999
+row 2 'expected partition:offset' "$lk" dlq show "${kappa[@]}" "${log[@]}" --offset 17
+row 0 "$bad bad events, $bad of them appended" "$lk" dlq export "${kappa[@]}" "${log[@]}"
+row 0 "$bad bad events, 0 of them appended" "$lk" dlq export "${kappa[@]}" "${log[@]}"
+row 0 '[1-9]*' echo "$bad"
+
+# lambda: spans alone, then a batch under them; the bad events move into the generation.
+row 0 '20000 events' "$lk" lambda speed "${view[@]}" "${log[@]}" --until-end
+row 0 'equal: yes' "$lk" verify "${lambda[@]}" "${log[@]}"
+row 0 "$bad bad events" "$lk" dlq list "${lambda[@]}"
+row 0 'archived' "$lk" lambda archive "${log[@]}" --archive "$work/archive" --until-end
+row 0 'published' "$lk" lambda batch "${view[@]}" --topic flights --archive "$work/archive"
+row 0 'equal: yes*truth     0 of' "$lk" verify "${lambda[@]}" "${log[@]}"
+row 0 "$bad bad events" "$lk" dlq list "${lambda[@]}"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
