@@ -361,6 +361,16 @@ void settings_help(const struct setting *table, const char *verb, FILE *out)
     }
 }
 
+/* text with another text in place of one character. */
+static void put_with(const char *text, char c, const char *instead, FILE *out)
+{
+    for (; *text; text++)
+        if (*text == c)
+            fputs(instead, out);
+        else
+            fputc(*text, out);
+}
+
 void settings_markdown(const struct setting *table, FILE *out)
 {
     fputs("| flag | variable | default | verbs | meaning |\n|---|---|---|---|---|\n", out);
@@ -368,7 +378,10 @@ void settings_markdown(const struct setting *table, FILE *out)
         fprintf(out, "| `--%s` | `LK_", table[k].name);
         for (const char *c = table[k].name; *c; c++)
             fputc(*c == '-' ? '_' : toupper((unsigned char)*c), out);
-        fprintf(out, "` | %s | %s | %s |\n", table[k].fallback ? table[k].fallback : "",
-                table[k].verbs, table[k].meaning);
+        fprintf(out, "` | %s | ", table[k].fallback ? table[k].fallback : "");
+        put_with(strcmp(table[k].verbs, "*") == 0 ? "all" : table[k].verbs, ',', ", ", out);
+        fputs(" | ", out);
+        put_with(table[k].meaning, '|', "\\|", out);
+        fputs(" |\n", out);
     }
 }

@@ -13,7 +13,7 @@ static const struct setting TABLE[] = {
     {"until-end", SETTING_BOOL, "no", 0, 0, NULL, "run", "stop at the end"},
     {"commit", SETTING_DURATION, "100ms", 1, 60000, NULL, "run", "DURATION"},
     {"memory", SETTING_BYTES, "128MiB", 1048576, 1e12, NULL, "run", "BYTES"},
-    {"seed", SETTING_INT, "1", 0, 0, NULL, "run,gen ads", "N"},
+    {"seed", SETTING_INT, "1", 0, 0, NULL, "run,gen ads", "N|max  or 1,000"},
     {"rate", SETTING_NUMBER, "0.5", 0, 10, NULL, "run", "X"},
     {"format", SETTING_CHOICE, "table", 0, 0, "table|json|csv", "run", "how"},
     {"other", SETTING_TEXT, NULL, 0, 0, NULL, "runner", "of a verb whose name only begins alike"},
@@ -174,6 +174,8 @@ Test(settings, help_and_the_page_come_from_the_table)
     settings_markdown(TABLE, out);
     fclose(out);
     cr_expect(strstr(text, "| `--until-end` | `LK_UNTIL_END` | no | run | stop at the end |"), "%s",
+              text);
+    cr_expect(strstr(text, "| run, gen ads | N\\|max  or 1,000 |"), "a bar must not end a cell: %s",
               text);
     free(text);
 }
