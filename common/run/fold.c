@@ -31,6 +31,7 @@ struct rows {
 
 void folder_init(struct folder *folder, const struct plan *plan, struct lookup *lookup)
 {
+    assert(!plan->table || lookup);
     *folder = (struct folder){.plan = plan, .lookup = lookup};
     folder->scanner = scanner_new(&plan->schema, SCAN_BEST);
     folder->columns = columns_new(&plan->schema);

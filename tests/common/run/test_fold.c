@@ -5,6 +5,8 @@
  * asks every window whether it takes the event. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "common/base/fault.h"
 #include "common/base/rng.h"
@@ -472,4 +474,70 @@ Test(fold, cleared_stands_where_a_new_one_stands)
     fold_release(&fold);
     folder_release(&folder);
     plan_free(s.plan);
+}
+
+/* Campaigns a and b; two ads of a, one unknown, and one without an ad at all. */
+static void fold_ads(const char *missing, struct counters *counters, struct buf *keys)
+{
+    static const char *const EVENTS_TEXT[] = {"{\"t\":1,\"ad\":1}", "{\"t\":2,\"ad\":9}",
+                                              "{\"t\":3,\"ad\":2}", "{\"t\":4}",
+                                              "{\"t\":5,\"ad\":3}"};
+    char path[] = "/tmp/lk-fold-XXXXXX.jsonl", text[600];
+    const char *table = "{\"ad\":1,\"c\":\"a\"}\n{\"ad\":2,\"c\":\"a\"}\n{\"ad\":3,\"c\":\"b\"}\n";
+    int file = mkstemps(path, 6);
+    cr_assert_eq(write(file, table, strlen(table)), (ssize_t)strlen(table));
+    close(file);
+    snprintf(
+        text, sizeof text,
+        "{\"view\":\"v\",\"source\":{\"time\":{\"field\":\"t\",\"format\":\"ms\"},\"fields\":"
+        "{\"ad\":{\"type\":\"int\",\"optional\":true}}},\"lookup\":{\"table\":\"%s\",\"on\":\"ad\","
+        "\"take\":[\"c\"],\"missing\":\"%s\"},\"key\":[\"c\"],\"window\":\"none\","
+        "\"values\":{\"n\":\"count\"}}",
+        path, missing);
+    struct plan *plan;
+    struct lookup *lookup;
+    struct folder folder;
+    struct fold fold;
+    struct buf mistakes = {0};
+    struct err err = {0};
+    int64_t offset[] = {0, 1, 2, 3, 4}, zero[5] = {0};
+    struct bytes key[5] = {{0}}, value[5];
+    for (int i = 0; i < 5; i++)
+        value[i] = bytes_of(EVENTS_TEXT[i]);
+    struct log_batch batch = {0, 5, offset, zero, zero, key, value, 5};
+    cr_assert_eq(plan_parse(bytes_of(text), ".", true, &plan, &mistakes, &err), 0, "%s",
+                 mistakes.ptr);
+    cr_assert_eq(lookup_open(plan, &lookup, &err), 0, "%s", err.text);
+    folder_init(&folder, plan, lookup);
+    fold_init(&fold, plan, (struct rules){true}, 0);
+    fold_batch(&folder, &fold, &batch);
+    *counters = fold.counters;
+    struct cell *cell;
+    for (size_t i = 0; (cell = cells_next(&fold.cells, &i));) {
+        cells_key_json(plan, cell->key, keys);
+        aggregate_encode(plan, cell->slots, keys);
+    }
+    fold_release(&fold);
+    folder_release(&folder);
+    lookup_close(lookup);
+    plan_free(plan);
+    buf_release(&mistakes);
+    unlink(path);
+}
+
+Test(fold, what_the_table_does_not_know_is_filtered_or_kept)
+{
+    static const struct {
+        const char *missing, *cells;
+        int64_t filtered;
+    } ROWS[] = {{"drop", "[\"a\"]2[\"b\"]1", 2}, {"keep", "[\"a\"]2[null]2[\"b\"]1", 0}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct counters counters;
+        struct buf cells = {0};
+        fold_ads(ROWS[i].missing, &counters, &cells);
+        cr_expect_str_eq(cells.ptr, ROWS[i].cells);
+        cr_expect_eq(counters.filtered, ROWS[i].filtered);
+        cr_expect(counters_balance(&counters) && counters.read == 5);
+        buf_release(&cells);
+    }
 }
