@@ -126,3 +126,19 @@ Test(lookup, names_a_file_that_is_not_there)
     cr_expect_eq(lookup_open(&table.plan, &lookup, &err), ERR_USAGE);
     cr_expect(strstr(err.text, table.path) && strstr(err.text, "No such file"), "%s", err.text);
 }
+
+Test(lookup, takes_true_and_false_as_words)
+{
+    struct table table;
+    struct lookup *lookup = NULL;
+    table_make(&table, ".jsonl", "{\"word\":true,\"taken\":false}", WORD);
+    cr_assert_eq(lookup_open(&table.plan, &lookup, NULL), 0);
+    struct columns *columns = hand_columns(1);
+    uint16_t sel[] = {0};
+    hand_text(columns, WORD, 0, "true");
+    cr_expect_eq(lookup_select(lookup, columns, sel, 1), 1);
+    cr_expect(bytes_equal(columns->column[TAKEN].str[0], bytes_of("false")));
+    columns_free(columns);
+    lookup_close(lookup);
+    unlink(table.path);
+}
