@@ -2,13 +2,11 @@
  * report. */
 #include "bench/compare.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ftw.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -281,47 +279,13 @@ static struct process *add_child(struct run *run, struct side *side,
     return child;
 }
 
-static int free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t bytes = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    int port = 0;
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, bytes) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &bytes) == 0)
-        port = ntohs(address.sin_port);
-    if (fd >= 0)
-        close(fd);
-    return port;
-}
-
 static int start_redis(struct run *run, struct side *side, struct err *err)
 {
-    char command[1200], output[600], directory[500];
-    int port = free_port();
-    snprintf(directory, sizeof directory, "%s/redis-%s", run->work, side->pipeline->name);
-    int rc = make_directory(directory, err);
-    if (rc < 0)
-        return rc;
-    snprintf(side->view, sizeof side->view, "redis://127.0.0.1:%d", port);
-    snprintf(output, sizeof output, "%s/redis-%s.out", run->work, side->pipeline->name);
-    snprintf(command, sizeof command,
-             "--port %d --bind 127.0.0.1 --dir %s --appendonly yes --maxmemory-policy noeviction",
-             port, directory);
-    process_init(&side->redis, side->pipeline->name, "redis", "redis-server", command, output);
-    rc = process_start(&side->redis, err);
-    for (int waited = 0; rc == 0 && waited < UP_WAIT_MS; waited += TICK_MS) {
-        struct kv *kv;
-        if (kv_open(side->view, &kv, NULL) == 0) {
-            kv_close(kv);
-            return 0;
-        }
-        if (process_ended(&side->redis))
-            return err_set(err, ERR_ENV, "redis-server does not start (%s); see %s, and: lk doctor",
-                           side->redis.fate, output);
-        clock_sleep_ms(TICK_MS);
-    }
-    return rc < 0 ? rc : err_set(err, ERR_ENV, "redis-server does not answer; see %s", output);
+    char directory[500];
+    snprintf(directory, sizeof directory, "%s/%s", run->work, side->pipeline->name);
+    int rc = redis_server_start(&side->redis, side->pipeline->name, directory, err);
+    snprintf(side->view, sizeof side->view, "%s", side->redis.uri);
+    return rc;
 }
 
 static int start_side(struct run *run, struct side *side, struct err *err)
@@ -377,10 +341,10 @@ static int start_generator(struct run *run, struct err *err)
 
 static void sample_usage(struct run *run, struct side *side)
 {
-    double cpu = side->redis.cpu_s, rss = 0;
-    process_sample(&side->redis);
-    cpu += side->redis.live_cpu_s;
-    rss += side->redis.live_rss_mb;
+    double cpu = side->redis.process.cpu_s, rss = 0;
+    process_sample(&side->redis.process);
+    cpu += side->redis.process.live_cpu_s;
+    rss += side->redis.process.live_rss_mb;
     for (int i = 0; i < side->child_count; i++) {
         process_sample(&side->children[i]);
         cpu += side->children[i].cpu_s + side->children[i].live_cpu_s;
@@ -450,9 +414,9 @@ static int watch_children(struct run *run, struct side *side, struct err *err)
         if (process_ended(&side->children[i]) && side->children[i].failed)
             return err_set(err, ERR_CHECK, "%s: %s ended by itself: %s", side->pipeline->name,
                            side->children[i].name, side->children[i].fate);
-    if (process_ended(&side->redis))
+    if (process_ended(&side->redis.process))
         return err_set(err, ERR_ENV, "%s: its Redis ended: %s", side->pipeline->name,
-                       side->redis.fate);
+                       side->redis.process.fate);
     return 0;
 }
 
@@ -564,9 +528,9 @@ static void stop_side(struct run *run, struct side *side)
         process_stop(&side->children[i], STOP_WAIT_MS);
         remember(run, &side->children[i]);
     }
-    if (side->redis.pid)
+    if (side->redis.process.pid)
         side->redis_mb = redis_mb(side->view);
-    process_stop(&side->redis, STOP_WAIT_MS);
+    redis_server_stop(&side->redis);
     side->archive_mb = tree_mb(side->archive);
 }
 
@@ -591,7 +555,7 @@ static void release(struct run *run)
         struct side *side = &run->sides[i];
         for (int k = 0; k < side->child_count; k++)
             process_release(&side->children[k]);
-        process_release(&side->redis);
+        process_release(&side->redis.process);
         sampler_release(side);
     }
     process_release(&run->generator);

@@ -18,7 +18,7 @@
 
 static double sum_children(const struct side *side, double (*of)(const struct process *))
 {
-    double sum = of(&side->redis);
+    double sum = of(&side->redis.process);
     for (int i = 0; i < side->child_count; i++)
         sum += of(&side->children[i]);
     return sum;
@@ -384,7 +384,7 @@ static json_t *processes_json(const struct run *run)
     for (int i = 0; i < PIPELINES; i++) {
         for (int k = 0; k < run->sides[i].child_count; k++)
             add_process(list, &run->sides[i].children[k]);
-        add_process(list, &run->sides[i].redis);
+        add_process(list, &run->sides[i].redis.process);
     }
     add_process(list, &run->generator);
     return list;
@@ -577,7 +577,7 @@ static void print_table(const struct run *run, FILE *out)
         fprintf(out, "\n  %s:", side->pipeline->name);
         for (int i = 0; i < side->child_count; i++)
             fprintf(out, " %s %.2f,", side->children[i].name, side->children[i].cpu_s);
-        fprintf(out, " redis %.2f", side->redis.cpu_s);
+        fprintf(out, " redis %.2f", side->redis.process.cpu_s);
     }
     fputs("\n\n", out);
 }

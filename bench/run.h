@@ -11,6 +11,7 @@
 
 #include "bench/compare.h"
 #include "bench/process.h"
+#include "bench/redis_server.h"
 #include "common/base/hist.h"
 #include "common/log/log.h"
 #include "common/run/pipeline.h"
@@ -56,7 +57,8 @@ struct sampler {
 /* One pipeline of the run. */
 struct side {
     const struct pipeline *pipeline;
-    struct process redis, children[CHILDREN_MAX];
+    struct redis_server redis;
+    struct process children[CHILDREN_MAX];
     int child_count;
     char view[64];     /* redis://127.0.0.1:PORT */
     char archive[512]; /* directory, used or not */

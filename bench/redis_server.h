@@ -1,0 +1,20 @@
+/* bench/redis_server.h - a Redis of our own for one run: on a free port of 127.0.0.1, its files below a
+ * directory of the run, ended with it. One thread. */
+#ifndef LK_BENCH_REDIS_SERVER_H
+#define LK_BENCH_REDIS_SERVER_H
+
+#include "bench/process.h"
+
+struct redis_server {
+    struct process process;
+    char uri[64];
+};
+
+/* Start redis-server (AOF, every second) with its files in directory/redis, and wait until it answers.
+ * owner (borrowed) is whose it is, for the report. ERR_ENV where it is not installed or does not start. */
+int redis_server_start(struct redis_server *server, const char *owner, const char *directory,
+                       struct err *err);
+void redis_server_stop(
+    struct redis_server *server); /* accepts a zeroed one; process_release is the caller's */
+
+#endif

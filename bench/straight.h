@@ -1,0 +1,25 @@
+/* bench/straight.h - the straight-line program of the COST question (McSherry et al., HotOS 2015): what one
+ * thread does that has only this one query to answer.
+ *
+ * Reads a log of ads events, finds three fields by searching for their keys (which trusts that a key
+ * never stands inside a value), keeps views, looks the campaign up, counts per (campaign, 10 s). */
+#ifndef LK_BENCH_STRAIGHT_H
+#define LK_BENCH_STRAIGHT_H
+
+#include "common/base/map.h"
+#include "common/log/log.h"
+
+struct straight {
+    struct map campaigns; /* ad id -> campaign id (struct bytes) */
+    struct map counts;    /* campaign id and window -> int64 */
+    int64_t events, views;
+    struct arena arena;
+};
+
+/* Read the campaigns table (JSON lines that `lk gen ads --tables` writes). */
+int straight_init(struct straight *straight, const char *table, struct err *err);
+/* Read all partitions to their ends and count. */
+int straight_count(struct straight *straight, struct log *log, const char *topic, struct err *err);
+void straight_release(struct straight *straight);
+
+#endif
