@@ -41,6 +41,7 @@ static const struct {
      "1\"}11{\"a\":\"NaN\"}12{\"a\":\"-\"}13{\"a\":1E9}"},
     {"\"a,\"\"b\"\n1\n", "2{\"a,\\\"b\":1}"},
     {"a\nx\ry\n", "2{\"a\":\"x\\u000dy\"}"},
+    {"a\nx\r", "2{\"a\":\"x\"}"},
     {"a,b\n1\n", "error -2 /t.csv:2: the row has 1 cells, the header 2"},
     {"a,b\n1,2\n1,2,3\n", "2{\"a\":1,\"b\":2}error -2 /t.csv:3: the row has 3 cells, the header 2"},
     {"a\n\"x\n", "error -2 /t.csv:2: a quote is not closed"},
@@ -65,16 +66,16 @@ Test(csv, rows_become_objects)
 /* Rows across the window's end (256 KiB), at every place in a row where it can fall. */
 Test(csv, a_row_may_cross_the_windows_end_anywhere)
 {
-    static const char row[] = "12,\"a\"\"b\nc\"\r\n";
+    static const char row[] = "12,\"a\"\"b\nc\",x\ry\r\n";
     struct scratch scratch = scratch_make();
     for (size_t pad = 0; pad < sizeof row; pad++) {
         struct buf text = {0}, out = {0}, want = {0};
-        buf_printf(&text, "n,%.*s\n", (int)pad + 1, "tttttttttttttttttttttt");
+        buf_printf(&text, "n,%.*s,r\n", (int)pad + 1, "tttttttttttttttttttttt");
         int64_t line = 2;
         while (text.len < (256 << 10) + 100) {
             buf_add_text(&text, row);
-            buf_printf(&want, "%lld{\"n\":12,\"%.*s\":\"a\\\"b\\u000ac\"}", (long long)line,
-                       (int)pad + 1, "tttttttttttttttttttttt");
+            buf_printf(&want, "%lld{\"n\":12,\"%.*s\":\"a\\\"b\\u000ac\",\"r\":\"x\\u000dy\"}",
+                       (long long)line, (int)pad + 1, "tttttttttttttttttttttt");
             line += 2;
         }
         read_all(scratch_file(&scratch, "t.csv", buf_bytes(&text)), &out);

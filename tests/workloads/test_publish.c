@@ -335,6 +335,31 @@ Test(publish, keys_choose_the_partition_and_others_go_by_number)
     scratch_remove(&scratch);
 }
 
+Test(publish, events_larger_than_a_batchs_memory_are_appended_whole)
+{
+    struct scratch scratch = scratch_make();
+    struct log *log = scratch_log(&scratch);
+    struct buf text = {0};
+    for (int i = 0; i < 1500; i++)
+        buf_printf(&text, "{\"t\":%d,\"filler\":\"%0*d\"}\n", i, i == 700 ? 700000 : 1000, i);
+    struct workload_options options = {.file = scratch_file(&scratch, "a", buf_bytes(&text)),
+                                       .time_field = "t",
+                                       .time_format = "ms"};
+    struct publish_options publish = {.partitions = 1, .speed = PUBLISH_MAX};
+    struct publish_result result;
+    struct disorder_options none = {0};
+    struct err err = {0};
+    int rc = publish_stream(&workload_replay, &options, &none, log, "t", &publish, &result, &err);
+    cr_assert_eq(rc, 0, "%s", err.text);
+    struct stream *stream = scratch_stream(&workload_replay, options, none);
+    cr_expect_eq(audit_log(stream, log, "t", &err), 0, "%s", err.text);
+    cr_expect_eq(result.events, 1500);
+    stream_close(stream);
+    buf_release(&text);
+    log_close(log);
+    scratch_remove(&scratch);
+}
+
 Test(publish, a_signal_leaves_whole_batches_and_says_how_to_go_on)
 {
     struct scratch scratch = scratch_make();
