@@ -122,10 +122,13 @@ int embedded_block_find(MDB_cursor *cursor, int64_t offset, int64_t *first, MDB_
     size_t wanted = (size_t)offset;
     MDB_val key = {sizeof wanted, &wanted};
     int rc = mdb_cursor_get(cursor, &key, block, MDB_SET_RANGE);
-    if (rc == 0 && *(const size_t *)key.mv_data != wanted)
-        rc = mdb_cursor_get(cursor, &key, block, MDB_PREV);
-    else if (rc == MDB_NOTFOUND)
+    if (rc == 0) {
+        memcpy(first, key.mv_data, sizeof *first); /* a page's keys may be unaligned */
+        if (*first > offset)
+            rc = mdb_cursor_get(cursor, &key, block, MDB_PREV);
+    } else if (rc == MDB_NOTFOUND) {
         rc = mdb_cursor_get(cursor, &key, block, MDB_LAST);
+    }
     if (rc)
         return rc;
     memcpy(first, key.mv_data, sizeof *first);

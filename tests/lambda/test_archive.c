@@ -133,7 +133,7 @@ Test(archiver, notices_a_log_that_was_deleted_and_made_anew)
     }
 }
 
-Test(archiver, writes_a_removed_segment_anew)
+Test(archiver, writes_a_removed_segment_anew, .timeout = 30)
 {
     struct scratch scratch = scratch_make();
     struct log *log = scratch_log(&scratch, PARTITIONS);

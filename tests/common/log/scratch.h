@@ -113,6 +113,13 @@ static inline int64_t drain_numbered(struct log_reader *reader, int max)
     }
 }
 
+/* Equal, and both there or both not. */
+static inline bool same_bytes(struct bytes a, struct bytes b)
+{
+    return (a.ptr == NULL) == (b.ptr == NULL) && a.len == b.len &&
+           (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 static inline int64_t file_bytes(const char *directory, const char *name)
 {
     char path[512];

@@ -99,9 +99,8 @@ static void check_event(const struct sample *sample, const struct log_batch *bat
     cr_assert_eq(batch->offset[i], sample->offset[at]);
     cr_assert_eq(batch->time_ms[i], sample->time_ms[at]);
     cr_assert_eq(batch->due_ns[i], sample->due_ns[at]);
-    cr_assert_eq(batch->key[i].ptr == NULL, sample->key[at].ptr == NULL, "key of %d", at);
-    cr_assert(bytes_equal(batch->key[i], sample->key[at]), "key of %d", at);
-    cr_assert(bytes_equal(batch->value[i], sample->value[at]), "value of %d", at);
+    cr_assert(same_bytes(batch->key[i], sample->key[at]), "key of %d", at);
+    cr_assert(same_bytes(batch->value[i], sample->value[at]), "value of %d", at);
 }
 
 /* Read all from position `from`, at most max at a time; each event must be the sample's. */
