@@ -15,25 +15,63 @@ void converter_init(struct converter *converter, const struct field *field)
 }
 
 /* What a string means; where it holds escapes, a copy in arena. */
-static struct bytes plain_text(struct raw_value value, struct arena *arena)
+static struct bytes plain_text(const struct raw_value *value, struct arena *arena)
 {
-    if (!value.escaped)
-        return value.text;
-    char *copy = arena_alloc(arena, value.text.len);
-    return (struct bytes){copy, text_unescape(value.text, copy)};
+    if (!value->escaped)
+        return value->text;
+    char *copy = arena_alloc(arena, value->text.len);
+    return (struct bytes){copy, text_unescape(value->text, copy)};
 }
 
 /* The digits of a JSON number, bare or in a string. */
-static bool number_text(struct raw_value value, struct arena *arena, struct bytes *out)
+static bool number_text(const struct raw_value *value, struct arena *arena, struct bytes *out)
 {
-    if (value.kind == RAW_NUMBER) {
-        *out = value.text;
+    if (value->kind == RAW_NUMBER) {
+        *out = value->text;
         return true;
     }
-    if (value.kind != RAW_STRING)
+    if (value->kind != RAW_STRING)
         return false;
     *out = plain_text(value, arena);
     return text_is_number(*out);
+}
+
+/* Eight digits at once (after Lemire, "Quickly parsing eight digits"); false if one is none. */
+static bool eight_digits(const char *at, uint64_t *out)
+{
+    uint64_t text;
+    memcpy(&text, at, sizeof text);
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+        text = __builtin_bswap64(text);
+    uint64_t digits = text - 0x3030303030303030;
+    if (((digits + 0x7676767676767676) | digits) & 0x8080808080808080)
+        return false;
+    digits = digits * 10 + (digits >> 8);
+    const uint64_t mask = 0x000000ff000000ff;
+    *out = ((digits & mask) * (100 + (1000000ULL << 32)) +
+            ((digits >> 16) & mask) * (1 + (10000ULL << 32))) >>
+           32;
+    return true;
+}
+
+/* The usual integer: 1 .. 18 digits and nothing else. False says nothing about text. */
+static bool brief_int(struct bytes text, int64_t *out)
+{
+    enum { EIGHT = 8, DIGITS_MAX = 18 };
+    uint64_t value = 0;
+    size_t i = 0;
+    if (text.len == 0 || text.len > DIGITS_MAX || (text.ptr[0] == '0' && text.len > 1))
+        return false;
+    if (text.len >= EIGHT && eight_digits(text.ptr, &value))
+        i = EIGHT;
+    for (; i < text.len; i++) {
+        unsigned digit = (unsigned char)text.ptr[i] - '0';
+        if (digit > 9)
+            return false;
+        value = value * 10 + digit;
+    }
+    *out = (int64_t)value;
+    return true;
 }
 
 /* A JSON number without exponent * 10^scale; false if it has more digits or does not fit. */
@@ -72,11 +110,9 @@ static bool real(struct bytes text, double *out)
     return isfinite(*out);
 }
 
-/* A count of seconds, ms or us since the epoch -> ms, rounded down. */
-static bool epoch_ms(struct bytes text, enum time_format format, int64_t *ms)
+/* *ms is a count of seconds, ms or us since the epoch: make it ms, rounded down. */
+static bool epoch_ms(enum time_format format, int64_t *ms)
 {
-    if (!scaled(text, 0, ms))
-        return false;
     if (format == TIME_S)
         return !__builtin_mul_overflow(*ms, 1000, ms);
     if (format == TIME_US)
@@ -84,16 +120,24 @@ static bool epoch_ms(struct bytes text, enum time_format format, int64_t *ms)
     return true;
 }
 
-static bool time_value(const struct converter *converter, struct raw_value value,
+/* A number without fraction or exponent, bare or in a string. */
+static bool whole(const struct raw_value *value, struct arena *arena, int64_t *out)
+{
+    struct bytes text;
+    if ((value->kind == RAW_NUMBER || value->kind == RAW_STRING) && brief_int(value->text, out))
+        return true;
+    return number_text(value, arena, &text) && scaled(text, 0, out);
+}
+
+static bool time_value(const struct converter *converter, const struct raw_value *value,
                        struct arena *arena, int64_t *ms)
 {
     const struct field *field = converter->field;
-    struct bytes text;
     if (field->time_format <= TIME_US)
-        return number_text(value, arena, &text) && epoch_ms(text, field->time_format, ms);
-    if (value.kind != RAW_STRING)
+        return whole(value, arena, ms) && epoch_ms(field->time_format, ms);
+    if (value->kind != RAW_STRING)
         return false;
-    text = plain_text(value, arena);
+    struct bytes text = plain_text(value, arena);
     if (field->time_format == TIME_RFC3339)
         return time_rfc3339(text, ms);
     return time_strptime(text, field->time_pattern, &converter->shape, ms);
@@ -113,35 +157,35 @@ static enum bad_reason absent(const struct field *field, struct column *column, 
     return BAD_NOT;
 }
 
-static bool typed(const struct converter *converter, struct raw_value value, struct column *column,
-                  int row, struct arena *arena)
+static bool typed(const struct converter *converter, const struct raw_value *value,
+                  struct column *column, int row, struct arena *arena)
 {
     struct bytes text;
     switch (column->type) {
     case FIELD_TIME:
         return time_value(converter, value, arena, &column->i64[row]);
     case FIELD_INT:
-        return number_text(value, arena, &text) && scaled(text, 0, &column->i64[row]);
+        return whole(value, arena, &column->i64[row]);
     case FIELD_DECIMAL:
         return number_text(value, arena, &text) &&
                scaled(text, converter->field->scale, &column->i64[row]);
     case FIELD_DOUBLE:
         return number_text(value, arena, &text) && real(text, &column->f64[row]);
     case FIELD_STRING:
-        if (value.kind == RAW_STRING)
+        if (value->kind == RAW_STRING)
             column->str[row] = plain_text(value, arena);
-        return value.kind == RAW_STRING;
+        return value->kind == RAW_STRING;
     case FIELD_BOOL:
-        column->i64[row] = value.kind == RAW_TRUE;
-        return value.kind == RAW_TRUE || value.kind == RAW_FALSE;
+        column->i64[row] = value->kind == RAW_TRUE;
+        return value->kind == RAW_TRUE || value->kind == RAW_FALSE;
     }
     return false;
 }
 
-enum bad_reason convert(const struct converter *converter, struct raw_value value,
+enum bad_reason convert(const struct converter *converter, const struct raw_value *value,
                         struct column *column, int row, struct arena *text)
 {
-    if (value.kind == RAW_ABSENT || value.kind == RAW_NULL)
+    if (value->kind == RAW_ABSENT || value->kind == RAW_NULL)
         return absent(converter->field, column, row);
     column->present[row] = 1;
     if (typed(converter, value, column, row, text))

@@ -28,7 +28,7 @@ struct converter {
 
 void converter_init(struct converter *converter, const struct field *field);
 /* Store value (or the default, or absence) in row of column; BAD_NOT or why it cannot be. */
-enum bad_reason convert(const struct converter *converter, struct raw_value value,
+enum bad_reason convert(const struct converter *converter, const struct raw_value *value,
                         struct column *column, int row, struct arena *text);
 
 /* Text of a time -> ms since the epoch; false if it is none. */

@@ -88,15 +88,16 @@ static enum bad_reason scan(struct scanner *scanner, struct bytes value)
 
 /* Of the field's paths the first that stands in the event. A null stands nowhere, but is still told
  * from absence where no path has anything better. */
-static struct raw_value field_value(const struct scanner *scanner, int field)
+static const struct raw_value *field_value(const struct scanner *scanner, int field)
 {
-    struct raw_value found = {.kind = RAW_ABSENT};
+    static const struct raw_value ABSENT = {.kind = RAW_ABSENT};
+    const struct raw_value *found = &ABSENT;
     for (int k = 0; k < scanner->schema->fields[field].paths; k++) {
         const struct raw_value *value = &scanner->walk.targets[scanner->target[field][k]];
         if (value->kind > RAW_NULL)
-            return *value;
+            return value;
         if (value->kind == RAW_NULL)
-            found = *value;
+            found = value;
     }
     return found;
 }
@@ -108,7 +109,7 @@ enum bad_reason scanner_raw(struct scanner *scanner, struct bytes value, struct 
     if (at)
         *at = reason == BAD_JSON && value.len ? (size_t)(scanner->walk.wrong - value.ptr) : 0;
     for (int i = 0; i < scanner->schema->scanned; i++)
-        out[i] = reason == BAD_NOT ? field_value(scanner, i) : (struct raw_value){0};
+        out[i] = reason == BAD_NOT ? *field_value(scanner, i) : (struct raw_value){0};
     return reason;
 }
 

@@ -16,7 +16,16 @@ enum { SCAN_DEPTH_MAX = 2048 };
 /* Which paths a scanner may use; tests and `lk bench` choose, everybody else says SCAN_BEST. */
 enum scan_path { SCAN_BEST, SCAN_PLAIN, SCAN_MASK };
 
-enum raw_kind { RAW_ABSENT, RAW_NULL, RAW_TRUE, RAW_FALSE, RAW_NUMBER, RAW_STRING, RAW_OBJECT, RAW_ARRAY };
+enum raw_kind {
+    RAW_ABSENT,
+    RAW_NULL,
+    RAW_TRUE,
+    RAW_FALSE,
+    RAW_NUMBER,
+    RAW_STRING,
+    RAW_OBJECT,
+    RAW_ARRAY
+};
 
 /* One field as it stands in the text. */
 struct raw_value {
@@ -38,7 +47,8 @@ void scanner_batch(struct scanner *scanner, const struct bytes *values, int n, s
 
 /* One event, untyped: out[i] for path[0] of field i (aliases tried in turn). Returns BAD_NOT,
  * BAD_JSON or BAD_NOT_OBJECT; *at (may be NULL) is the offset of the first wrong byte. */
-enum bad_reason scanner_raw(struct scanner *scanner, struct bytes value, struct raw_value *out, size_t *at);
+enum bad_reason scanner_raw(struct scanner *scanner, struct bytes value, struct raw_value *out,
+                            size_t *at);
 
 /* Append the unescaped bytes of a RAW_STRING. */
 void raw_unescape(struct raw_value value, struct buf *out);

@@ -4,10 +4,12 @@
  * A window of up to 4 KiB is marked at once, one bit a byte, so that the end of a string is the
  * next bit set. The last block of a window is read so that it ends where the text ends: bytes
  * behind the text are never touched. */
-#include <immintrin.h>
-
 #include "common/base/bytes.h"
 #include "common/event/parts.h"
+
+#ifdef __x86_64__
+
+#include <immintrin.h>
 
 #define WALK_TARGET __attribute__((target("avx2,bmi,bmi2")))
 
@@ -107,3 +109,22 @@ bool walk_mask_works(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
            __builtin_cpu_supports("bmi2");
 }
+
+#else /* no such machine: scan.c asks first, so that these two are never called */
+
+enum bad_reason walk_mask(struct walk *walk, struct bytes value)
+{
+    return walk_plain(walk, value);
+}
+
+bool match_mask(struct walk *walk, const struct shape *shape, struct bytes value)
+{
+    return match_plain(walk, shape, value);
+}
+
+bool walk_mask_works(void)
+{
+    return false;
+}
+
+#endif

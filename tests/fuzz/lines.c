@@ -68,6 +68,8 @@ static const char *const PIECES[] = {
     "\\u",
     "\\ud83d",
     "\\udc00",
+    "\\udc00\\udc00",
+    "\\ud83d\\ude00",
     "\\u12",
     "\\x",
     "\xc0\x80",
@@ -211,15 +213,16 @@ static void add_ads_event(struct maker *m)
 {
     static const char *const TYPES[] = {"banner", "modal", "sponsored-search", "mail", "mobile"};
     static const char *const EVENTS[] = {"view", "click", "purchase"};
-    static const char *const IDS[] = {"{\"user_id\":\"", "\",\"page_id\":\"", "\",\"ad_id\":\""};
+    static const char *const IDS[] = {"{\"user_id\": \"", "\", \"page_id\": \"",
+                                      "\", \"ad_id\": \""};
     for (size_t i = 0; i < COUNT(IDS); i++) {
         buf_add_text(m->out, IDS[i]);
         add_hex(m, 36);
     }
-    buf_printf(m->out, "\",\"ad_type\":\"%s\",\"event_type\":\"%s\",\"event_time\":\"%lld\"",
+    buf_printf(m->out, "\", \"ad_type\": \"%s\", \"event_type\": \"%s\", \"event_time\": \"%lld\"",
                TYPES[value(m, COUNT(TYPES))], EVENTS[value(m, COUNT(EVENTS))],
                1431100800000LL + (long long)value(m, 100000000));
-    buf_add_text(m->out, ",\"ip_address\":\"1.2.3.4\"}");
+    buf_add_text(m->out, ", \"ip_address\": \"1.2.3.4\"}");
 }
 
 /* Deep enough, now and then, to meet the bound on nesting from both sides. */
