@@ -177,6 +177,45 @@ Test(processes, an_append_wakes_a_sleeper, .timeout = 20)
     scratch_remove(&scratch);
 }
 
+struct appender {
+    struct log *log;
+    int partition;
+};
+
+static void *append_in_thread(void *argument)
+{
+    const struct appender *appender = argument;
+    for (int i = 0; i < 300; i++)
+        append_numbered(appender->log, appender->partition, 10 * i, 10, 0);
+    return NULL;
+}
+
+Test(processes, threads_may_share_one_log)
+{
+    enum { THREADS = 3 };
+    struct scratch scratch = scratch_make();
+    struct log *log = scratch_log(&scratch, THREADS);
+    struct log_reader *reader = open_reader(log, THREADS);
+    struct appender appenders[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        appenders[i] = (struct appender){log, i};
+        cr_assert_eq(pthread_create(&threads[i], NULL, append_in_thread, &appenders[i]), 0);
+    }
+    for (int64_t count = 0; count < 3000 * THREADS;) {
+        struct log_batch batch;
+        must(log_read(reader, 64, 20000, &batch, &why));
+        cr_assert_gt(batch.count, 0);
+        check_numbered(&batch);
+        count += batch.count;
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    log_reader_close(reader);
+    log_close(log);
+    scratch_remove(&scratch);
+}
+
 /* 40 times 2 MiB are appended and trimmed while a reader sits on what it has read. */
 Test(processes, a_stopped_reader_does_not_make_the_file_grow)
 {
