@@ -1,12 +1,12 @@
-/* workloads/oracle.h - the two oracles: exact, naive, one thread, nothing shared with the operators.
+/* workloads/oracle.h - the two oracles: exact, naive, nothing shared with the operators.
  *
- * They read the log by themselves, parse each event with jansson, evaluate `where`, look-up, dedupe,
- * windows and aggregates from the plan's JSON by straight loops over plain definitions (for each
- * window: start <= t < end), and keep every parsed event, so that many positions can be asked.
- * Of common they use bytes, arena, map, the log and struct answer: nothing of event, op or run.
+ * They read the log by themselves, parse each event with jansson, evaluate `where`, look-up,
+ * dedupe, windows and aggregates from the plan's JSON by straight loops over plain definitions (for
+ * each window: start <= t < end), and keep every parsed event, so that many positions can be asked.
+ * Of common they use base, the log and struct answer: nothing of event, op or run.
  *   contract: the plan with its rules over the prefix [0, next) of each partition: the gate.
- *   truth: the plan over all events due by an instant, no lateness, dedupe over everything: the yardstick.
- * Opaque; one thread. */
+ *   truth: the plan over all events due by an instant, nothing late, no id forgotten: the yardstick.
+ * docs/oracles.md tells the rules. Opaque; one thread. */
 #ifndef LK_WORKLOADS_ORACLE_H
 #define LK_WORKLOADS_ORACLE_H
 
