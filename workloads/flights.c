@@ -1,9 +1,9 @@
 /* workloads/flights.c - two weeks of real flights, published when their delay was known.
  *
  * workloads/data/README.md says where the rows are from. Event time is the departure; a record is
- * published at departure + max(0, delay), a model that puts 46 % of these two weeks out of order. The rows are
- * read at once and sorted by publish time (those of one minute in the file's order), 40 MB for the
- * file that comes with the program. The key is the origin airport. */
+ * published at departure + max(0, delay), a model that puts 46 % of these two weeks out of order.
+ * The rows are read at once and sorted by publish time (those of one minute in the file's order),
+ * 40 MB for the file that comes with the program. The key is the origin airport. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
