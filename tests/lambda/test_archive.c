@@ -171,7 +171,7 @@ static void *run_live(void *argument)
     return NULL;
 }
 
-Test(archiver, follows_a_log_rolls_by_age_and_leaves_nothing_behind_when_stopped, .timeout = 60)
+Test(archiver, follows_a_log_rolls_by_age_and_leaves_nothing_behind_when_stopped, .timeout = 20)
 {
     struct scratch scratch = scratch_make();
     struct live live = {&scratch, scratch_log(&scratch, PARTITIONS), {0}, 0};
