@@ -6,18 +6,19 @@
 
 enum { WINDOW_MS = 10000 };
 
-/* The text behind "key":" up to the next quote; NULL where the key is not there. */
+/* The text behind "key":, a blank or none, and a quote, up to the next quote; NULL without the key. */
 static struct bytes find(struct bytes value, const char *key, size_t key_len)
 {
     const char *at = memmem(value.ptr, value.len, key, key_len);
     if (!at)
         return (struct bytes){0};
     at += key_len;
+    at += at[0] == ' ' ? 2 : 1;
     const char *end = memchr(at, '"', (size_t)(value.ptr + value.len - at));
     return end ? (struct bytes){at, (size_t)(end - at)} : (struct bytes){0};
 }
 
-#define FIND(value, name) find(value, "\"" name "\":\"", sizeof "\"" name "\":\"" - 1)
+#define FIND(value, name) find(value, "\"" name "\":", sizeof "\"" name "\":" - 1)
 
 int straight_init(struct straight *straight, const char *table, struct err *err)
 {
