@@ -38,7 +38,7 @@ enum { SHAPE_SLOTS_MAX = 128, SHAPE_GAP_BYTES = 4096, SHAPE_GAP_STEP = 32 };
 
 /* One scalar of an event, and what stands between it and the one before. */
 struct slot {
-    uint16_t gap, gap_len; /* in shape->gaps, padded to a multiple of SHAPE_GAP_STEP */
+    uint16_t gap, gap_len; /* in shape->gaps */
     bool string;           /* the gaps hold its quotes */
     int16_t target;        /* -1: nobody wants it */
 };
@@ -50,7 +50,7 @@ struct shape {
     int misses, pause;
     int slots; /* slot[slots] is the gap at the end */
     struct slot slot[SHAPE_SLOTS_MAX + 1];
-    char gaps[SHAPE_GAP_BYTES + SHAPE_GAP_STEP];
+    char gaps[SHAPE_GAP_BYTES + SHAPE_GAP_STEP]; /* a step may be read from the begin of any gap */
 };
 
 /* Fill the targets of walk by shape; false (targets half filled) if value is not of that shape. */

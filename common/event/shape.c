@@ -45,15 +45,14 @@ static bool add_slot(struct learner *learner, const char *begin, const char *end
 {
     struct shape *shape = learner->shape;
     size_t len = (size_t)(begin - learner->gap);
-    size_t padded = (len + SHAPE_GAP_STEP - 1) / SHAPE_GAP_STEP * SHAPE_GAP_STEP;
-    if (shape->slots > SHAPE_SLOTS_MAX || learner->used + padded > SHAPE_GAP_BYTES)
+    if (shape->slots > SHAPE_SLOTS_MAX || learner->used + len > SHAPE_GAP_BYTES)
         return false;
     memcpy(shape->gaps + learner->used, learner->gap, len);
     shape->slot[shape->slots++] = (struct slot){.gap = (uint16_t)learner->used,
                                                 .gap_len = (uint16_t)len,
                                                 .string = string,
                                                 .target = (int16_t)target_at(learner, begin)};
-    learner->used += padded;
+    learner->used += len;
     learner->gap = end;
     return true;
 }
@@ -123,13 +122,13 @@ static void rest(struct shape *shape)
 void shape_miss(struct shape *shape, const struct walk *walk, int targets, struct bytes value)
 {
     struct learner learner = {shape, walk, targets, value.ptr, 0};
-    if (shape->known && shape->misses < MISSES_MAX)
+    if (wants_container(walk, targets))
+        return;
+    if (shape->misses < MISSES_MAX)
         shape->misses += MISS_COST;
     shape->slots = 0;
-    shape->known = !wants_container(walk, targets) && learn(&learner, value);
+    shape->known = learn(&learner, value);
     shape->slots--; /* the last is no slot but the gap at the end */
-    if (!shape->known && shape->misses < MISSES_MAX)
-        shape->misses += MISS_COST;
     if (shape->misses >= MISSES_TIRED)
         rest(shape);
 }

@@ -80,7 +80,7 @@ WALK_TARGET static inline const char *strings_stop(struct strings *s, const char
     return end;
 }
 
-/* Gaps are padded, so that 32 bytes of them can always be read; the text is not. */
+/* From a gap 32 bytes can always be read, from the text only where it has as many left. */
 WALK_TARGET static inline bool strings_equal(const char *at, const char *end, const char *gap,
                                              size_t len)
 {

@@ -14,13 +14,19 @@
 
 static const char *const WANTED[] = {"a",     "b",          "a.b",        "a.b.c", "c.a",
                                      "ad_id", "event_type", "event_time", "b.a.b", "d"};
-static const enum scan_path PATHS[] = {SCAN_PLAIN, SCAN_MASK, SCAN_BEST};
-enum { WANTED_COUNT = sizeof WANTED / sizeof *WANTED, PATH_COUNT = 3 };
+/* The last one is made anew every few lines, so that it never rests from guessing shapes. */
+static const struct {
+    enum scan_path path;
+    const char *name;
+} PATHS[] = {
+    {SCAN_PLAIN, "plain"}, {SCAN_MASK, "mask"}, {SCAN_BEST, "best"}, {SCAN_BEST, "best, fresh"}};
+enum { WANTED_COUNT = sizeof WANTED / sizeof *WANTED, PATH_COUNT = 4, FRESH = 3, FRESH_LINES = 16 };
 
 struct agree {
     struct field fields[WANTED_COUNT];
     struct schema schema;
     struct scanner *scanner[PATH_COUNT];
+    int lines; /* that the fresh one has read */
     struct buf unescaped;
     char *map; /* writable bytes, then one page that no one may touch */
     size_t writable, guard;
@@ -43,7 +49,7 @@ struct agree *agree_new(void)
     }
     agree->schema = (struct schema){agree->fields, WANTED_COUNT, WANTED_COUNT};
     for (int i = 0; i < PATH_COUNT; i++)
-        agree->scanner[i] = scanner_new(&agree->schema, PATHS[i]);
+        agree->scanner[i] = scanner_new(&agree->schema, PATHS[i].path);
     return agree;
 }
 
@@ -189,11 +195,14 @@ enum agree_verdict agree_check(struct agree *agree, struct bytes line)
 {
     struct said said[PATH_COUNT] = {0};
     line = at_page_end(agree, line);
+    if (++agree->lines % FRESH_LINES == 0) {
+        scanner_free(agree->scanner[FRESH]);
+        agree->scanner[FRESH] = scanner_new(&agree->schema, PATHS[FRESH].path);
+    }
     for (int i = 0; i < PATH_COUNT; i++)
         said[i].reason = scanner_raw(agree->scanner[i], line, said[i].value, &said[i].at);
     for (int i = 1; i < PATH_COUNT; i++)
         if (!same_said(&said[0], &said[i]))
-            return differ(line, "two paths of the scanner",
-                          PATHS[i] == SCAN_BEST ? "best" : "mask");
+            return differ(line, "two paths of the scanner", PATHS[i].name);
     return against_json(agree, line, &said[0]);
 }

@@ -270,6 +270,33 @@ Test(scan, an_empty_value_may_have_no_address)
     scanning_stop(&s);
 }
 
+Test(scan, an_escaped_key_is_the_name_that_it_means_and_no_other)
+{
+    static const struct {
+        const char *key;
+        bool is;
+    } ROWS[] = {
+        {"ad_id", true},           {"\\u0061d_id", true},
+        {"ad_i\\u0064", true},     {"a\\u0064\\u005fid", true},
+        {"ad_i", false},           {"\\u0061d_i", false},
+        {"\\u0061", false},        {"ad_id\\u0000", false},
+        {"\\u0061d_idd", false},   {"\\u0041d_id", false},
+        {"\\ud83d\\ude00", false},
+    };
+    struct scanning s;
+    struct buf text = {0};
+    scanning_start(&s, "ad_id");
+    for (size_t i = 0; i < COUNT(ROWS); i++)
+        for (int path = 0; path < SCANNING_PATHS; path++) {
+            buf_clear(&text);
+            buf_printf(&text, "{\"%s\":1}", ROWS[i].key);
+            cr_assert_eq(scanning_scan(&s, path, buf_bytes(&text)), BAD_NOT);
+            cr_assert_eq(s.value[0].kind == RAW_NUMBER, ROWS[i].is, "%s", ROWS[i].key);
+        }
+    buf_release(&text);
+    scanning_stop(&s);
+}
+
 Test(scan, the_first_alias_that_stands_in_the_event_counts)
 {
     static const struct {
