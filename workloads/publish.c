@@ -166,11 +166,8 @@ static int flush(struct publisher *p, int i, struct err *err)
     for (int k = 0; k < lane->count && !is_paced(p); k++)
         lane->records[k].due_ns = wall_ns;
     int64_t rc = log_append(p->log, p->topic, i, lane->records, lane->count, err);
-    if (rc < 0) {
-        err_context(err, "after %lld events (--resume goes on behind them)",
-                    (long long)p->result.events);
+    if (rc < 0)
         return (int)rc;
-    }
     int64_t done_ns = clock_mono_ns();
     for (int k = 0; k < lane->count && is_paced(p); k++) {
         int64_t due_ns = p->start_mono_ns + (lane->records[k].due_ns - p->start_wall_ns);
@@ -292,6 +289,9 @@ int publisher_run(struct publisher *publisher, struct err *err)
     int64_t report_ns = clock_mono_ns() + REPORT_NS;
     for (;;) {
         int rc = publisher_step(publisher, err);
+        if (rc < 0 && publisher->result.events > 0)
+            err_context(err, "after %lld events (--resume goes on behind them)",
+                        (long long)publisher->result.events);
         if (rc <= 0)
             return rc;
         if (stop_asked()) {
