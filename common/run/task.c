@@ -132,6 +132,7 @@ int task_rebuild(struct task *task, struct fold *fold, int64_t from, int64_t to,
         fold_horizon(&task->folder, fold, &batch);
     }
     log_reader_close(reader);
-    fold->next = to;
+    if (rc >= 0 && fold->next < to)
+        return err_set(err, ERR_INTERRUPTED, "interrupted");
     return rc < 0 ? rc : 0;
 }
