@@ -1,0 +1,145 @@
+/* tests/agreement/agreement.h - what the files of the agreement test share.
+ *
+ *   made_plan.c, made_events.c   (seed, case) -> a plan, a table, events
+ *   stage.c     one case's log, archive, store, oracle: and what is wrong with them, said once
+ *   check.c     a view against the oracles
+ *   leg.c       a worker's run over some events, on threads or step by step, with faults between
+ *   play.c      a case: which legs, batches, faults and checks, in which order
+ *   scenes.c    cases that chance does not reach
+ *   server.c    the private redis-server
+ *   main.c      arguments, processes, planted bugs, the sum
+ * Every function that can find a difference returns false after stage_fail. One thread. */
+#ifndef LK_TESTS_AGREEMENT_H
+#define LK_TESTS_AGREEMENT_H
+
+#include "common/base/rng.h"
+#include "common/log/log.h"
+#include "common/store/read.h"
+#include "workloads/oracle.h"
+
+enum { PARTITIONS_MAX = 4, EVENTS_MAX = 600 };
+#define TOPIC "t"
+
+enum made_time { MADE_MS, MADE_MS_TEXT, MADE_S, MADE_US, MADE_RFC3339, MADE_STRPTIME, MADE_TIMES };
+
+/* A plan and its events, both functions of (seed, case). */
+struct made {
+    struct rng rng;
+    struct buf json;  /* the plan */
+    struct buf table; /* the look-up table's content; empty: none */
+    bool table_csv;
+    enum made_time time;
+    const char *time_name;
+    int64_t start_ms, grain_ms; /* of event times */
+    int64_t size_ms;            /* of the windows, or a usual one */
+    bool absurd;                /* some event times are millions of years away */
+    bool lossless;              /* no rule can drop anything: kappa = lambda = truth */
+    int partitions;
+    int count;
+    struct made_event {
+        struct buf value;
+        char key[24]; /* "" none */
+        int partition;
+    } events[EVENTS_MAX];
+    int64_t id, now_ms; /* of the generator of events */
+};
+
+void made_open(struct made *made, uint64_t seed, uint64_t number);
+void made_release(struct made *made);
+void made_plan(struct made *made);   /* fills json, table, time ... */
+void made_events(struct made *made); /* fills events */
+
+/* One case on one store. */
+struct stage {
+    const struct made *made;
+    struct rng rng;     /* of the script: the same on every store */
+    const char *uri;    /* of the store */
+    const char *memory; /* its name; NULL: it is Redis */
+    char directory[160], archive[200], log_uri[200];
+    struct plan *plan;
+    struct log *log;
+    struct oracle *oracle;
+    struct kv *kv;                /* of the reader, and of what is done to the store */
+    int64_t ends[PARTITIONS_MAX]; /* of the log */
+    int appended;                 /* events of made */
+    bool faulty;                  /* this case does things to the store */
+    bool sure[2];                 /* by arch: the view is there, whatever happened */
+    bool archived;                /* the archive has something */
+    bool nested;                  /* a leg runs inside a leg */
+    int64_t memory_bytes, span_ms;
+    struct buf story;   /* what was done, for a failure */
+    struct buf problem; /* what is wrong; empty: nothing */
+    bool verbose;
+};
+
+bool stage_open(struct stage *stage, const struct made *made, const char *root, const char *uri,
+                uint64_t seed);
+void stage_close(struct stage *stage);
+/* Note what is wrong (the first counts); returns false. */
+bool stage_fail(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void stage_tell(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool stage_append(struct stage *stage, int count); /* events of made, at most count */
+/* Version 1 of the view is in the registry (again). */
+bool stage_register(struct stage *stage, enum arch arch);
+bool stage_chance(struct stage *stage, unsigned one_in);
+const char *stage_arch(enum arch arch);
+
+/* ---- check.c ---- */
+
+/* The view as it stands is what the contract says at its positions, whole and by key and window. */
+bool check_view(struct stage *stage, enum arch arch);
+/* All of the log is folded: every part is at the end, and where no rule drops, it is the truth. */
+bool check_end(struct stage *stage, enum arch arch, char digest[33]);
+bool check_read(struct stage *stage, enum arch arch, const struct view_query *query,
+                struct answer *out, bool *there);
+
+/* ---- leg.c ---- */
+
+struct leg {
+    enum arch arch;
+    int workers; /* 0: step by step on this thread */
+    bool to_end; /* else to somewhere between */
+    bool calm;   /* nothing happens to the store meanwhile */
+};
+bool leg_run(struct stage *stage, const struct leg *leg);
+/* One thing done to the store, or to be met by whoever sends next. */
+bool leg_trouble(struct stage *stage);
+bool leg_archive(struct stage *stage);
+bool leg_batch(struct stage *stage, bool calm);
+
+/* ---- play.c, scenes.c ---- */
+
+struct case_options {
+    uint64_t seed;
+    const char *root;  /* a directory of this process */
+    const char *redis; /* URI of a Redis of our own; NULL: memory alone */
+    const char *oracle_bug;
+    bool verbose;
+};
+/* false: it differs, and problem (owned by the caller) says what. */
+bool play_case(const struct case_options *options, uint64_t number, struct buf *problem);
+
+struct scene {
+    const char *name;
+    bool (*play)(struct stage *stage);
+};
+extern const struct scene SCENES[]; /* ends with NULL */
+const struct scene *scene_find(const char *name);
+
+/* A bug that the tests plant, and where it must be seen: within PLANT_CASES_MAX cases, or in a scene. */
+enum { PLANT_CASES_MAX = 100 };
+struct plant {
+    const char *name;
+    const char *scene; /* NULL: chance reaches it */
+    bool in_oracle;
+};
+extern const struct plant PLANTS[]; /* ends with NULL */
+bool play_scene(const struct case_options *options, const struct scene *scene, struct buf *problem);
+
+/* ---- server.c ---- */
+
+/* Start a redis-server on a socket in directory that ends with this process; false: not installed. */
+bool server_start(const char *directory, char *uri, size_t room, int *pid);
+void server_stop(int pid);
+
+#endif

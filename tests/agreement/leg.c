@@ -1,0 +1,332 @@
+/* tests/agreement/leg.c - one run of a worker over some of the log, and what happens to it.
+ *
+ * On threads it is worker_run_on itself. Step by step the task loop runs on this thread under a sink
+ * that wraps job_sink: it lets through few events at a time and not every tick, so commits, reads
+ * and troubles of the store fall between any two steps, and the same seed does the same again. */
+#include <stdio.h>
+
+#include "common/base/stop.h"
+#include "common/run/job.h"
+#include "lambda/archive.h"
+#include "lambda/batch.h"
+#include "tests/agreement/agreement.h"
+
+enum { LEG_TRIES = 12, TICKS_MAX = 20000, PATIENCE_MS = 5000 };
+
+static struct job_options job_options(const struct stage *stage, enum arch arch)
+{
+    return (struct job_options){.view_uri = stage->uri,
+                                .arch = arch,
+                                .version = 1,
+                                .commit_ms = 1,
+                                .span_ms = (int)stage->span_ms,
+                                .memory_bytes = stage->memory_bytes,
+                                .patience_ms = PATIENCE_MS};
+}
+
+/* ---- what may happen to a store ---- */
+
+static bool flush(struct stage *stage)
+{
+    struct kv_reply *replies;
+    struct err err = {0};
+    stage_tell(stage, "FLUSHALL");
+    if (kv_down(stage->kv) && kv_reconnect(stage->kv, &err) < 0)
+        return stage_fail(stage, "reconnect: %s", err.text);
+    kv_words(stage->kv, "FLUSHALL", NULL);
+    kv_roundtrip(stage->kv, &replies, NULL); /* or it meets a break: both may be */
+    stage->sure[ARCH_KAPPA] = stage->sure[ARCH_LAMBDA] = false;
+    return stage_chance(stage, 2) ||
+           (stage_register(stage, ARCH_KAPPA) && stage_register(stage, ARCH_LAMBDA));
+}
+
+static bool go_back(struct stage *stage)
+{
+    stage_tell(stage, "the store goes back in time");
+    memory_restore(stage->memory);
+    stage->sure[ARCH_KAPPA] = stage->sure[ARCH_LAMBDA] = false;
+    return true;
+}
+
+static bool kill_connections(struct stage *stage)
+{
+    struct kv_reply *replies;
+    struct err err = {0};
+    stage_tell(stage, "CLIENT KILL");
+    if (kv_down(stage->kv) && kv_reconnect(stage->kv, &err) < 0)
+        return stage_fail(stage, "reconnect: %s", err.text);
+    kv_words(stage->kv, "CLIENT", "KILL", "TYPE", "normal", NULL);
+    kv_roundtrip(stage->kv, &replies, NULL);
+    return true;
+}
+
+bool leg_trouble(struct stage *stage)
+{
+    uint64_t which = rng_below(&stage->rng, 10);
+    if (which < 2)
+        return flush(stage);
+    if (!stage->memory)
+        return kill_connections(stage);
+    if (which < 5) {
+        bool landed = stage_chance(stage, 2);
+        stage_tell(stage, "break, %s", landed ? "landed" : "not landed");
+        memory_break(stage->memory, landed);
+    } else if (which < 7) {
+        stage_tell(stage, "snapshot");
+        memory_snapshot(stage->memory);
+    } else if (which < 9) {
+        return go_back(stage);
+    } else {
+        stage_tell(stage, "full");
+        memory_full(stage->memory, true);
+    }
+    return true;
+}
+
+/* ---- step by step ---- */
+
+struct steps {
+    struct stage *stage;
+    const struct leg *leg;
+    struct job *job;
+    const int64_t *goal;
+    int64_t until[PARTITIONS_MAX];
+    int ticks, full_for;
+};
+
+static void let_more(struct steps *steps, struct task *task)
+{
+    for (int p = 0; p < task->count; p++) {
+        int64_t next = task->folds[p].next;
+        if (task->lost[p] || next < steps->until[p] || steps->until[p] >= steps->goal[p])
+            continue;
+        int64_t more = next + 1 + (int64_t)rng_below(&steps->stage->rng, 40);
+        steps->until[p] = more < steps->goal[p] ? more : steps->goal[p];
+        task->moved[p] = true;
+    }
+}
+
+static int steps_begin(void *state, struct task *task, struct err *err)
+{
+    struct steps *steps = state;
+    int rc = job_sink.begin(steps->job, task, err);
+    let_more(steps, task);
+    return rc;
+}
+
+/* Another worker takes the partitions from under this one. */
+static bool intrude(struct stage *stage, enum arch arch)
+{
+    const struct leg leg = {.arch = arch, .workers = (int)rng_below(&stage->rng, 2), .calm = true};
+    stage_tell(stage, "[ another worker:");
+    stage->nested = true;
+    bool right = leg_run(stage, &leg);
+    stage->nested = false;
+    stage_tell(stage, "]");
+    return right;
+}
+
+static bool between(struct steps *steps)
+{
+    struct stage *stage = steps->stage;
+    if (stage->memory && steps->full_for > 0 && --steps->full_for == 0)
+        memory_full(stage->memory, false);
+    uint64_t what = rng_below(&stage->rng, 24);
+    if (what == 0)
+        return check_view(stage, steps->leg->arch);
+    if (what == 1 && !stage->nested && stage->archived && stage_chance(stage, 2))
+        return leg_batch(stage, true);
+    if (what == 2 && !stage->nested && stage_chance(stage, 3))
+        return intrude(stage, steps->leg->arch);
+    if (what == 3 && stage->faulty && !steps->leg->calm) {
+        if (steps->full_for == 0)
+            steps->full_for = 4;
+        return leg_trouble(stage);
+    }
+    return true;
+}
+
+static int steps_tick(void *state, struct task *task, struct err *err)
+{
+    struct steps *steps = state;
+    if (steps->ticks++ > TICKS_MAX)
+        return err_set(err, ERR_CHECK, "the leg does not end");
+    if (!between(steps))
+        return err_set(err, ERR_CHECK, "found while it ran");
+    int rc = stage_chance(steps->stage, 3) ? 0 : job_sink.tick(steps->job, task, err);
+    let_more(steps, task);
+    return rc;
+}
+
+static int steps_end(void *state, struct task *task, struct err *err)
+{
+    struct steps *steps = state;
+    if (steps->stage->memory)
+        memory_full(steps->stage->memory, false);
+    int rc = job_sink.end(steps->job, task, err);
+    return rc;
+}
+
+static int run_steps(struct stage *stage, const struct leg *leg, const int64_t *goal,
+                     struct err *err)
+{
+    static const struct task_sink sink = {steps_begin, steps_tick, steps_end};
+    struct steps steps = {.stage = stage, .leg = leg, .goal = goal};
+    struct job_options options = job_options(stage, leg->arch);
+    int partitions[PARTITIONS_MAX];
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        partitions[p] = p;
+    options.commit_ms = 0;
+    int rc = job_open(stage->plan, &options, &steps.job, err);
+    if (rc < 0)
+        return rc;
+    struct task task = {.plan = stage->plan,
+                        .rules = {.lateness = true},
+                        .log = stage->log,
+                        .topic = TOPIC,
+                        .partitions = partitions,
+                        .count = stage->made->partitions,
+                        .until = steps.until,
+                        .wait_ms = 1};
+    rc = task_run(&task, &sink, &steps, err);
+    job_close(steps.job);
+    return rc;
+}
+
+/* ---- on threads ---- */
+
+static int run_threads(struct stage *stage, const struct leg *leg, const int64_t *goal,
+                       struct err *err)
+{
+    int partitions[PARTITIONS_MAX];
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        partitions[p] = p;
+    struct worker_options options = {.plan = stage->plan,
+                                     .topic = TOPIC,
+                                     .partitions = partitions,
+                                     .count = stage->made->partitions,
+                                     .workers = leg->workers,
+                                     .job = job_options(stage, leg->arch)};
+    struct worker_result result;
+    if (stage->faulty && !leg->calm && stage_chance(stage, 2) && !leg_trouble(stage))
+        return ERR_CHECK;
+    if (stage->memory)
+        memory_full(stage->memory, false);
+    return worker_run_on(&options, stage->log, goal, &result, err);
+}
+
+/* ---- a leg ---- */
+
+static void choose_goal(struct stage *stage, const struct leg *leg, int64_t *goal)
+{
+    for (int p = 0; p < stage->made->partitions; p++) {
+        int64_t end = stage->ends[p];
+        bool all = leg->to_end || stage_chance(stage, 3);
+        goal[p] = all ? end : (int64_t)rng_below(&stage->rng, (uint64_t)end + 1);
+    }
+}
+
+/* What a worker may end with where something happened to the store, or another one came: a user
+ * would start it again. */
+static bool may_end(const struct stage *stage, const struct leg *leg, int rc)
+{
+    return (rc == ERR_LOST && leg->workers == 0) ||
+           (stage->faulty && (rc == ERR_AWAY || rc == ERR_FULL || rc == ERR_INTERRUPTED));
+}
+
+bool leg_run(struct stage *stage, const struct leg *leg)
+{
+    int64_t goal[PARTITIONS_MAX];
+    int rc = ERR_LOST;
+    choose_goal(stage, leg, goal);
+    stage_tell(stage, "%s on %d threads to %lld %lld %lld %lld", stage_arch(leg->arch),
+               leg->workers, (long long)goal[0],
+               stage->made->partitions > 1 ? (long long)goal[1] : 0,
+               stage->made->partitions > 2 ? (long long)goal[2] : 0,
+               stage->made->partitions > 3 ? (long long)goal[3] : 0);
+    for (int tries = 0; rc < 0 && tries < LEG_TRIES; tries++) {
+        struct err err = {0};
+        stop_ask(false);
+        stage->sure[leg->arch] = false;
+        if (!stage_register(stage, leg->arch))
+            return false;
+        stage->sure[leg->arch] = true; /* unless something happens meanwhile */
+        bool last = tries + 1 == LEG_TRIES;
+        struct leg calmer = *leg;
+        calmer.calm = leg->calm || tries > 2;
+        if (leg->workers > 0)
+            rc = run_threads(stage, &calmer, goal, &err);
+        else
+            rc = run_steps(stage, &calmer, goal, &err);
+        if (stage->problem.len)
+            return false;
+        if (rc < 0)
+            stage_tell(stage, "ends: %.60s", err.text);
+        if (rc < 0 && (last || !may_end(stage, leg, rc)))
+            return stage_fail(stage, "%s: %s", stage_arch(leg->arch), err.text);
+    }
+    stop_ask(false);
+    return stage->nested || check_view(stage, leg->arch);
+}
+
+/* ---- the archive and the batch ---- */
+
+bool leg_archive(struct stage *stage)
+{
+    struct err err = {0};
+    struct archive_totals totals;
+    const struct archive_options options = {.log = stage->log,
+                                            .topic = TOPIC,
+                                            .directory = stage->archive,
+                                            .roll_ms = 60000,
+                                            .until_end = true};
+    if (archive_run(&options, &totals, &err) < 0)
+        return stage_fail(stage, "archive: %s", err.text);
+    stage_tell(stage, "archived to the end");
+    stage->archived = true;
+    return true;
+}
+
+/* A kv of its own, as a batch process has. */
+static int batch_once(struct stage *stage, const struct batch_options *options, struct err *err)
+{
+    struct kv *kv;
+    struct batch_result result = {0};
+    int rc = kv_open(stage->uri, &kv, err);
+    if (rc < 0)
+        return rc;
+    rc = batch_run(kv, options, &result, err);
+    for (int q = 0; rc == 0 && q < result.partitions; q++)
+        stage_tell(stage, "batch %d to %lld %s", q, (long long)result.parts[q].boundary,
+                   result.parts[q].publish.why);
+    batch_release(&result);
+    kv_close(kv);
+    return rc;
+}
+
+bool leg_batch(struct stage *stage, bool calm)
+{
+    struct batch_options options = {.plan = stage->plan,
+                                    .archive = stage->archive,
+                                    .topic = TOPIC,
+                                    .workers = 1 + (int)rng_below(&stage->rng, 2),
+                                    .memory_bytes = stage_chance(stage, 2) ? 64 << 20 : 20000,
+                                    .keep = 1 + (int)rng_below(&stage->rng, 2),
+                                    .reload = stage_chance(stage, 8),
+                                    .only_new = stage_chance(stage, 8)};
+    struct err err = {0};
+    int rc = ERR_AWAY;
+    if (stage->faulty && !calm && stage_chance(stage, 3) && !leg_trouble(stage))
+        return false;
+    if (stage->memory)
+        memory_full(stage->memory, false);
+    for (int tries = 0; rc == ERR_AWAY && tries < 4; tries++) {
+        err_clear(&err);
+        rc = batch_once(stage, &options, &err);
+    }
+    if (rc == ERR_ENV && options.reload) /* there is none yet */
+        return true;
+    if (rc < 0)
+        return stage_fail(stage, "batch: %s", err.text);
+    return stage->nested || check_view(stage, ARCH_LAMBDA);
+}

@@ -1,0 +1,329 @@
+/* tests/agreement/main.c - lambda = kappa = contract, and = truth where nothing may be dropped, for
+ * thousands of random cases; then planted bugs, each of which must be seen.
+ *
+ *   agreement [--cases N] [--seed S] [--case N] [--redis-every N] [--jobs N] [--bug NAME] [--verbose]
+ *
+ * Cases are shared out over processes; one that dies has failed, and the next ones go on. */
+#include <fcntl.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/err.h"
+#include "common/base/fault.h"
+#include "tests/agreement/agreement.h"
+
+enum { JOBS_MAX = 16, CASE_SECONDS_MAX = 60, FAILURES_SHOWN = 5 };
+
+struct flags {
+    uint64_t seed;
+    int64_t cases, only; /* only < 0: all */
+    int redis_every, jobs;
+    const char *bug;
+    bool verbose;
+};
+
+/* What a process has done so far; seen by its parent also when it has died. */
+struct score {
+    int64_t at, passed, failed, on_redis;
+};
+
+struct process {
+    int pid;
+    char root[128];
+    struct score *score; /* shared */
+};
+
+static char program[256];
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    (void)status, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static void remove_all(const char *path)
+{
+    nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void make_root(char *out, size_t room)
+{
+    snprintf(out, room, "%s/lk-agreement.XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    if (!mkdtemp(out)) {
+        fprintf(stderr, "cannot make %s\n", out);
+        exit(3);
+    }
+}
+
+static void say_failure(const struct flags *flags, int64_t number, const struct buf *problem)
+{
+    printf("FAIL case %lld\n%s  again: %s --seed %llu --case %lld --verbose\n", (long long)number,
+           problem->len ? problem->ptr : "", program, (unsigned long long)flags->seed,
+           (long long)number);
+    fflush(stdout);
+}
+
+/* ---- one process ---- */
+
+static bool wants_redis(const struct flags *flags, int64_t number)
+{
+    return flags->redis_every > 0 && number % flags->redis_every == 0;
+}
+
+static void run_one(const struct flags *flags, struct process *process, const char *redis,
+                    int64_t number)
+{
+    struct buf problem = {0};
+    const struct case_options options = {.seed = flags->seed,
+                                         .root = process->root,
+                                         .redis = wants_redis(flags, number) ? redis : NULL,
+                                         .verbose = flags->verbose};
+    process->score->at = number;
+    alarm(CASE_SECONDS_MAX);
+    bool right = play_case(&options, (uint64_t)number, &problem);
+    alarm(0);
+    process->score->passed += right;
+    process->score->on_redis += options.redis != NULL;
+    process->score->failed += !right;
+    if (!right && process->score->failed <= FAILURES_SHOWN)
+        say_failure(flags, number, &problem);
+    buf_release(&problem);
+}
+
+static void run_share(const struct flags *flags, struct process *process, int64_t from, int step)
+{
+    char uri[320];
+    int server = 0;
+    bool redis = flags->redis_every > 0 && server_start(process->root, uri, sizeof uri, &server);
+    for (int64_t number = from; number < flags->cases; number += step)
+        run_one(flags, process, redis ? uri : NULL, number);
+    if (redis)
+        server_stop(server);
+}
+
+static void start(const struct flags *flags, struct process *process, int64_t from)
+{
+    make_root(process->root, sizeof process->root);
+    fflush(stdout);
+    process->pid = fork();
+    if (process->pid)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    run_share(flags, process, from, flags->jobs);
+    exit(0);
+}
+
+/* Wait for each; one that died goes on behind the case that killed it. */
+static void run_all(const struct flags *flags, struct score *sum)
+{
+    struct process processes[JOBS_MAX] = {{0}};
+    struct score *scores = mmap(NULL, sizeof *scores * JOBS_MAX, PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int running = flags->jobs;
+    for (int j = 0; j < flags->jobs; j++) {
+        processes[j].score = &scores[j];
+        start(flags, &processes[j], j);
+    }
+    while (running > 0) {
+        int status, pid = wait(&status);
+        for (int j = 0; j < flags->jobs; j++) {
+            struct process *process = &processes[j];
+            if (process->pid != pid)
+                continue;
+            remove_all(process->root);
+            running--;
+            if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+                continue;
+            struct buf problem = {0};
+            buf_printf(&problem, "  ended by signal %d\n",
+                       WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+            say_failure(flags, process->score->at, &problem);
+            buf_release(&problem);
+            process->score->failed++;
+            start(flags, process, process->score->at + flags->jobs);
+            running++;
+        }
+    }
+    for (int j = 0; j < flags->jobs; j++) {
+        sum->passed += scores[j].passed;
+        sum->failed += scores[j].failed;
+        sum->on_redis += scores[j].on_redis;
+    }
+    munmap(scores, sizeof *scores * JOBS_MAX);
+}
+
+/* ---- scenes and planted bugs ---- */
+
+/* In a process of its own: the exit status says whether something was wrong. */
+static void hunt(const struct flags *flags, const struct plant *plant, const char *root)
+{
+    struct case_options options = {.seed = flags->seed, .root = root, .verbose = flags->verbose};
+    struct buf problem = {0};
+    bool right = true;
+    int64_t number = 0;
+    if (plant && plant->in_oracle)
+        options.oracle_bug = plant->name;
+#ifdef LK_BUGS
+    if (plant && !plant->in_oracle)
+        bug_plant(plant->name);
+#endif
+    alarm(2 * CASE_SECONDS_MAX);
+    if (plant && plant->scene)
+        right = play_scene(&options, scene_find(plant->scene), &problem);
+    for (; right && plant && !plant->scene && number < PLANT_CASES_MAX; number++)
+        right = play_case(&options, (uint64_t)number, &problem);
+    if (plant && !right && !plant->scene)
+        printf("caught  %-22s in case %lld\n", plant->name, (long long)number - 1);
+    if (plant && !right && plant->scene)
+        printf("caught  %-22s in scene %s\n", plant->name, plant->scene);
+    if (plant && right)
+        printf("FAIL    %-22s was planted and not seen\n", plant->name);
+    if (plant && !right && flags->verbose)
+        printf("%s", problem.ptr);
+    fflush(stdout);
+    _exit(right ? 0 : 1);
+}
+
+static bool play_one_scene(const struct flags *flags, const struct scene *scene, const char *root)
+{
+    const struct case_options options = {
+        .seed = flags->seed, .root = root, .verbose = flags->verbose};
+    struct buf problem = {0};
+    alarm(CASE_SECONDS_MAX);
+    bool right = play_scene(&options, scene, &problem);
+    alarm(0);
+    if (!right)
+        printf("FAIL scene %s\n%s", scene->name, problem.ptr);
+    buf_release(&problem);
+    return right;
+}
+
+static void run_scenes(const struct flags *flags, struct score *sum)
+{
+    char root[128];
+    make_root(root, sizeof root);
+    for (const struct scene *scene = SCENES; scene->name; scene++) {
+        bool right = play_one_scene(flags, scene, root);
+        sum->passed += right;
+        sum->failed += !right;
+    }
+    remove_all(root);
+}
+
+static bool can_plant(const struct plant *plant)
+{
+#ifdef LK_BUGS
+    (void)plant;
+    return true;
+#else
+    return plant->in_oracle;
+#endif
+}
+
+static void run_plant(const struct flags *flags, const struct plant *plant, struct score *sum)
+{
+    char root[128];
+    int status;
+    if (!can_plant(plant) || (flags->bug && strcmp(flags->bug, plant->name) != 0))
+        return;
+    make_root(root, sizeof root);
+    fflush(stdout);
+    int pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        hunt(flags, plant, root);
+    }
+    waitpid(pid, &status, 0);
+    remove_all(root);
+    bool seen = !WIFEXITED(status) || WEXITSTATUS(status) == 1;
+    if (!WIFEXITED(status))
+        printf("caught  %-22s by signal %d\n", plant->name, WTERMSIG(status));
+    sum->passed += seen;
+    sum->failed += !seen;
+}
+
+/* ---- main ---- */
+
+static struct flags read_flags(int argc, char **argv)
+{
+    static const struct option OPTIONS[] = {
+        {"seed", required_argument, NULL, 's'}, {"cases", required_argument, NULL, 'n'},
+        {"case", required_argument, NULL, 'c'}, {"redis-every", required_argument, NULL, 'r'},
+        {"jobs", required_argument, NULL, 'j'}, {"bug", required_argument, NULL, 'b'},
+        {"verbose", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
+    };
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct flags flags = {.seed = 1, .cases = 2000, .only = -1, .redis_every = 4};
+    flags.jobs = cores < 1 ? 1 : cores > JOBS_MAX ? JOBS_MAX : (int)cores;
+    for (int c; (c = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;)
+        switch (c) {
+        case 's':
+            flags.seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'n':
+            flags.cases = atoll(optarg);
+            break;
+        case 'c':
+            flags.only = atoll(optarg);
+            break;
+        case 'r':
+            flags.redis_every = atoi(optarg);
+            break;
+        case 'j':
+            flags.jobs = atoi(optarg) > 0 && atoi(optarg) < JOBS_MAX ? atoi(optarg) : 1;
+            break;
+        case 'b':
+            flags.bug = optarg;
+            break;
+        case 'v':
+            flags.verbose = true;
+            break;
+        default:
+            exit(2);
+        }
+    return flags;
+}
+
+static void run_only(const struct flags *flags, struct score *sum)
+{
+    struct flags one = *flags;
+    one.jobs = 1;
+    one.cases = flags->only + 1;
+    struct process process = {.score = sum};
+    make_root(process.root, sizeof process.root);
+    run_share(&one, &process, flags->only, 1);
+    remove_all(process.root);
+}
+
+int main(int argc, char **argv)
+{
+    struct score sum = {0};
+    struct flags flags = read_flags(argc, argv);
+    snprintf(program, sizeof program, "%s", argv[0]);
+    int64_t began = clock_mono_ns();
+    if (flags.only >= 0) {
+        run_only(&flags, &sum);
+    } else if (!flags.bug) {
+        run_all(&flags, &sum);
+        run_scenes(&flags, &sum);
+    }
+    if (flags.only < 0)
+        printf("%lld cases, %lld of them also on Redis, seed %llu, %.0f s\n",
+               (long long)flags.cases, (long long)sum.on_redis, (unsigned long long)flags.seed,
+               (double)(clock_mono_ns() - began) / 1e9);
+    if (flags.only < 0)
+        for (const struct plant *plant = PLANTS; plant->name; plant++)
+            run_plant(&flags, plant, &sum);
+    printf("%lld passed, %lld failed\n", (long long)sum.passed, (long long)sum.failed);
+    return sum.failed ? 1 : 0;
+}

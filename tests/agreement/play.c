@@ -1,0 +1,145 @@
+/* tests/agreement/play.c - a case: append, run, archive, batch, trouble, in random order, with a
+ * check behind each; then everything to the end, and the answers of both architectures, of any
+ * number of workers, and of both stores side by side. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/agreement/agreement.h"
+
+struct outcome {
+    char kappa[33], lambda[33], healed[33];
+};
+
+static bool random_leg(struct stage *stage, enum arch arch)
+{
+    const struct leg leg = {
+        .arch = arch, .workers = stage_chance(stage, 2) ? 0 : 1 + (int)rng_below(&stage->rng, 3)};
+    return leg_run(stage, &leg);
+}
+
+static bool random_step(struct stage *stage)
+{
+    uint64_t what = rng_below(&stage->rng, 10);
+    if (what < 2)
+        return stage_append(stage, 1 + (int)rng_below(&stage->rng, 120));
+    if (what < 4)
+        return random_leg(stage, ARCH_KAPPA);
+    if (what < 7)
+        return random_leg(stage, ARCH_LAMBDA);
+    if (what < 8)
+        return leg_archive(stage);
+    if (what < 9)
+        return !stage->archived || leg_batch(stage, false);
+    return !stage->faulty || leg_trouble(stage);
+}
+
+static bool to_the_end(struct stage *stage, enum arch arch, int workers, char digest[33])
+{
+    const struct leg leg = {.arch = arch, .workers = workers, .to_end = true, .calm = true};
+    return leg_run(stage, &leg) && leg_run(stage, &leg) && check_end(stage, arch, digest);
+}
+
+/* The same log by another number of workers into an empty store. */
+static bool other_workers(struct stage *stage, const struct outcome *outcome)
+{
+    char digest[33];
+    struct kv *kv = stage->kv;
+    struct err err = {0};
+    const char *uri = stage->uri, *memory = stage->memory;
+    stage->uri = "memory:twin";
+    stage->memory = "twin";
+    memory_drop("twin");
+    if (kv_open(stage->uri, &stage->kv, &err) < 0)
+        return stage_fail(stage, "twin: %s", err.text);
+    bool right =
+        to_the_end(stage, ARCH_KAPPA, 1 + (int)rng_below(&stage->rng, PARTITIONS_MAX), digest);
+    kv_close(stage->kv);
+    stage->kv = kv;
+    stage->uri = uri;
+    stage->memory = memory;
+    if (right && strcmp(digest, outcome->kappa) != 0)
+        right = stage_fail(stage, "another number of workers: digest %s, before %s", digest,
+                           outcome->kappa);
+    return right;
+}
+
+static bool finish(struct stage *stage, struct outcome *outcome)
+{
+    stage_tell(stage, "the end:");
+    if (stage->memory)
+        memory_full(stage->memory, false);
+    if (!stage_append(stage, EVENTS_MAX) || !to_the_end(stage, ARCH_KAPPA, 1, outcome->kappa) ||
+        !to_the_end(stage, ARCH_LAMBDA, 2, outcome->lambda))
+        return false;
+    if (stage->made->lossless && strcmp(outcome->kappa, outcome->lambda) != 0)
+        return stage_fail(stage, "no rule drops anything, but kappa's digest is %s and lambda's %s",
+                          outcome->kappa, outcome->lambda);
+    return leg_archive(stage) && leg_batch(stage, true) && leg_batch(stage, true) &&
+           to_the_end(stage, ARCH_LAMBDA, 1, outcome->healed);
+}
+
+static bool script(struct stage *stage, struct outcome *outcome)
+{
+    static const int64_t MEMORY[] = {1, 30000, 64 << 20};
+    static const int64_t SPANS[] = {0, 0, 1, 1000000};
+    int steps = 4 + (int)rng_below(&stage->rng, 8);
+    stage->faulty = stage_chance(stage, 2);
+    stage->memory_bytes = MEMORY[rng_below(&stage->rng, 3)];
+    stage->span_ms = SPANS[rng_below(&stage->rng, 4)];
+    stage_tell(stage, "%d events, %d partitions, span %lld ms, memory %lld", stage->made->count,
+               stage->made->partitions, (long long)stage->span_ms, (long long)stage->memory_bytes);
+    for (int i = 0; i < steps; i++)
+        if (!random_step(stage))
+            return false;
+    return finish(stage, outcome);
+}
+
+static void tell_problem(const struct stage *stage, struct buf *problem)
+{
+    buf_printf(problem, "  %s\n  plan %s\n  store %s: %s\n", stage->problem.ptr,
+               stage->made->json.ptr, stage->uri, stage->story.ptr ? stage->story.ptr : "");
+}
+
+static bool play_on(const struct case_options *options, const struct made *made, uint64_t number,
+                    const char *uri, struct outcome *outcome, struct buf *problem)
+{
+    struct stage *stage = mem_zero(1, sizeof *stage);
+    stage->verbose = options->verbose;
+    bool right = stage_open(stage, made, options->root, uri, rng_mix(options->seed, number));
+    if (right && options->oracle_bug)
+        oracle_plant(stage->oracle, options->oracle_bug);
+    right = right && script(stage, outcome);
+    if (right && stage->memory)
+        right = other_workers(stage, outcome);
+    if (!right)
+        tell_problem(stage, problem);
+    stage_close(stage);
+    free(stage);
+    return right;
+}
+
+static bool same_outcome(const struct outcome *memory, const struct outcome *redis, bool lossless,
+                         struct buf *problem)
+{
+    if (strcmp(memory->kappa, redis->kappa) == 0 && strcmp(memory->healed, redis->healed) == 0 &&
+        (!lossless || strcmp(memory->lambda, redis->lambda) == 0))
+        return true;
+    buf_printf(
+        problem, "  memory: kappa %s lambda %s healed %s\n  redis:  kappa %s lambda %s healed %s\n",
+        memory->kappa, memory->lambda, memory->healed, redis->kappa, redis->lambda, redis->healed);
+    return false;
+}
+
+bool play_case(const struct case_options *options, uint64_t number, struct buf *problem)
+{
+    struct made *made = mem_zero(1, sizeof *made);
+    struct outcome memory, redis;
+    made_open(made, options->seed, number);
+    bool right = play_on(options, made, number, "memory:case", &memory, problem);
+    if (right && options->redis)
+        right = play_on(options, made, number, options->redis, &redis, problem) &&
+                same_outcome(&memory, &redis, made->lossless, problem);
+    made_release(made);
+    free(made);
+    return right;
+}
