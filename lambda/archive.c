@@ -43,12 +43,12 @@ static int archived_hash(const struct archiver *archiver, int partition, int64_t
     struct buf uri = {0};
     struct log *archive = NULL;
     struct log_reader *reader = NULL;
-    struct log_batch batch;
+    struct log_batch batch = {0};
     buf_printf(&uri, "archive:%s", archiver->options->directory);
     int rc = log_open(uri.ptr, false, &archive, err);
     rc = rc ? rc : log_reader_open(archive, archiver->options->topic, &partition, 1, &reader, err);
     rc = rc ? rc : log_get(reader, partition, offset, &batch, err);
-    if (rc == 1)
+    if (batch.count == 1)
         *hash = log_record_hash(batch.key[0], batch.value[0]);
     log_reader_close(reader);
     log_close(archive);

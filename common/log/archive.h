@@ -16,8 +16,8 @@ struct archive_writer;
 
 /* Open DIR for topic with as many partitions; finishes what a killed writer left (a segment renamed
  * but not noted is checked and noted, temporary files are removed). */
-int archive_open(const char *directory, const char *topic, int partitions, struct archive_writer **out,
-                 struct err *err);
+int archive_open(const char *directory, const char *topic, int partitions,
+                 struct archive_writer **out, struct err *err);
 /* Segments that are not closed yet are lost: archive_roll first. */
 void archive_close(struct archive_writer *writer);
 /* The position behind the last archived (durable) event of a partition. */

@@ -287,6 +287,7 @@ static int archive_reader_read(void *handle, int max, int wait_ms, struct log_ba
         }
     }
     struct position *at = reader->from;
+    assert(at);
     int left = reader->segment.count - reader->index, n = left < max ? left : max;
     *out = slice(&reader->segment, at->partition, reader->index, n);
     reader->index += n;

@@ -280,15 +280,16 @@ static bool part_bytes(struct archive_segment *segment, const uint32_t *key_len,
 static bool fill_arrays(struct archive_segment *segment, const struct header *header)
 {
     int n = segment->count = (int)header->events;
+    ptrdiff_t column = n;
     grow(segment, n);
     const int64_t *table = (const int64_t *)(const void *)segment->table.ptr;
     for (int i = 0; i < n; i++)
         segment->offset[i] = header->from + i + table[i];
-    sum_deltas(segment->time_ms, table + n, n);
-    sum_deltas(segment->due_ns, table + 2 * n, n);
-    const uint32_t *key_len = (const uint32_t *)(const void *)(table + 3 * n);
+    sum_deltas(segment->time_ms, table + column, n);
+    sum_deltas(segment->due_ns, table + 2 * column, n);
+    const uint32_t *key_len = (const uint32_t *)(const void *)(table + 3 * column);
     return segment->offset[0] == header->first && segment->offset[n - 1] == header->last &&
-           part_bytes(segment, key_len, (const char *)(key_len + 2 * n));
+           part_bytes(segment, key_len, (const char *)(key_len + 2 * column));
 }
 
 static bool same_entry(const struct archive_entry *a, const struct archive_entry *b)

@@ -6,6 +6,7 @@
  * loss of power (embedded_env.c), and is never called Kafka in a report. */
 #include "common/log/embedded.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -100,7 +101,7 @@ static int put_records(struct embedded_env *env, MDB_cursor *cursor,
                        const struct embedded_topic *topic, int partition,
                        const struct log_record *records, int n, int64_t *first)
 {
-    int64_t time_ms, now = clock_wall_ms();
+    int64_t time_ms = 0, now = clock_wall_ms();
     int rc = find_tail(env, cursor, topic, partition, first, &time_ms);
     time_ms = now > time_ms ? now : time_ms; /* log time never falls, whatever the clock does */
     for (int at = 0; at < n && rc == 0;) {
@@ -119,13 +120,14 @@ static int64_t embedded_append(void *handle, const char *topic, int partition,
                                const struct log_record *records, int n, struct err *err)
 {
     struct embedded_env *env = ((struct embedded *)handle)->env;
-    struct embedded_topic *found;
-    MDB_txn *txn;
+    struct embedded_topic *found = NULL;
+    MDB_txn *txn = NULL;
     int rc = check_sizes(records, n, err);
     rc = rc ? rc : embedded_topic_find(env, topic, &found, err);
     rc = rc ? rc : embedded_begin(env, 0, &txn, err);
     if (rc < 0)
         return rc;
+    assert(found);
     MDB_cursor *cursor;
     int64_t first = 0;
     int code = mdb_cursor_open(txn, found->blocks[partition], &cursor);

@@ -84,7 +84,7 @@ static int look_inside(const char *directory, struct err *err)
     }
     closedir(dir);
     /* Two processes that create the same log see each other's other files first. */
-    if (!ours && *stranger && strcmp(stranger, "lock.mdb") && strcmp(stranger, "wake"))
+    if (!ours && *stranger && strcmp(stranger, "lock.mdb") != 0 && strcmp(stranger, "wake") != 0)
         return err_set(
             err, ERR_ENV,
             "%s holds something that is not a log (%s); give an empty or a new directory",
@@ -265,11 +265,12 @@ int embedded_env_open(const char *directory, bool create, struct embedded_env **
     if (rc < 0)
         return rc;
     pthread_mutex_lock(&open_lock);
-    *out = find_open(directory);
-    if (!*out)
-        rc = open_new(directory, create, out, err);
-    if (rc == 0)
-        (*out)->users++;
+    struct embedded_env *env = find_open(directory);
+    if (!env)
+        rc = open_new(directory, create, &env, err);
+    if (env)
+        env->users++;
+    *out = env;
     pthread_mutex_unlock(&open_lock);
     return rc;
 }

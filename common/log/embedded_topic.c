@@ -123,7 +123,8 @@ static int find_locked(struct embedded_env *env, const char *name, struct embedd
         return rc;
     }
     mdb_txn_commit(txn); /* of a read: cannot fail */
-    env->topics = mem_grow(env->topics, sizeof *env->topics * (size_t)(env->topic_count + 1));
+    env->topics =
+        mem_grow(env->topics, sizeof(struct embedded_topic *) * (size_t)(env->topic_count + 1));
     env->topics[env->topic_count++] = *out = topic;
     return 0;
 }

@@ -17,8 +17,8 @@ struct log_reader {
     void *filling;
 };
 
-static const struct log_ops *const FILLINGS[] = {&log_embedded_ops, &log_archive_ops};
-enum { FILLING_COUNT = sizeof FILLINGS / sizeof *FILLINGS };
+enum { FILLING_COUNT = 2 };
+static const struct log_ops *const FILLINGS[FILLING_COUNT] = {&log_embedded_ops, &log_archive_ops};
 
 /* The filling whose scheme begins uri, and where its place begins; NULL if there is none. */
 static const struct log_ops *filling_of(const char *uri, const char **where)

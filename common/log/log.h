@@ -51,15 +51,15 @@ int log_claim(struct log *log, const char *topic, struct err *err);
 
 /* Append n records to a partition as one step; they get consecutive offsets from the returned
  * first one, and one log time. Returns the first offset, or a negative code (ERR_FULL: disk). */
-int64_t log_append(struct log *log, const char *topic, int partition, const struct log_record *records,
-                   int n, struct err *err);
+int64_t log_append(struct log *log, const char *topic, int partition,
+                   const struct log_record *records, int n, struct err *err);
 
 /* First offset that is still there, and the position behind the last. */
 int log_range(struct log *log, const char *topic, int partition, int64_t *first, int64_t *end,
               struct err *err);
 /* First offset with log time >= time_ms; the end where there is none. */
-int log_offset_at(struct log *log, const char *topic, int partition, int64_t time_ms, int64_t *offset,
-                  struct err *err);
+int log_offset_at(struct log *log, const char *topic, int partition, int64_t time_ms,
+                  int64_t *offset, struct err *err);
 /* Delete what lies below an offset (retention). At least the records below it that fill whole
  * blocks; log_range's first says what became of it. */
 int log_trim(struct log *log, const char *topic, int partition, int64_t before, struct err *err);
@@ -75,7 +75,8 @@ int log_seek(struct log_reader *reader, int partition, int64_t position, struct 
 void log_pause(struct log_reader *reader, int partition, bool paused);
 /* Read up to max (<= LOG_BATCH_MAX) records of one partition, taking turns among those that have
  * some; waits up to wait_ms for the first. Returns how many (0: none came), or a negative code. */
-int log_read(struct log_reader *reader, int max, int wait_ms, struct log_batch *out, struct err *err);
+int log_read(struct log_reader *reader, int max, int wait_ms, struct log_batch *out,
+             struct err *err);
 
 /* The record at offset, for `tail` checks and dlq: 1 and batch filled (count 1), 0 if it is not there. */
 int log_get(struct log_reader *reader, int partition, int64_t offset, struct log_batch *out,
@@ -95,12 +96,12 @@ struct log_ops {
     int (*create_topic)(void *handle, const char *topic, int partitions, struct err *err);
     int (*partitions)(void *handle, const char *topic, struct err *err);
     int (*claim)(void *handle, const char *topic, struct err *err);
-    int64_t (*append)(void *handle, const char *topic, int partition, const struct log_record *records,
-                      int n, struct err *err);
+    int64_t (*append)(void *handle, const char *topic, int partition,
+                      const struct log_record *records, int n, struct err *err);
     int (*range)(void *handle, const char *topic, int partition, int64_t *first, int64_t *end,
                  struct err *err);
-    int (*offset_at)(void *handle, const char *topic, int partition, int64_t time_ms, int64_t *offset,
-                     struct err *err);
+    int (*offset_at)(void *handle, const char *topic, int partition, int64_t time_ms,
+                     int64_t *offset, struct err *err);
     int (*trim)(void *handle, const char *topic, int partition, int64_t before, struct err *err);
     int (*reader_open)(void *handle, const char *topic, const int *partitions, int n, void **reader,
                        struct err *err);
