@@ -54,6 +54,8 @@ $(B)/%.o: %.c
 
 # What the assembler puts into the program (bench/assets.c) is no #include: make is told.
 $(B)/bench/assets.o: bench/report.css bench/report.js
+$(B)/workloads/workload.o: $(wildcard workloads/plans/*.json)
+
 define part_rules
 $(call archive,$(1)): $(call objects,$(1))
 	@mkdir -p $$(@D)
@@ -78,8 +80,9 @@ docs/settings.md: lk
 	  echo 'variable, the variable over the file of `--config`, the file over the default.'; echo; \
 	  ./lk --settings; } >$@
 PREFIX ?= /usr/local
-install: lk ## put lk into PREFIX/bin (DESTDIR is honoured)
+install: lk ## put lk into PREFIX/bin and its data into PREFIX/share/lk (DESTDIR is honoured)
 	install -D -m 755 lk $(DESTDIR)$(PREFIX)/bin/lk
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/lk workloads/data/*.zst
 clean: ## remove what make made (reports in out/ stay)
 	rm -rf build lk
 help: ## this list
