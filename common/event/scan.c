@@ -59,30 +59,25 @@ void scanner_free(struct scanner *scanner)
     free(scanner);
 }
 
-static void clear_targets(struct scanner *scanner)
-{
-    for (int i = 0; i < scanner->targets; i++)
-        scanner->walk.targets[i].kind = RAW_ABSENT;
-}
-
+/* A guess that fails may have filled targets, but only from bytes that the walk then reads the same
+ * way, so it need not be undone. */
 static enum bad_reason scan(struct scanner *scanner, struct bytes value)
 {
     struct walk *walk = &scanner->walk;
-    bool try = scanner->match && shape_try(scanner->shape);
+    struct shape *shape = scanner->shape;
     if (value.len == 0)
         value.ptr = ""; /* {NULL, 0} is allowed, arithmetic on NULL is not */
-    clear_targets(scanner);
-    if (try && scanner->shape->known) {
-        if (scanner->match(walk, scanner->shape, value)) {
-            shape_hit(scanner->shape);
-            return BAD_NOT;
-        }
-        clear_targets(scanner);
+    for (int i = 0; i < scanner->targets; i++)
+        walk->targets[i].kind = RAW_ABSENT;
+    bool guess = scanner->match && shape_try(shape);
+    if (guess && shape->known && scanner->match(walk, shape, value)) {
+        shape_hit(shape);
+        return BAD_NOT;
     }
     walk->wrong = value.ptr;
     enum bad_reason reason = scanner->walk_text(walk, value);
-    if (try && reason == BAD_NOT)
-        shape_miss(scanner->shape, walk, scanner->targets, value);
+    if (guess && reason == BAD_NOT)
+        shape_miss(shape, walk, scanner->targets, value);
     return reason;
 }
 
