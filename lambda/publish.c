@@ -276,6 +276,7 @@ static int reconnect(struct publish *p, struct err *err)
         if (i)
             clock_sleep_ms(RECONNECT_MS);
         err_clear(err);
+        fault_point("reconnect");
         rc = kv_reconnect(p->kv, err);
         if (rc && rc != ERR_AWAY)
             return rc;

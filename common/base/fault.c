@@ -12,6 +12,8 @@
 
 enum { PLANS_MAX = 16, NAME_MAX_BYTES = 40, DELAY_MS = 200, SEEN_MAX = 64 };
 
+static const char *const WHATS[] = {"kill", "stop", "error", "delay", NULL};
+
 struct fault_plan {
     char point[NAME_MAX_BYTES];
     long nth, passed;
@@ -36,8 +38,7 @@ static int parse_one(const char *text, struct fault_plan *plan, struct err *err)
     char what[16];
     *plan = (struct fault_plan){0};
     if (sscanf(text, "%39[^:]:%ld:%15[a-z]", plan->point, &plan->nth, what) == 3 && plan->nth > 0)
-        for (const char **name = (const char *[]){"kill", "stop", "error", "delay", NULL}; *name;
-             name++)
+        for (const char *const *name = WHATS; *name; name++)
             if (strcmp(what, *name) == 0)
                 plan->what = what[0];
     if (!plan->what)
@@ -102,9 +103,25 @@ static char due_at(const char *point)
     return what;
 }
 
+static const char *name_of(char what)
+{
+    const char *const *name = WHATS;
+    while ((*name)[0] != what)
+        name++;
+    return *name;
+}
+
+/* A test is told that its fault came, whatever becomes of us. */
+static char say(const char *point, char what)
+{
+    if (what)
+        fprintf(stderr, "lk: fault: %s: %s\n", point, name_of(what));
+    return what;
+}
+
 bool fault_hit(const char *point)
 {
-    switch (due_at(point)) {
+    switch (say(point, due_at(point))) {
     case 'k':
         kill(getpid(), SIGKILL);
         return false;

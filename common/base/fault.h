@@ -3,6 +3,7 @@
  * LK_FAULT=point:nth:what - at the nth passing (from 1) of a point, once: what is kill (SIGKILL to
  * ourselves), stop (SIGSTOP), error (fault_point returns true: behave as if the step had failed
  * with a lost connection or a full disk), delay (sleep 200 ms). Several, separated by commas.
+ * Each says on stderr that it came ("lk: fault: POINT: WHAT").
  * LK_FAULT=list names every point passed so far on stderr at exit. The names are those of the
  * models' steps (tests/model/README.md). Any thread; a point costs one load where nothing is set.
  *

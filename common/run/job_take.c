@@ -120,6 +120,14 @@ static int check_pos(struct job *job, const struct slot *slot, const struct pos 
 
 /* ---- the take ---- */
 
+static int take_fault(struct job *job, struct err *err)
+{
+    if (!fault_point("take"))
+        return 0;
+    kv_drop(job->kv);
+    return err_set(err, ERR_AWAY, "fault: take");
+}
+
 /* WATCH and read one pos. */
 static int watch_pos(struct job *job, struct slot *slot, struct pos *pos, struct err *err)
 {
@@ -155,9 +163,10 @@ static int put_token(struct job *job, struct slot *slot, const struct pos *pos, 
     args_queue(&hset, job->kv);
     kv_words(job->kv, "EXEC", NULL);
     int rc = kv_roundtrip(job->kv, &replies, err);
+    rc = rc < 0 ? rc : take_fault(job, err); /* it landed, its reply is lost (F3) */
     if (rc < 0)
         return rc;
-    for (int i = 0; i < rc; i++)
+    for (int i = 0; i < 3; i++)
         if (replies[i].type == KV_ERROR)
             return err_set(err, kv_is_error(&replies[i], "OOM") ? ERR_FULL : ERR_ENV,
                            "taking partition %d: Redis says %.*s", slot->partition,
@@ -171,11 +180,8 @@ static int take(struct job *job, struct slot *slot, struct err *err)
     int rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
     for (int i = 0; rc == 0 && i < TAKE_TRIES_MAX; i++) {
         struct pos pos;
-        if (fault_point("take")) {
-            kv_drop(job->kv);
-            return err_set(err, ERR_AWAY, "fault: take");
-        }
-        rc = watch_pos(job, slot, &pos, err);
+        rc = take_fault(job, err);
+        rc = rc < 0 ? rc : watch_pos(job, slot, &pos, err);
         if (rc < 0)
             return rc;
         rc = check_pos(job, slot, &pos, first, end, err);
