@@ -147,7 +147,9 @@ static void add_found(struct reading *r, const struct source *source, struct byt
 {
     int64_t first, last, step = r->plan->hop_ms ? r->plan->hop_ms : 1;
     window_range(r->plan, source->cell, &first, &last);
-    for (int64_t window = first; window <= last; window += step) {
+    bool more = true; /* a window's end may lie beyond what an int64 holds */
+    for (int64_t window = first; more && window <= last;
+         more = !__builtin_add_overflow(window, step, &window)) {
         if (window < floor_ms || (r->query->has_window && window != r->query->window_ms))
             continue;
         if (r->found_count == r->found_capacity) {
