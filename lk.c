@@ -4,8 +4,10 @@
  * becomes the exit status: 0 and above as it is, a negative code by err_exit_status, its text on
  * stderr. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "common/base/fault.h"
@@ -129,6 +131,15 @@ static bool wants_help(int count, char **words)
     return false;
 }
 
+static void say_word_missing(int count, char **words)
+{
+    if (count > 1 && words[1][0] != '-')
+        fprintf(stderr, "lk: there is no verb \"%s %s\"; lk %s needs one word more:\n", words[0],
+                words[1], words[0]);
+    else
+        fprintf(stderr, "lk: lk %s needs one word more:\n", words[0]);
+}
+
 /* A first word that only begins verbs, such as "lk gen": say how they go on. */
 static int unknown_verb(int count, char **words)
 {
@@ -138,13 +149,24 @@ static int unknown_verb(int count, char **words)
     for (int i = 0; i < VERB_COUNT; i++)
         if (strncmp(VERBS[i].name, words[0], len) == 0 && VERBS[i].name[len] == ' ') {
             if (!begun && !help)
-                fprintf(out, "lk: lk %s needs one word more:\n", words[0]);
+                say_word_missing(count, words);
             begun = true;
             fprintf(out, "  lk %-15s %s\n", VERBS[i].name, VERBS[i].summary);
         }
     if (!begun)
         fprintf(stderr, "lk: there is no verb \"%s\"; see: lk --help\n", words[0]);
     return begun && help ? 0 : 2;
+}
+
+/* A word that nobody reads would be a flag forgotten: "lk kappa run plan.json". */
+static int refuse_stray(const struct verb *verb, const struct settings *settings, struct err *err)
+{
+    const char *const *words;
+    int count = settings_words(settings, &words);
+    if (*verb->words || count <= verb->family)
+        return 0;
+    return err_set(err, ERR_USAGE, "lk %s takes flags alone, found \"%s\"; see: lk %s --help",
+                   verb->name, words[verb->family], verb->name);
 }
 
 static int run_verb(const struct verb *verb, int count, char **words)
@@ -155,6 +177,8 @@ static int run_verb(const struct verb *verb, int count, char **words)
         verb->run ? fault_init(&err) : err_set(&err, ERR_ENV, "lk %s is not built yet", verb->name);
     if (rc == 0)
         rc = settings_parse(SETTINGS, verb->name, count, words, &settings, &err);
+    if (rc == 0)
+        rc = refuse_stray(verb, settings, &err);
     if (rc == 0)
         rc = verb->run(settings, &err);
     settings_free(settings);
@@ -190,9 +214,21 @@ static int dispatch(int count, char **words)
     return unknown_verb(count, words);
 }
 
+/* The embedded log is read through a mapping: where data.mdb was cut short there is no page. */
+static void mapping_ends(int number)
+{
+    static const char text[] =
+        "lk: a mapped file ends too early: data.mdb of the log is cut short (a copy that broke "
+        "off?); remove that directory and generate it again\n";
+    (void)number;
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(written < 0 ? 3 : 4);
+}
+
 int main(int argc, char **argv)
 {
     stop_install();
+    signal(SIGBUS, mapping_ends);
     if (argc < 2) {
         print_help(stderr);
         return 2;

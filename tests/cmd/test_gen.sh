@@ -33,7 +33,7 @@ row 2 '--partitions: found "0", expected 1 to 1024' ads "${to[@]}" t --partition
 row 2 '--rate: found "1o", expected a number above 0, or max' ads "${to[@]}" t --rate 1o
 row 2 '--speed: found "-1"' flights "${to[@]}" t --speed -1
 row 2 'no flag --rate' flights "${to[@]}" t --rate max
-row 2 'found "more", expected ads, flights or replay' ads more "${to[@]}" t
+row 2 'takes flags alone, found "more"' ads more "${to[@]}" t
 row 2 '(--late-max)' ads "${to[@]}" t --late-share 0.1
 row 2 'expected 0 to 1' ads "${to[@]}" t --late-share 1.5
 row 3 'cannot make the directory' ads "${to[@]}" t --tables /proc/none/x
