@@ -153,6 +153,14 @@ static const char *type_words(const struct setting *setting)
     return setting->type == SETTING_CHOICE ? setting->choices : WORDS[setting->type];
 }
 
+/* What stands behind a bound, so that 60000ms is not taken for seconds. */
+static const char *unit(const struct setting *setting)
+{
+    return setting->type == SETTING_DURATION ? "ms"
+           : setting->type == SETTING_BYTES  ? " bytes"
+                                             : "";
+}
+
 static int check_value(const struct setting *setting, const char *from, const char *text,
                        struct err *err)
 {
@@ -162,8 +170,9 @@ static int check_value(const struct setting *setting, const char *from, const ch
                        type_words(setting));
     bool bounded = setting->min != 0 || setting->max != 0;
     if (bounded && (number < setting->min || number > setting->max))
-        return err_set(err, ERR_USAGE, "%s%s: found %s, expected %.15g to %.15g", from,
-                       setting->name, text, setting->min, setting->max);
+        return err_set(err, ERR_USAGE, "%s%s: found %s, expected %.15g%s to %.15g%s", from,
+                       setting->name, text, setting->min, unit(setting), setting->max,
+                       unit(setting));
     return 0;
 }
 
