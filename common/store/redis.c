@@ -12,7 +12,7 @@
 #include "common/base/clock.h"
 #include "common/store/kv_ops.h"
 
-enum { CONNECT_TIMEOUT_S = 3, REPLY_TIMEOUT_S = 30, NAME_MAX_BYTES = 256 };
+enum { CONNECT_TIMEOUT_S = 3, REPLY_TIMEOUT_S = 30, NAME_MAX_BYTES = 256, OPTION_BYTES = 288 };
 
 struct redis {
     char host[NAME_MAX_BYTES]; /* or the path of a socket */
@@ -78,6 +78,17 @@ static const char *where_text(const struct redis *redis)
     return text;
 }
 
+/* How a Redis program is told of this address: "-p 6379", "-s /run/redis.sock". */
+static const char *option_text(const struct redis *redis, const char *port, const char *socket,
+                               char out[OPTION_BYTES])
+{
+    if (redis->port)
+        snprintf(out, OPTION_BYTES, "%s %d", port, redis->port);
+    else
+        snprintf(out, OPTION_BYTES, "%s %s", socket, redis->host);
+    return out;
+}
+
 static int connect_socket(struct redis *redis, struct err *err)
 {
     struct timeval limit = {CONNECT_TIMEOUT_S, 0};
@@ -87,9 +98,10 @@ static int connect_socket(struct redis *redis, struct err *err)
         redisSetTimeout(redis->context, (struct timeval){REPLY_TIMEOUT_S, 0});
         return 0;
     }
-    err_set(err, ERR_AWAY, "no Redis at %s (%s); start one: redis-server --port %d",
-            where_text(redis), redis->context ? redis->context->errstr : "no memory",
-            redis->port ? redis->port : 6379);
+    char option[OPTION_BYTES];
+    err_set(err, ERR_AWAY, "no Redis at %s (%s); start one: redis-server %s", where_text(redis),
+            redis->context ? redis->context->errstr : "no memory",
+            option_text(redis, "--port", "--unixsocket", option));
     disconnect(redis);
     return ERR_AWAY;
 }
@@ -156,12 +168,13 @@ static int check_info(const struct redis *redis, const char *info, struct err *e
             err, ERR_ENV,
             "Redis at %s is a replica: a view needs the master; give its address by --view",
             where_text(redis));
+    char option[OPTION_BYTES];
     if (!bytes_equal(policy, bytes_of("noeviction")))
         return err_set(
             err, ERR_ENV,
             "Redis at %s may evict keys (maxmemory-policy %.*s), and a view must not lose"
-            " any; run: redis-cli -p %d CONFIG SET maxmemory-policy noeviction",
-            where_text(redis), (int)policy.len, policy.ptr, redis->port);
+            " any; run: redis-cli %s CONFIG SET maxmemory-policy noeviction",
+            where_text(redis), (int)policy.len, policy.ptr, option_text(redis, "-p", "-s", option));
     return 0;
 }
 
