@@ -125,6 +125,19 @@ static int heal_plan(struct run *run, struct err *err)
     return 0;
 }
 
+/* The healed plan differs in --heal-lateness alone: a mistake there is told before anything runs. */
+static int check_healed(const struct run *run, const char *directory, struct err *err)
+{
+    struct plan *plan = NULL;
+    int rc = plan_parse(buf_bytes(&run->healed_json), directory, false, &plan, NULL, NULL);
+    plan_free(plan);
+    if (rc == 0)
+        return 0;
+    return err_set(err, ERR_USAGE,
+                   "--heal-lateness: found \"%s\", expected a duration such as 48h, or unlimited",
+                   run->options.heal_lateness);
+}
+
 /* Check the plan where its table stands, and keep its canonical JSON. */
 static int check_plan(struct run *run, struct bytes text, const char *directory, struct err *err)
 {
@@ -137,7 +150,8 @@ static int check_plan(struct run *run, struct bytes text, const char *directory,
         buf_add_text(&run->plan_json, plan->json);
     plan_free(plan);
     buf_release(&mistakes);
-    return rc == 0 ? heal_plan(run, err) : rc;
+    rc = rc == 0 ? heal_plan(run, err) : rc;
+    return rc == 0 ? check_healed(run, directory, err) : rc;
 }
 
 static const char *directory_of(const char *path, char out[400])

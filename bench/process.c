@@ -51,7 +51,8 @@ static void become(const struct process *process, int out, int errors, pid_t par
     int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
     execvp(process->program, process->argv);
-    _exit(127);
+    static const char why[] = "not found in PATH, or not to be executed\n";
+    _exit(write(STDERR_FILENO, why, sizeof why - 1) < 0 ? 126 : 127);
 }
 
 int process_start(struct process *process, struct err *err)

@@ -16,6 +16,10 @@ static int workload_of(const struct settings *settings, struct compare_options *
     options->workload = count == 1 ? words[0] : "replay";
     if (count > 1)
         return err_set(err, ERR_USAGE, "lk compare: one workload: flights or ads");
+    if (count == 0 && !settings_has(settings, "plan") && !settings_has(settings, "events"))
+        return err_set(err, ERR_USAGE,
+                       "lk compare: of what? Try: lk compare flights, lk compare ads, or "
+                       "lk compare --plan P.json --events FILE --time-field F");
     if (count == 0)
         return settings_require(settings, "plan,events,time-field", err);
     if (strcmp(words[0], "flights") != 0 && strcmp(words[0], "ads") != 0)
