@@ -41,10 +41,9 @@ static void print_json(const struct batch_result *r)
     buf_release(&out);
 }
 
-static void print_text(const struct batch_result *r)
+static void print_fold(const struct batch_result *r)
 {
     double seconds = (double)r->wall_ns / 1e9, fold = (double)r->fold_ns / 1e9;
-    printf("generation %s of topic %s\n", r->generation, r->topic);
     printf("  %lld events in %.2f s (fold %.2f s on %d threads, %.0f events/s; %.2f CPU-s), %lld "
            "bytes read\n",
            (long long)r->events, seconds, fold, r->workers, fold > 0 ? (double)r->events / fold : 0,
@@ -53,6 +52,14 @@ static void print_text(const struct batch_result *r)
         "  %lld rows, %lld bytes of files; at most %zu cells of a partition in memory, %d spilled "
         "runs, %d passes\n",
         (long long)r->rows, (long long)r->file_bytes, r->cells_max, r->runs, r->passes);
+}
+
+static void print_text(const struct batch_result *r)
+{
+    printf("generation %s of topic %s%s\n", r->generation, r->topic,
+           r->workers ? "" : ", loaded again from its files");
+    if (r->workers)
+        print_fold(r);
     for (int q = 0; q < r->partitions; q++) {
         const struct publish_part *publish = &r->parts[q].publish;
         printf("  partition %d: [0, %lld) %s%s%s\n", q, (long long)r->parts[q].boundary,

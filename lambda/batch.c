@@ -16,6 +16,7 @@
 #include "common/store/pos.h"
 #include "common/store/registry.h"
 #include "lambda/partition.h"
+#include "lambda/speed.h"
 
 enum { WORKERS_MAX = 64 };
 
@@ -250,25 +251,6 @@ static int choose_boundaries(struct kv *kv, const struct plan *plan, int version
     return rc < 0 ? rc : 0;
 }
 
-/* The view's version for this plan; another plan that is live under its name is the user's mistake.
- */
-static int version_of(struct kv *kv, const struct plan *plan, int partitions, struct err *err)
-{
-    struct registry registry;
-    int rc = registry_read(kv, plan->view, ARCH_LAMBDA, &registry, err);
-    if (rc < 0)
-        return rc;
-    bool other = registry.live && strcmp(registry.versions[registry.live - 1].hash, plan->hash);
-    registry_release(&registry);
-    if (other)
-        return err_set(
-            err, ERR_USAGE,
-            "view %s of lambda is live with another plan; give the changed plan a view name "
-            "of its own (\"view\": \"%s_2\")",
-            plan->view, plan->view);
-    return registry_add(kv, plan, ARCH_LAMBDA, partitions, err);
-}
-
 /* ---- the run ---- */
 
 struct run {
@@ -337,7 +319,7 @@ static int run_in_folder(struct run *run, int partitions, struct log *log, struc
     struct batch_result *result = run->result;
     result->partitions = partitions;
     result->parts = mem_zero((size_t)partitions, sizeof *result->parts);
-    run->version = version_of(run->kv, run->options->plan, partitions, err);
+    run->version = lambda_version_of(run->kv, run->options->plan, partitions, err);
     if (run->version < 0)
         return run->version;
     int rc = folder_open(run->options->archive, result->topic, run->options->plan->view,

@@ -22,7 +22,7 @@
 #include "common/base/rng.h"
 #include "common/base/stop.h"
 
-enum { ID_LENGTH = FOLDER_ID_BYTES - 1, FORMAT = 1, TURN_MS = 50 };
+enum { ID_LENGTH = FOLDER_ID_BYTES - 1, FORMAT = 1, TURN_MS = 50, PATIENCE_TURNS = 20 };
 
 struct folder {
     char *path;
@@ -217,7 +217,10 @@ int folder_publish_lock(struct folder *folder, struct err *err)
     int fd = open_named_lock(folder, "publish.lock", err);
     if (fd < 0)
         return fd;
-    while (flock(fd, LOCK_EX | LOCK_NB)) {
+    for (int turns = 0; flock(fd, LOCK_EX | LOCK_NB); turns++) {
+        if (turns == PATIENCE_TURNS)
+            fprintf(stderr, "lk: another batch is publishing from %s; waiting for it\n",
+                    folder->path);
         if (stop_asked()) {
             close(fd);
             return err_set(err, ERR_INTERRUPTED, "stopped while another batch was publishing");

@@ -1,9 +1,9 @@
 /* lambda/partition.c - see partition.h.
  *
  * Memory: a table that grows holds old and new at once, and sorting wants a third as much again, so
- * cells are spilled when they take a third of what they may. Ids take up to ID_BYTES each. The
- * cells stay in memory from one pass to the next. Bad events go to a file of their own, in offset
- * order. */
+ * cells are spilled when they take a third of what they may. Ids take up to ID_BYTES each: a slot of
+ * 24 in a table that may be no more than a third full. The cells stay in memory from one pass to
+ * the next. Bad events go to a file of their own, in offset order. */
 #include "lambda/partition.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "common/run/task.h"
 #include "lambda/runs.h"
 
-enum { ID_BYTES = 40, WAIT_MS = 100 };
+enum { ID_BYTES = 72, WAIT_MS = 100 };
 
 struct state {
     struct partition_work *work;
