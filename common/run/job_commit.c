@@ -134,6 +134,7 @@ static struct group *group_of(struct job *job, struct slot *slot, struct map *gr
         struct buf text = {0};
         window_encode(job->plan, cell->field, &text);
         queue_index(job, slot, cell->part, text.ptr);
+        field->adding = true;
         buf_release(&text);
     }
     return group;
@@ -452,8 +453,8 @@ static void settle_fields(struct slot *slot, bool done)
         }
         if (field->deleting && !done)
             slot->unlink_due = true;
-        field->deleting = false;
-        field->added = field->added || done;
+        field->added = field->added || (field->adding && done);
+        field->deleting = field->adding = false;
     }
     if (slot->fields_gone < 64 || slot->fields_gone * 2 < slot->fields.count)
         return;

@@ -21,6 +21,7 @@ struct slot_field {
     uint64_t part;
     struct cell_field cell;
     bool added;    /* SADD was answered */
+    bool adding;   /* SADD is in the commit under way */
     bool deleting; /* in the commit under way */
     bool gone;     /* unlinked: below the floor or below from, never to come again */
 };
