@@ -53,6 +53,14 @@ static void add_source(struct reading *r, const char *part, const char *field,
     r->sources[r->source_count++] = (struct source){part, field, cell};
 }
 
+/* Below it nothing is served. Where a batch is ahead of the speed layer, T is the batch's. */
+static int64_t floor_of(const struct reading *r, const struct pos *pos)
+{
+    int64_t floor_ms =
+        pos->next < pos->boundary ? window_floor(r->plan, pos->boundary_T_ms) : WINDOW_FLOOR_NONE;
+    return floor_ms > pos->floor_ms ? floor_ms : pos->floor_ms;
+}
+
 /* Can this cell belong to the window asked for, and is it above the floor? */
 static bool wanted(const struct reading *r, struct cell_field cell, int64_t floor_ms)
 {
@@ -121,6 +129,7 @@ static int list_sources(struct reading *r, int partition, const struct pos *pos,
 {
     const char **parts;
     int count = parts_of(r, pos, &parts);
+    int64_t floor_ms = floor_of(r, pos);
     r->source_count = 0;
     if (field_is_known(r)) {
         struct cell_field cell = {r->query->window_ms, r->query->window_ms};
@@ -128,7 +137,7 @@ static int list_sources(struct reading *r, int partition, const struct pos *pos,
         window_encode(r->plan, cell, &field);
         const char *name = arena_bytes(&r->arena, buf_bytes(&field)).ptr;
         buf_release(&field);
-        for (int i = 0; i < count && wanted(r, cell, pos->floor_ms); i++)
+        for (int i = 0; i < count && wanted(r, cell, floor_ms); i++)
             add_source(r, parts[i], name, cell);
         return 0;
     }
@@ -138,7 +147,7 @@ static int list_sources(struct reading *r, int partition, const struct pos *pos,
     struct kv_reply *replies;
     int rc = count ? kv_roundtrip(r->kv, &replies, err) : 0;
     for (int i = 0; rc >= 0 && i < count; i++)
-        rc = add_index(r, parts[i], &replies[i], pos->floor_ms, err);
+        rc = add_index(r, parts[i], &replies[i], floor_ms, err);
     return rc < 0 ? rc : 0;
 }
 
@@ -179,17 +188,16 @@ static int read_cells(struct reading *r, int partition, const struct pos *pos,
     if (rc < 0)
         return rc;
     r->found_count = 0;
+    int64_t floor_ms = floor_of(r, pos);
     for (int i = 0; i < r->source_count; i++) {
         const struct kv_reply *cells = &replies[i];
         if (cells->type != KV_ARRAY)
             return err_set(err, ERR_DATA, "cells of view %s: %.*s", r->view, (int)cells->text.len,
                            cells->text.ptr);
         if (r->query->key && cells->items[0].type == KV_TEXT)
-            add_found(r, &r->sources[i], bytes_of(r->query->key), cells->items[0].text,
-                      pos->floor_ms);
+            add_found(r, &r->sources[i], bytes_of(r->query->key), cells->items[0].text, floor_ms);
         for (int j = 0; !r->query->key && j + 1 < cells->count; j += 2)
-            add_found(r, &r->sources[i], cells->items[j].text, cells->items[j + 1].text,
-                      pos->floor_ms);
+            add_found(r, &r->sources[i], cells->items[j].text, cells->items[j + 1].text, floor_ms);
     }
     *pos_reply = &replies[r->source_count];
     return 0;
@@ -215,14 +223,14 @@ static enum verdict judge(const struct reading *r, const struct pos *before,
     return after->next == before->next ? READ_EXACT : READ_AT_LEAST;
 }
 
-static void fill_part(struct answer_part *part, const struct pos *pos)
+static void fill_part(const struct reading *r, struct answer_part *part, const struct pos *pos)
 {
     *part =
         (struct answer_part){.read = true,
                              .next = pos->next > pos->boundary ? pos->next : pos->boundary,
                              .boundary = pos->boundary,
                              .T_ms = pos->next >= pos->boundary ? pos->T_ms : pos->boundary_T_ms,
-                             .floor_ms = pos->floor_ms,
+                             .floor_ms = floor_of(r, pos),
                              .counters = pos->counters};
     snprintf(part->generation, sizeof part->generation, "%s", pos->generation);
 }
@@ -266,7 +274,7 @@ static int try_partition(struct reading *r, int partition, struct answer *out, s
     if (rc < 0 || (rc = pos_decode(&replies[0], &before, err)) < 0)
         return rc;
     if (!before.here && r->arch == ARCH_KAPPA) {
-        fill_part(&out->parts[partition], &before); /* nothing was folded here yet */
+        fill_part(r, &out->parts[partition], &before); /* nothing was folded here yet */
         return 1;
     }
     if (!before.here || before.from > before.boundary) {
@@ -296,7 +304,7 @@ static int try_partition(struct reading *r, int partition, struct answer *out, s
         if (rc == 1)
             rc = merge_found(r, err) < 0 ? ERR_DATA : 1;
         if (rc == 1) {
-            fill_part(&out->parts[partition], &before);
+            fill_part(r, &out->parts[partition], &before);
             out->exact = out->exact && verdict == READ_EXACT;
         }
     }
