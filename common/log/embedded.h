@@ -40,6 +40,8 @@ struct embedded_env {
 int embedded_env_open(const char *directory, bool create, struct embedded_env **out,
                       struct err *err);
 void embedded_env_close(struct embedded_env *env);
+/* Take the pages of a part of the map out of this process again; the kernel still has them. */
+void embedded_env_forget(const char *low, const char *high);
 /* The sentence and the code for a failed LMDB call; doing is "append to", "read" ... */
 int embedded_error(const struct embedded_env *env, int code, const char *doing, struct err *err);
 /* Begin a transaction; clears dead readers and tries again where the reader table is full. */

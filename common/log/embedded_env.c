@@ -16,10 +16,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define FORMAT "lk embedded log 1"
-enum { DATABASES_MAX = 4097, READERS_MAX = 512 };
+enum { DATABASES_MAX = 4097, READERS_MAX = 512, FORGET_BYTES_MAX = 256 << 20 };
 static const size_t MAP_BYTES_MAX = (size_t)1 << 40, MAP_BYTES_MIN = (size_t)1 << 26;
 
 /* The environments that this process has open: LMDB must not open one twice, since closing either
@@ -67,6 +68,16 @@ int embedded_begin(struct embedded_env *env, unsigned flags, MDB_txn **txn, stru
         rc = mdb_txn_begin(env->mdb, NULL, flags, txn);
     }
     return rc ? embedded_error(env, rc, flags & MDB_RDONLY ? "read" : "append to", err) : 0;
+}
+
+void embedded_env_forget(const char *low, const char *high)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)low / page * page;
+    size_t bytes = (uintptr_t)high - first;
+    /* A log is read once, front to back: what was copied would only count as our memory. If it
+     * cannot be given back, nothing is lost but that. */
+    if (bytes <= FORGET_BYTES_MAX)
+        madvise((void *)first, bytes, MADV_DONTNEED);
 }
 
 /* Refuse a directory with files in it that is no log: 1 if it is one, 0 if it is empty. */

@@ -35,8 +35,9 @@ struct reader {
     struct position *positions;
     /* Blocks copied out: each a struct piece and its bytes, rounded up to 8. */
     struct buf copy;
-    size_t at;             /* the piece being served */
-    struct position *from; /* whose blocks they are; NULL: nothing is left */
+    const char *low, *high; /* the part of the map that they came from */
+    size_t at;              /* the piece being served */
+    struct position *from;  /* whose blocks they are; NULL: nothing is left */
     struct embedded_block block;
     uint32_t index;          /* next record of block */
     const char *key, *value; /* its bytes */
@@ -170,6 +171,9 @@ void embedded_reader_pause(void *handle, int partition, bool paused)
 static void copy_block(struct reader *reader, int64_t first, MDB_val block)
 {
     struct piece piece = {first, block.mv_size};
+    const char *from = block.mv_data;
+    reader->low = from < reader->low ? from : reader->low;
+    reader->high = from + block.mv_size > reader->high ? from + block.mv_size : reader->high;
     buf_add(&reader->copy, &piece, sizeof piece);
     buf_add(&reader->copy, block.mv_data, block.mv_size);
     buf_add(&reader->copy, "\0\0\0\0\0\0\0", -block.mv_size & 7);
@@ -185,6 +189,7 @@ static int copy_blocks(struct reader *reader, MDB_cursor *cursor, const struct p
         return code;
     buf_clear(&reader->copy);
     buf_reserve(&reader->copy, FILL_BYTES);
+    reader->low = reader->high = block.mv_data;
     do {
         copy_block(reader, first, block);
         code = mdb_cursor_get(cursor, &key, &block, MDB_NEXT);
@@ -263,6 +268,7 @@ static int fill_from(struct reader *reader, struct position *at, struct err *err
     end_look(reader, cursor);
     if (code || rc < 0)
         return rc;
+    embedded_env_forget(reader->low, reader->high);
     rc = serve_from(reader, at, err);
     return rc < 0 ? rc : 1;
 }

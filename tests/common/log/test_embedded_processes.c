@@ -239,6 +239,35 @@ Test(processes, a_stopped_reader_does_not_make_the_file_grow)
     scratch_remove(&scratch);
 }
 
+/* Pages of files that this process has mapped in. */
+static int64_t file_pages(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    long long size, resident, shared = -1;
+    cr_assert_eq(fscanf(file, "%lld %lld %lld", &size, &resident, &shared), 3);
+    fclose(file);
+    return shared;
+}
+
+/* 2 x 24 MiB, in large blocks and in one-record ones. */
+Test(processes, reading_a_large_log_does_not_take_its_size_in_memory)
+{
+    struct scratch scratch = scratch_make();
+    struct log *log = scratch_log(&scratch, 2);
+    for (int64_t at = 0; at < 24 * 1024; at += 2048)
+        append_numbered(log, 0, at, 2048, 1024);
+    for (int64_t at = 0; at < 24 * 1024; at += 4)
+        append_numbered(log, 1, at, 4, 1024);
+    struct log_reader *reader = open_reader(log, 2);
+    int64_t before = file_pages();
+    cr_expect_eq(drain_numbered(reader, 1000), 2 * 24 * 1024);
+    int64_t grown = (file_pages() - before) * sysconf(_SC_PAGESIZE);
+    cr_expect(grown < 16 << 20, "%" PRId64 " bytes", grown);
+    log_reader_close(reader);
+    log_close(log);
+    scratch_remove(&scratch);
+}
+
 Test(processes, a_second_producer_of_a_topic_is_told_the_first_ones_pid)
 {
     struct scratch scratch = scratch_make();
