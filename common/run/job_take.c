@@ -335,7 +335,7 @@ static int step_over_retention(struct job *job, struct slot *slot, struct err *e
 
 int slot_review(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
 {
-    if (!pos->here || !*pos->owner) {
+    if (!pos->here || !*pos->owner || *pos->owner == '-') { /* '-': made by a batch, owned by nobody */
         slot_drop(job, slot, SLOT_OUT); /* FLUSHALL: take again */
         return 1;
     }
