@@ -102,7 +102,7 @@ Test(settings, a_mistake_is_named_with_what_was_expected)
         const char *verb, *flags, *says;
     } ROWS[] = {
         {"run", "--commit 5", "--commit: found \"5\", expected a duration"},
-        {"run", "--commit 2h", "--commit: found 2h, expected 1 to 60000"},
+        {"run", "--commit 2h", "--commit: found 2h, expected 1ms to 60000ms"},
         {"run", "--commit", "--commit wants a duration"},
         {"run", "--commt 5s", "no flag --commt (did you mean --commit?)"},
         {"run", "--nothing", "no flag --nothing; see: lk run --help"},
@@ -111,7 +111,7 @@ Test(settings, a_mistake_is_named_with_what_was_expected)
         {"run", "--format xml", "expected table|json|csv"},
         {"run", "--format tab", "expected table|json|csv"},
         {"run", "--memory 1MB", "expected a size"},
-        {"run", "--memory 4096", "expected 1048576 to 1000000000000"},
+        {"run", "--memory 4096", "expected 1048576 bytes to 1000000000000 bytes"},
         {"run", "--seed 1.5", "expected a whole number"},
         {"run", "--rate x", "expected a number"},
         {"run", "--rate 11", "expected 0 to 10"},
