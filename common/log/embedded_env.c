@@ -72,12 +72,12 @@ int embedded_begin(struct embedded_env *env, unsigned flags, MDB_txn **txn, stru
 
 void embedded_env_forget(const char *low, const char *high)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)low / page * page;
-    size_t bytes = (uintptr_t)high - first;
+    low -= (uintptr_t)low % (uintptr_t)sysconf(_SC_PAGESIZE);
+    size_t bytes = (size_t)(high - low);
     /* A log is read once, front to back: what was copied would only count as our memory. If it
      * cannot be given back, nothing is lost but that. */
     if (bytes <= FORGET_BYTES_MAX)
-        madvise((void *)first, bytes, MADV_DONTNEED);
+        madvise((void *)low, bytes, MADV_DONTNEED);
 }
 
 /* Refuse a directory with files in it that is no log: 1 if it is one, 0 if it is empty. */
