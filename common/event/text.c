@@ -133,15 +133,33 @@ const char *text_number(const char *at, const char *end, const char **wrong)
     return some_digits(at, end, wrong);
 }
 
-const char *text_literal(const char *at, const char *end, struct bytes word, const char **wrong)
+static const char *literal(const char *at, const char *end, const char *word, const char **wrong)
 {
-    for (size_t i = 0; i < word.len; i++, at++) {
-        if (at == end || *at != word.ptr[i]) {
+    for (; *word; word++, at++) {
+        if (at == end || *at != *word) {
             *wrong = at;
             return NULL;
         }
     }
     return at;
+}
+
+const char *text_bare(const char *at, const char *end, enum raw_kind *kind, const char **wrong)
+{
+    switch (*at) {
+    case 't':
+        *kind = RAW_TRUE;
+        return literal(at, end, "true", wrong);
+    case 'f':
+        *kind = RAW_FALSE;
+        return literal(at, end, "false", wrong);
+    case 'n':
+        *kind = RAW_NULL;
+        return literal(at, end, "null", wrong);
+    default:
+        *kind = RAW_NUMBER;
+        return text_number(at, end, wrong);
+    }
 }
 
 bool text_is_number(struct bytes text)

@@ -5,7 +5,7 @@
 #ifndef LK_EVENT_TEXT_H
 #define LK_EVENT_TEXT_H
 
-#include "common/base/bytes.h"
+#include "common/event/scan.h"
 
 static inline bool text_is_space(char c)
 {
@@ -21,7 +21,8 @@ static inline bool text_is_digit(char c)
  * step over it and all that follow it. */
 const char *text_odd(const char *at, const char *end, const char **wrong);
 const char *text_number(const char *at, const char *end, const char **wrong);
-const char *text_literal(const char *at, const char *end, struct bytes word, const char **wrong);
+/* A number, true, false or null; *kind says which. at < end. */
+const char *text_bare(const char *at, const char *end, enum raw_kind *kind, const char **wrong);
 
 /* Is all of text one JSON number? */
 bool text_is_number(struct bytes text);

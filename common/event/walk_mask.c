@@ -80,12 +80,28 @@ WALK_TARGET static inline const char *strings_stop(struct strings *s, const char
     return end;
 }
 
+/* Fewer than 32 bytes of text are left, or the gap is longer. */
+static bool equal_by_words(const char *at, const char *gap, size_t len)
+{
+    uint64_t here, there;
+    for (; len >= sizeof here; len -= sizeof here, at += sizeof here, gap += sizeof here) {
+        memcpy(&here, at, sizeof here);
+        memcpy(&there, gap, sizeof there);
+        if (here != there)
+            return false;
+    }
+    for (; len > 0; len--)
+        if (*at++ != *gap++)
+            return false;
+    return true;
+}
+
 /* From a gap 32 bytes can always be read, from the text only where it has as many left. */
 WALK_TARGET static inline bool strings_equal(const char *at, const char *end, const char *gap,
                                              size_t len)
 {
     if (end - at < SHAPE_GAP_STEP || len > SHAPE_GAP_STEP)
-        return (size_t)(end - at) >= len && memcmp(at, gap, len) == 0;
+        return (size_t)(end - at) >= len && equal_by_words(at, gap, len);
     __m256i here = _mm256_loadu_si256((const __m256i *)at);
     __m256i there = _mm256_loadu_si256((const __m256i *)gap);
     uint64_t same = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(here, there));
