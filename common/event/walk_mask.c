@@ -47,7 +47,7 @@ WALK_TARGET static inline uint64_t mark_last(const char *text, const char *end, 
     return mark_block(copy);
 }
 
-WALK_TARGET static inline void mark_window(struct strings *s, const char *at, const char *end)
+WALK_TARGET static inline __attribute__((always_inline)) void mark_window(struct strings *s, const char *at, const char *end)
 {
     size_t len = (size_t)(end - at) < WINDOW ? (size_t)(end - at) : WINDOW;
     size_t blocks = len / BLOCK;
@@ -65,12 +65,19 @@ WALK_TARGET static inline void strings_begin(struct strings *strings, struct byt
     mark_window(strings, value.ptr, value.ptr + value.len);
 }
 
+/* Behind the window: only texts of more than 4 KiB come here. */
+WALK_TARGET static __attribute__((noinline)) void mark_next(struct strings *s, const char *at,
+                                                            const char *end)
+{
+    mark_window(s, at, end);
+}
+
 WALK_TARGET static inline const char *strings_stop(struct strings *s, const char *at,
                                                    const char *end)
 {
     while (at < end) {
         if (at >= s->window_end)
-            mark_window(s, at, end);
+            mark_next(s, at, end);
         size_t offset = (size_t)(at - s->window);
         uint64_t rest = s->marks[offset / BLOCK] >> offset % BLOCK;
         if (rest)
