@@ -9,8 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -22,7 +20,7 @@
 #include "common/base/rng.h"
 #include "common/base/stop.h"
 
-enum { ID_LENGTH = FOLDER_ID_BYTES - 1, FORMAT = 1, TURN_MS = 50, PATIENCE_TURNS = 20 };
+enum { ID_LENGTH = FOLDER_ID_BYTES - 1, TURN_MS = 50, PATIENCE_TURNS = 20 };
 
 struct folder {
     char *path;
@@ -31,15 +29,17 @@ struct folder {
     int short_fd, lock_fd, publish_fd; /* -1: not open */
 };
 
-char *folder_path(const struct folder *folder, const char *id, const char *format, ...)
+char *folder_path(const struct folder *folder, const char *id, const char *rest)
 {
     struct buf path = {0};
-    char tail[64];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(tail, sizeof tail, format, args);
-    va_end(args);
-    buf_printf(&path, "%s/%s%s", folder->path, id, tail);
+    buf_printf(&path, "%s/%s%s", folder->path, id, rest);
+    return path.ptr;
+}
+
+char *folder_file(const struct folder *folder, const char *id, int partition, const char *rest)
+{
+    struct buf path = {0};
+    buf_printf(&path, "%s/%s.p%d%s", folder->path, id, partition, rest);
     return path.ptr;
 }
 
@@ -91,7 +91,7 @@ static void walk(struct folder *folder, folder_each *each, void *context)
 
 static bool exists(struct folder *folder, const char *id, const char *rest)
 {
-    char *path = folder_path(folder, id, "%s", rest);
+    char *path = folder_path(folder, id, rest);
     bool there = access(path, F_OK) == 0;
     free(path);
     return there;
@@ -99,7 +99,7 @@ static bool exists(struct folder *folder, const char *id, const char *rest)
 
 static void discard(struct folder *folder, const char *id, const char *rest)
 {
-    char *path = folder_path(folder, id, "%s", rest);
+    char *path = folder_path(folder, id, rest);
     unlink(path);
     free(path);
 }
@@ -249,73 +249,6 @@ static int sync_folder(struct folder *folder, struct err *err)
     return rc;
 }
 
-static json_t *manifest_json(const struct folder *folder, const struct manifest *manifest)
-{
-    json_t *files = json_array();
-    for (int p = 0; p < manifest->partitions; p++) {
-        const struct manifest_file *file = &manifest->files[p];
-        json_array_append_new(
-            files, json_pack("{s:i,s:I,s:I,s:I,s:s}", "partition", p, "boundary",
-                             (json_int_t)file->boundary, "rows", (json_int_t)file->rows, "bytes",
-                             (json_int_t)file->bytes, "xxh3_128", file->checksum));
-    }
-    return json_pack("{s:i,s:s,s:I,s:s,s:s,s:s,s:o}", "format", FORMAT, "id", manifest->id,
-                     "number", (json_int_t)manifest->number, "topic", folder->topic, "view",
-                     folder->view, "plan", manifest->plan, "files", files);
-}
-
-static int files_from_json(json_t *files, struct manifest *out)
-{
-    out->partitions = (int)json_array_size(files);
-    out->files = mem_zero((size_t)out->partitions + 1, sizeof *out->files);
-    for (int p = 0; p < out->partitions; p++) {
-        int partition;
-        json_int_t boundary, rows, bytes;
-        const char *checksum;
-        if (json_unpack(json_array_get(files, (size_t)p), "{s:i,s:I,s:I,s:I,s:s}", "partition",
-                        &partition, "boundary", &boundary, "rows", &rows, "bytes", &bytes,
-                        "xxh3_128", &checksum) ||
-            partition != p || strlen(checksum) != ID_LENGTH)
-            return -1;
-        out->files[p] = (struct manifest_file){.boundary = boundary, .rows = rows, .bytes = bytes};
-        memcpy(out->files[p].checksum, checksum, FOLDER_ID_BYTES);
-    }
-    return 0;
-}
-
-static int manifest_read(struct folder *folder, const char *id, struct manifest *out,
-                         struct err *err)
-{
-    char *path = folder_path(folder, id, ".json");
-    json_t *root = json_load_file(path, 0, NULL), *files = NULL;
-    const char *plan;
-    int format, rc = 0;
-    json_int_t number;
-    *out = (struct manifest){0};
-    memcpy(out->id, id, FOLDER_ID_BYTES);
-    if (!root ||
-        json_unpack(root, "{s:i,s:I,s:s,s:o}", "format", &format, "number", &number, "plan", &plan,
-                    "files", &files) ||
-        format != FORMAT || strlen(plan) != ID_LENGTH || files_from_json(files, out))
-        rc = err_set(err, ERR_DATA,
-                     "%s is not a generation's manifest; remove it and run: lk lambda batch", path);
-    else {
-        out->number = number;
-        memcpy(out->plan, plan, FOLDER_ID_BYTES);
-    }
-    if (rc)
-        manifest_release(out);
-    json_decref(root);
-    free(path);
-    return rc;
-}
-
-void manifest_release(struct manifest *manifest)
-{
-    free(manifest->files);
-    *manifest = (struct manifest){0};
-}
-
 struct listing {
     struct manifest *manifests;
     int count, rc;
@@ -329,7 +262,9 @@ static void list_one(struct folder *folder, const char *id, const char *rest, vo
         return;
     list->manifests =
         mem_grow(list->manifests, ((size_t)list->count + 1) * sizeof *list->manifests);
-    list->rc = manifest_read(folder, id, &list->manifests[list->count], list->err);
+    char *path = folder_path(folder, id, rest);
+    list->rc = manifest_read(path, id, &list->manifests[list->count], list->err);
+    free(path);
     if (list->rc == 0)
         list->count++;
 }
@@ -359,19 +294,11 @@ static void list_release(struct listing *list)
     free(list->manifests);
 }
 
-static int write_manifest(struct folder *folder, const struct manifest *manifest, struct err *err)
+static int manifest_put(struct folder *folder, const struct manifest *manifest, struct err *err)
 {
     char *path = folder_path(folder, manifest->id, ".json");
-    char *temp = folder_path(folder, manifest->id, ".json.tmp");
-    json_t *root = manifest_json(folder, manifest);
-    int rc = 0, fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0 || json_dumpfd(root, fd, JSON_INDENT(1)) || fsync(fd) || rename(temp, path))
-        rc = err_errno(err, ERR_ENV, "cannot write %s", path);
-    if (fd >= 0)
-        close(fd);
-    json_decref(root);
+    int rc = manifest_write(path, folder->topic, folder->view, manifest, err);
     free(path);
-    free(temp);
     return rc ? rc : sync_folder(folder, err);
 }
 
@@ -385,7 +312,7 @@ int folder_commit(struct folder *folder, struct manifest *manifest, struct err *
     memcpy(manifest->id, folder->id, sizeof manifest->id);
     manifest->number = list.count ? list.manifests[0].number + 1 : 1;
     if (rc == 0)
-        rc = write_manifest(folder, manifest, err);
+        rc = manifest_put(folder, manifest, err);
     short_unlock(folder);
     list_release(&list);
     return rc;
@@ -413,7 +340,7 @@ int folder_prune(struct folder *folder, int keep, struct err *err)
     for (int i = keep; rc == 0 && i < list.count; i++) {
         discard(folder, list.manifests[i].id, ".json"); /* first: no manifest names what is gone */
         for (int p = 0; p < list.manifests[i].partitions; p++) {
-            char *path = folder_path(folder, list.manifests[i].id, ".p%d", p);
+            char *path = folder_file(folder, list.manifests[i].id, p, "");
             unlink(path);
             free(path);
         }

@@ -11,10 +11,7 @@
 #ifndef LK_LAMBDA_FOLDER_H
 #define LK_LAMBDA_FOLDER_H
 
-#include "common/base/bytes.h"
-#include "common/base/err.h"
-
-enum { FOLDER_ID_BYTES = 33 };
+#include "lambda/manifest.h"
 
 struct folder;
 
@@ -23,28 +20,15 @@ int folder_open(const char *archive, const char *topic, const char *view, struct
                 struct err *err);
 void folder_close(struct folder *folder);
 const char *folder_id(const struct folder *folder); /* of this batch's generation */
-/* Path of a file of id: folder_path(folder, id, ".p%d", 3); owned by the caller. */
-char *folder_path(const struct folder *folder, const char *id, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-struct manifest_file {
-    int64_t boundary, rows, bytes;
-    char checksum[FOLDER_ID_BYTES];
-};
-
-struct manifest {
-    char id[FOLDER_ID_BYTES], plan[FOLDER_ID_BYTES];
-    int64_t number; /* rises with every generation of the folder */
-    int partitions;
-    struct manifest_file *files; /* one a partition; owned */
-};
+/* Path of <id><rest>, and of <id>.p<partition><rest>; owned by the caller. */
+char *folder_path(const struct folder *folder, const char *id, const char *rest);
+char *folder_file(const struct folder *folder, const char *id, int partition, const char *rest);
 
 /* Write the manifest of this batch's files (id and number are set here): now the generation exists.
  */
 int folder_commit(struct folder *folder, struct manifest *manifest, struct err *err);
 /* The newest generation of a plan: 1 and *out (manifest_release), 0 if there is none, or a code. */
 int folder_newest(struct folder *folder, const char *plan, struct manifest *out, struct err *err);
-void manifest_release(struct manifest *manifest);
 /* Remove all but the newest `keep` generations, whatever their plan. */
 int folder_prune(struct folder *folder, int keep, struct err *err);
 

@@ -164,14 +164,14 @@ static int write_file(struct state *state, const char *path, struct err *err)
 int partition_fold(struct partition_work *work, struct err *err)
 {
     const char *id = folder_id(work->folder);
-    char *path = folder_path(work->folder, id, ".p%d", work->partition);
-    char *runs_path = folder_path(work->folder, id, ".p%d.runs", work->partition);
+    char *path = folder_file(work->folder, id, work->partition, "");
+    char *runs_path = folder_file(work->folder, id, work->partition, ".runs");
     bool ids = work->plan->dedupe_by >= 0;
     size_t share = ids ? work->memory_bytes / 2 : work->memory_bytes;
     struct state state = {.work = work,
                           .cells_bytes_max = share / 3,
                           .runs = runs_new(work->plan, runs_path),
-                          .bad_path = folder_path(work->folder, id, ".p%d.bad", work->partition)};
+                          .bad_path = folder_file(work->folder, id, work->partition, ".bad")};
     cells_init(&state.cells, work->plan);
     work->passes = ids ? 1 + (int)((size_t)work->boundary * ID_BYTES / (share + 1)) : 1;
     int rc = fold_passes(&state, err);

@@ -87,7 +87,7 @@ int publish_load(struct publish *p, int partition, struct err *err)
     struct generation_row row;
     load.part[0] = 'g';
     memcpy(load.part + 1, p->id, sizeof p->id);
-    char *path = folder_path(p->options->folder, manifest->id, ".p%d", partition);
+    char *path = folder_file(p->options->folder, manifest->id, partition, "");
     int rc = generation_open(path, manifest->files[partition].checksum, &p->heads[partition],
                              &reader, err);
     if (rc == 0)

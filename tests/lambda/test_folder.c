@@ -17,7 +17,7 @@ static struct folder *open_folder(const struct kit *kit)
 
 static void touch(const struct folder *folder, const char *rest)
 {
-    char *path = folder_path(folder, folder_id(folder), "%s", rest);
+    char *path = folder_path(folder, folder_id(folder), rest);
     FILE *file = fopen(path, "w");
     cr_assert_not_null(file, "%s", path);
     fclose(file);

@@ -1,0 +1,32 @@
+/* lambda/manifest.h - the manifest of a generation: which files it has, and their checksums.
+ *
+ * JSON, so that anyone can read what a batch left. Written last: without it a generation does not
+ * exist. Open value: manifest_release. */
+#ifndef LK_LAMBDA_MANIFEST_H
+#define LK_LAMBDA_MANIFEST_H
+
+#include "common/base/bytes.h"
+#include "common/base/err.h"
+
+enum { FOLDER_ID_BYTES = 33 }; /* 32 hexadecimal digits and a NUL */
+
+struct manifest_file {
+    int64_t boundary, rows, bytes;
+    char checksum[FOLDER_ID_BYTES];
+};
+
+struct manifest {
+    char id[FOLDER_ID_BYTES], plan[FOLDER_ID_BYTES];
+    int64_t number; /* rises with every generation of the folder */
+    int partitions;
+    struct manifest_file *files; /* one a partition; owned */
+};
+
+/* Write to PATH.tmp, sync, rename. */
+int manifest_write(const char *path, const char *topic, const char *view,
+                   const struct manifest *manifest, struct err *err);
+/* ERR_DATA: not a manifest of ours. */
+int manifest_read(const char *path, const char *id, struct manifest *out, struct err *err);
+void manifest_release(struct manifest *manifest);
+
+#endif
