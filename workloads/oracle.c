@@ -167,10 +167,10 @@ static void add_to_row(const struct oracle *oracle, struct pass *pass, int64_t s
 }
 
 /* The largest multiple of hop that is not above time. */
-static int64_t last_start(int64_t time_ms, int64_t hop_ms)
+static int128 last_start(int64_t time_ms, int64_t hop_ms)
 {
     int64_t rest = time_ms % hop_ms;
-    return time_ms - (rest < 0 ? rest + hop_ms : rest);
+    return (int128)time_ms - (rest < 0 ? rest + hop_ms : rest);
 }
 
 /* Add the event to each of its windows that takes it (all: to each). How many would take it? */
@@ -179,12 +179,14 @@ static int add_to_windows(const struct oracle *oracle, struct pass *pass, bool a
 {
     const struct rulebook *book = &oracle->book;
     int taking = 0;
-    int64_t start = book->size_ms ? last_start(event->time_ms, book->hop_ms) : 0;
+    int128 start = book->size_ms ? last_start(event->time_ms, book->hop_ms) : 0;
     do {
-        bool takes = window_takes(oracle, start, pass->T_ms);
+        if (start < INT64_MIN) /* no such window */
+            break;
+        bool takes = window_takes(oracle, (int64_t)start, pass->T_ms);
         taking += takes;
         if (add && (takes || all))
-            add_to_row(oracle, pass, start, event, amounts);
+            add_to_row(oracle, pass, (int64_t)start, event, amounts);
         start -= book->hop_ms;
     } while (book->size_ms && event->time_ms - start < book->size_ms);
     return taking;

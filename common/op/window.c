@@ -64,8 +64,10 @@ bool window_assign(const struct plan *plan, const struct rules *rules, int64_t t
     int128 allowed = rules->lateness ? allowed_from(plan, T_ms) : from;
     if (allowed > from)
         from = allowed;
-    if (from > pane_ms || from < INT64_MIN)
+    if (from > pane_ms)
         return false;
+    if (from < INT64_MIN)
+        from = INT64_MIN; /* windows that begin below it take nothing */
     *out = (struct cell_field){pane_ms, pane_ms};
     if (plan->window == WINDOW_TUMBLING)
         return true;
