@@ -253,6 +253,15 @@ static struct key *written(struct server *server, struct bytes name)
     return key;
 }
 
+/* What is not there is not written by deleting it: no WATCH of it is spoiled. */
+static void key_delete(struct server *server, struct key *key)
+{
+    if (!key || key->count == 0)
+        return;
+    key_empty(key);
+    key->stamp = ++server->stamp;
+}
+
 typedef struct kv_reply word_function(struct server *server, const struct command *c,
                                       struct arena *arena);
 
@@ -278,9 +287,12 @@ static struct kv_reply do_delete(struct server *server, const struct command *c,
                                  struct arena *arena)
 {
     (void)arena;
-    struct key *key = written(server, c->args[1]);
-    for (int i = 2; i < c->count; i++)
+    struct key *key = key_find(&server->now, c->args[1]);
+    int before = key ? key->count : 0;
+    for (int i = 2; key && i < c->count; i++)
         item_delete(key, c->args[i]);
+    if (key && key->count < before)
+        key->stamp = ++server->stamp;
     return (struct kv_reply){.type = KV_INT, .integer = 1};
 }
 
@@ -289,7 +301,7 @@ static struct kv_reply do_unlink(struct server *server, const struct command *c,
 {
     (void)arena;
     for (int i = 1; i < c->count; i++)
-        key_empty(written(server, c->args[i]));
+        key_delete(server, key_find(&server->now, c->args[i]));
     return (struct kv_reply){.type = KV_INT, .integer = 1};
 }
 
@@ -323,10 +335,8 @@ static struct kv_reply do_flush(struct server *server, const struct command *c, 
 {
     (void)c;
     (void)arena;
-    for (int i = 0; i < server->now.count; i++) {
-        key_empty(&server->now.keys[i]);
-        server->now.keys[i].stamp = ++server->stamp;
-    }
+    for (int i = 0; i < server->now.count; i++)
+        key_delete(server, &server->now.keys[i]);
     return word_reply(KV_STATUS, "OK");
 }
 
@@ -343,8 +353,8 @@ static const struct {
     word_function *run;
     bool writes;
 } WORDS[] = {
-    {"HSET", do_hset, true},       {"SADD", do_sadd, true},      {"HDEL", do_delete, true},
-    {"SREM", do_delete, true},     {"UNLINK", do_unlink, false}, {"HGET", do_hget, false},
+    {"HSET", do_hset, true},       {"SADD", do_sadd, true},      {"HDEL", do_delete, false},
+    {"SREM", do_delete, false},    {"UNLINK", do_unlink, false}, {"HGET", do_hget, false},
     {"HMGET", do_hget, false},     {"HGETALL", do_all, false},   {"SMEMBERS", do_all, false},
     {"FLUSHALL", do_flush, false}, {"PING", do_ping, false},
 };
@@ -396,9 +406,11 @@ static struct kv_reply run_watch(struct memory *m, const struct command *c)
     return word_reply(KV_STATUS, "OK");
 }
 
+/* A full server queues nothing at all, not even a deletion (Redis 7.0: processCommand). */
 static struct kv_reply queue_in_multi(struct memory *m, const struct command *c)
 {
-    if (WORDS[find_word(c)].writes && m->server->full) {
+    find_word(c);
+    if (m->server->full) {
         m->multi_failed = true;
         return full_reply();
     }
@@ -447,6 +459,14 @@ static struct server *server_named(const char *name)
     return found;
 }
 
+static uint64_t era_of(struct server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    uint64_t era = server->era;
+    pthread_mutex_unlock(&server->lock);
+    return era;
+}
+
 static int memory_open(const char *where, void **handle, struct err *err)
 {
     struct server *server = server_named(where);
@@ -454,7 +474,7 @@ static int memory_open(const char *where, void **handle, struct err *err)
         return err_set(err, ERR_ENV, "over %d memory servers", SERVERS_MAX);
     struct memory *m = mem_zero(1, sizeof *m);
     m->server = server;
-    m->era = server->era;
+    m->era = era_of(server);
     *handle = m;
     return 0;
 }
@@ -504,16 +524,17 @@ static int broken(struct memory *m, struct err *err)
 
 static bool take_break(struct server *server, bool landed)
 {
-    if (!server->break_next || server->break_landed != landed)
-        return false;
-    server->break_next = false;
-    return true;
+    pthread_mutex_lock(&server->lock);
+    bool taken = server->break_next && server->break_landed == landed;
+    server->break_next = server->break_next && !taken;
+    pthread_mutex_unlock(&server->lock);
+    return taken;
 }
 
 static int memory_send(void *handle, struct err *err)
 {
     struct memory *m = handle;
-    if (m->era != m->server->era || take_break(m->server, false))
+    if (m->era != era_of(m->server) || take_break(m->server, false))
         return broken(m, err);
     if (m->answered == 0)
         arena_reset(&m->arena);
@@ -550,7 +571,7 @@ static int memory_receive(void *handle, struct arena *arena, struct kv_reply **r
                           struct err *err)
 {
     struct memory *m = handle;
-    if (m->era != m->server->era)
+    if (m->era != era_of(m->server))
         return broken(m, err);
     int count = m->answered;
     *replies = arena_alloc(arena, (size_t)count * sizeof **replies);
@@ -565,7 +586,7 @@ static int memory_reconnect(void *handle, struct err *err)
     (void)err;
     struct memory *m = handle;
     forget(m);
-    m->era = m->server->era;
+    m->era = era_of(m->server);
     return 0;
 }
 
@@ -609,13 +630,18 @@ void memory_restore(const char *name)
 void memory_break(const char *name, bool landed)
 {
     struct server *server = server_named(name);
+    pthread_mutex_lock(&server->lock);
     server->break_next = true;
     server->break_landed = landed;
+    pthread_mutex_unlock(&server->lock);
 }
 
 void memory_full(const char *name, bool full)
 {
-    server_named(name)->full = full;
+    struct server *server = server_named(name);
+    pthread_mutex_lock(&server->lock);
+    server->full = full;
+    pthread_mutex_unlock(&server->lock);
 }
 
 void memory_drop(const char *name)
