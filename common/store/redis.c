@@ -39,13 +39,11 @@ static int parse_address(struct redis *redis, const char *where, struct err *err
                  (int)(len - (size_t)(password - where)), password);
         where = at + 1;
     }
-    int used = 0;
+    int used = 0, more = 0;
     int fields = sscanf(where, "%255[^:/]:%d%n", redis->host, &redis->port, &used);
-    if (fields == 2 && where[used] == '/')
-        fields += sscanf(where + used, "/%d", &redis->db) == 1 ? 0 : -1;
-    else if (fields == 2 && where[used] != 0)
-        fields = 0;
-    if (fields != 2 || redis->port < 1 || redis->port > 65535)
+    if (fields == 2 && sscanf(where + used, "/%d%n", &redis->db, &more) == 1)
+        used += more;
+    if (fields != 2 || where[used] != 0 || redis->port < 1 || redis->port > 65535)
         return err_set(err, ERR_USAGE,
                        "view: expected redis://[:PASSWORD@]HOST:PORT[/DB], found redis://%s",
                        where);
