@@ -88,8 +88,7 @@ static void part_verdict(struct report *report)
 {
     size_t i, failed = 0;
     json_t *check, *checks = json_object_get(report->run, "checks");
-    json_array_foreach(checks, i, check)
-    {
+    json_array_foreach (checks, i, check) {
         failed += !json_is_true(json_object_get(check, "pass"));
     }
     if (json_is_true(json_object_get(report->run, "pass")) && failed == 0)
@@ -135,8 +134,7 @@ static void part_tiles(struct report *report)
     size_t i;
     json_t *metric;
     buf_add_text(&report->page, "<div class=\"tiles\">\n");
-    json_array_foreach(json_object_get(report->run, "metrics"), i, metric)
-    {
+    json_array_foreach (json_object_get(report->run, "metrics"), i, metric) {
         if (json_is_true(json_object_get(metric, "headline")))
             tile(report, metric);
     }
@@ -212,8 +210,7 @@ static void members(struct report *report, const char *title, const char *member
     if (json_object_size(object) == 0)
         return;
     buf_printf(page, "<h3>%s</h3>\n<dl>", title);
-    json_object_foreach(object, name, value)
-    {
+    json_object_foreach (object, name, value) {
         buf_add_text(page, "<dt>");
         page_text(page, name);
         buf_add_text(page, "</dt><dd>");
@@ -251,8 +248,7 @@ static void part_findings(struct report *report)
     size_t i;
     json_t *finding;
     page_section(page, "words", "In plain words", NULL);
-    json_array_foreach(json_object_get(report->run, "findings"), i, finding)
-    {
+    json_array_foreach (json_object_get(report->run, "findings"), i, finding) {
         buf_add_text(page, "<p>");
         page_text(page, json_string_value(finding));
         buf_add_text(page, "</p>\n");
@@ -305,8 +301,7 @@ static int check_run(struct report *report, const char *path, struct err *err)
         return err_set(err, ERR_DATA, "%s: \"pass\" is missing or not true or false", path);
     size_t i;
     json_t *name;
-    json_array_foreach(json_object_get(report->run, "pipelines"), i, name)
-    {
+    json_array_foreach (json_object_get(report->run, "pipelines"), i, name) {
         if (!json_is_string(name) || i == REPORT_PIPELINES_MAX)
             return err_set(err, ERR_DATA, "%s: \"pipelines\": expected up to %d texts", path,
                            REPORT_PIPELINES_MAX);
@@ -325,8 +320,7 @@ static void sort_happenings(json_t *run)
 {
     size_t i;
     json_t *happening, *sorted = json_array();
-    json_array_foreach(json_object_get(run, "happenings"), i, happening)
-    {
+    json_array_foreach (json_object_get(run, "happenings"), i, happening) {
         size_t at = json_array_size(sorted);
         while (at > 0 && t_s_of(json_array_get(sorted, at - 1)) > t_s_of(happening))
             at--;

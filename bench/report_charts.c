@@ -72,7 +72,7 @@ static void rows_data(struct report *report, int chart)
 /* Points at equal steps of log10(1 / (1 - share)), as far as each pipeline has samples for. */
 static void curve_data(struct report *report, int chart)
 {
-    double *values[REPORT_PIPELINES_MAX];
+    double *values[REPORT_PIPELINES_MAX] = {0};
     double nines_max = 1;
     for (int p = 0; p < report->pipeline_count; p++) {
         const struct series *series = &report->samples.series[chart][p];
@@ -101,8 +101,7 @@ static void happenings_data(struct report *report)
 {
     size_t i;
     json_t *happening;
-    json_array_foreach(json_object_get(report->run, "happenings"), i, happening)
-    {
+    json_array_foreach (json_object_get(report->run, "happenings"), i, happening) {
         double t_s = json_number_value(json_object_get(happening, "t_s"));
         const json_t *until = json_object_get(happening, "until_s");
         buf_printf(&report->page, "%s{\"t\":%.6g,\"until\":%.6g,\"pipeline\":%d}", i ? "," : "",

@@ -75,8 +75,7 @@ void table_metrics(struct report *report)
     }
     buf_add_text(&heads, "|Unit|Kind");
     begin_table(page, heads.ptr);
-    json_array_foreach(json_object_get(report->run, "metrics"), i, metric)
-    {
+    json_array_foreach (json_object_get(report->run, "metrics"), i, metric) {
         buf_add_text(page, "<tr>");
         named_cell(page, metric, "meaning");
         figure_cells(page, metric, report->pipelines, (size_t)report->pipeline_count);
@@ -99,8 +98,7 @@ void table_happenings(struct report *report)
     page_section(page, "happenings", "What happened",
                  "The numbers mark these moments in the charts over time.");
     begin_table(page, "#No|#from, s|#until, s|Pipeline|What");
-    json_array_foreach(json_object_get(report->run, "happenings"), i, happening)
-    {
+    json_array_foreach (json_object_get(report->run, "happenings"), i, happening) {
         buf_printf(page, "<tr><td class=\"num\">%zu</td>", i + 1);
         figure_cells(page, happening, FROM_TO, 2);
         key_cell(report, happening);
@@ -119,8 +117,7 @@ void table_processes(struct report *report)
     json_t *process;
     page_section(page, "processes", "What each process used", NULL);
     begin_table(page, "Pipeline|Process|#Processor, s|#Memory at most, MB|#Read, MB|#Written, MB");
-    json_array_foreach(json_object_get(report->run, "processes"), i, process)
-    {
+    json_array_foreach (json_object_get(report->run, "processes"), i, process) {
         buf_add_text(page, "<tr>");
         key_cell(report, process);
         text_cell(page, process, "name");
@@ -138,8 +135,7 @@ void table_checks(struct report *report)
     json_t *check;
     page_section(page, "checks", "Checks", NULL);
     begin_table(page, "Result|Check");
-    json_array_foreach(json_object_get(report->run, "checks"), i, check)
-    {
+    json_array_foreach (json_object_get(report->run, "checks"), i, check) {
         bool pass = json_is_true(json_object_get(check, "pass"));
         buf_printf(page, "<tr><td class=\"%s\">%s</td>", pass ? "yes" : "no",
                    pass ? "✓ held" : "✗ failed");
@@ -160,8 +156,7 @@ void table_history(struct report *report)
         return;
     buf_add_text(page, "<h3>Every process that was started</h3>\n");
     begin_table(page, "Pipeline|Process|#from, s|#until, s|Fate");
-    json_array_foreach(json_object_get(report->run, "history"), i, process)
-    {
+    json_array_foreach (json_object_get(report->run, "history"), i, process) {
         buf_add_text(page, "<tr>");
         key_cell(report, process);
         text_cell(page, process, "name");

@@ -162,7 +162,7 @@ static void check_view(struct doctor *d)
         if (fix)
             *fix = 0;
         row(d, "view", fix ? fix + 2 : "lk doctor --help", "%s", err.text);
-    } else if (reply->type != KV_TEXT) {
+    } else if (!reply || reply->type != KV_TEXT) {
         row(d, "view", "use a server that allows INFO", "the server does not answer INFO");
     } else {
         char version[TEXT_BYTES], role[TEXT_BYTES], policy[TEXT_BYTES], used[TEXT_BYTES],

@@ -213,7 +213,7 @@ static int parse_environment(struct settings *s, struct err *err)
         char name[80] = "LK_";
         size_t n = 3;
         for (const char *c = s->table[k].name; *c && n < sizeof name - 1; c++)
-            name[n++] = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+            name[n++] = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
         name[n] = 0;
         const char *value = getenv(name);
         if (!value || s->given[k] || !verb_takes(&s->table[k], s->verb))
