@@ -34,8 +34,8 @@ static struct server server_start(const struct kit *kit)
     server.pid = fork();
     if (server.pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no server */
-        freopen("/dev/null", "w", stdout);
-        freopen("/dev/null", "w", stderr);
+        if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+            _exit(126);
         execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", server.socket,
                "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--dir",
                kit->dir, (char *)NULL);
