@@ -45,7 +45,7 @@ knows    = $(foreach p,$(1) $(below_$(1)),$(call archive,$(p)))
 all: lk ## build ./lk
 lk: $(B)/lk
 	@cp -f $< $@
-$(B)/lk: $(B)/lk.o $(call objects,cmd) $(call knows,cmd)
+$(B)/lk: $(B)/lk.o $(call knows,cmd)
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/%.o: %.c
