@@ -224,6 +224,15 @@ static void judge_healing(const struct run *run, struct side *side)
     }
 }
 
+static void note_late(const struct judge *judge, struct side *side, const struct whole *whole)
+{
+    int64_t late = 0;
+    for (int p = 0; p < judge->partitions; p++)
+        late += whole->parts[p].counters.late;
+    if (whole->version == 1 && late > side->late)
+        side->late = late;
+}
+
 static int judge_reads(struct judge *judge, struct side *side, struct err *err)
 {
     char count[80];
@@ -237,6 +246,7 @@ static int judge_reads(struct judge *judge, struct side *side, struct err *err)
         if (rc < 0)
             break;
         balanced = balanced && whole->balanced;
+        note_late(judge, side, whole);
         wrong += !whole->equal;
         add_error_line(judge->run, side, whole);
     }

@@ -7,252 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/metrics.h"
 #include "bench/report.h"
-#include "bench/run.h"
 #include "common/base/clock.h"
 #include "common/plan/plan.h"
-
-#define NOT_MEASURED (-1.0)
-
-/* ---- the metrics ---- */
-
-static double sum_children(const struct side *side, double (*of)(const struct process *))
-{
-    double sum = of(&side->redis.process);
-    for (int i = 0; i < side->child_count; i++)
-        sum += of(&side->children[i]);
-    return sum;
-}
-
-static double cpu_of(const struct process *p)
-{
-    return p->cpu_s;
-}
-
-static double read_of(const struct process *p)
-{
-    return p->read_mb;
-}
-
-static double written_of(const struct process *p)
-{
-    return p->written_mb;
-}
-
-static double fresh_p50(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return (double)hist_percentile(&side->fresh_us, 50) / 1000;
-}
-
-static double fresh_p99(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return (double)hist_percentile(&side->fresh_us, 99) / 1000;
-}
-
-static double fresh_max(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return (double)side->fresh_us.max / 1000;
-}
-
-static double wrong_before(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return side->rows_true ? 100.0 * (double)side->wrong_before_healing / (double)side->rows_true
-                           : 0;
-}
-
-static double missing_before(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return 100 * side->missing_before_healing;
-}
-
-static double error_seconds(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return side->error_seconds;
-}
-
-static double wrong_at_end(const struct run *run, const struct side *side)
-{
-    (void)run;
-    const struct sampler *reading = &side->reading;
-    return reading->count ? (double)reading->wholes[reading->count - 1].rows_wrong : NOT_MEASURED;
-}
-
-static double healed_at(const struct run *run, const struct side *side)
-{
-    return side->healed_ns ? (double)(side->healed_ns - run->began_wall_ns) / 1e9 : NOT_MEASURED;
-}
-
-static double recovery_ms(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return side->recovery_us < 0 ? NOT_MEASURED : (double)side->recovery_us / 1000;
-}
-
-static double cpu_per_million(const struct run *run, const struct side *side)
-{
-    return sum_children(side, cpu_of) / ((double)run->events / 1e6);
-}
-
-static double megabytes_read(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return sum_children(side, read_of);
-}
-
-static double megabytes_written(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return sum_children(side, written_of);
-}
-
-static double storage_mb(const struct run *run, const struct side *side)
-{
-    return run->log_mb + side->archive_mb + side->redis_mb;
-}
-
-static double redis_memory(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return side->redis_mb;
-}
-
-static double memory_mb(const struct run *run, const struct side *side)
-{
-    (void)run;
-    double largest = 0;
-    for (int i = 0; i < side->child_count; i++)
-        if (side->children[i].rss_max_mb > largest)
-            largest = side->children[i].rss_max_mb;
-    return largest;
-}
-
-/* Sum (or the last) of a number over the JSON lines that a child printed. */
-static double from_output(const struct side *side, const char *child, const char *member, bool last,
-                          int *lines)
-{
-    double result = 0;
-    *lines = 0;
-    for (int i = 0; i < side->child_count; i++) {
-        if (strcmp(side->children[i].name, child) != 0)
-            continue;
-        FILE *file = fopen(side->children[i].output, "r");
-        json_t *line;
-        while (file && (line = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL))) {
-            double value = json_number_value(json_object_get(line, member));
-            result = last ? value : result + value;
-            ++*lines;
-            json_decref(line);
-        }
-        if (file)
-            fclose(file);
-    }
-    return result;
-}
-
-/* What it takes to compute everything again: lambda's last batch, kappa's deploy, diff and promote.
- */
-static double reprocess_s(const struct run *run, const struct side *side)
-{
-    (void)run;
-    int lines;
-    if (side->healing_done_ns)
-        return (double)(side->healing_done_ns - side->healing_began_ns) / 1e9;
-    double seconds = from_output(side, "batch", "seconds", true, &lines);
-    return lines ? seconds : NOT_MEASURED;
-}
-
-static double probe_p99(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return (double)hist_percentile(&side->probing.took_us, 99) / 1000;
-}
-
-static double whole_p50(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return (double)hist_percentile(&side->reading.took_us, 50) / 1000;
-}
-
-static double refused_reads(const struct run *run, const struct side *side)
-{
-    (void)run;
-    return (double)(side->probing.refused + side->reading.refused);
-}
-
-static double late_events(const struct run *run, const struct side *side)
-{
-    return run->events ? 100.0 * (double)side->late / (double)run->events : 0;
-}
-
-static double parts_count(const struct run *run, const struct side *side)
-{
-    (void)run;
-    int count = 0;
-    while (side->pipeline->processes[count].name)
-        count++;
-    return count;
-}
-
-static const struct metric {
-    const char *name, *unit;
-    bool structural, headline;
-    const char *meaning;
-    double (*of)(const struct run *run, const struct side *side);
-} METRICS[] = {
-    {"freshness p50", "ms", false, true,
-     "due time of an event to the end of the first read that covers it: half are faster",
-     fresh_p50},
-    {"freshness p99", "ms", false, true, "the same: 99 of 100 are faster; the kill is inside",
-     fresh_p99},
-    {"freshness max", "ms", false, false, "the slowest event of all", fresh_max},
-    {"rows wrong, worst", "%", false, true,
-     "share of the view's rows that differed from truth at the read that missed most",
-     wrong_before},
-    {"events missing, worst", "%", false, false,
-     "share of the events due by then that the answer lacked, at its worst", missing_before},
-    {"error-seconds", "s", false, true,
-     "share of missing events, integrated over the run: 1 = everything missing for a second",
-     error_seconds},
-    {"left out as late", "%", false, false,
-     "events that the live rules did not take, by the counters of the last read", late_events},
-    {"right from", "s", false, false,
-     "seconds after the start from which on every whole read equalled truth", healed_at},
-    {"rows wrong at the end", "rows", false, true, "rows that differ from truth at the last read",
-     wrong_at_end},
-    {"recovery", "ms", false, true,
-     "SIGKILL of a worker to the first answer that is again as fresh as 99 of 100 were",
-     recovery_ms},
-    {"reprocess", "s", false, true,
-     "time to compute everything again: the last batch; or deploy, diff and promote", reprocess_s},
-    {"CPU per million events", "s", false, true, "user and system, all its processes and its Redis",
-     cpu_per_million},
-    {"bytes read", "MB", false, false,
-     "by read calls of its processes and its Redis (the embedded log is read by memory map: not in "
-     "it)",
-     megabytes_read},
-    {"bytes written", "MB", false, false, "by write calls of its processes and its Redis",
-     megabytes_written},
-    {"storage", "MB", false, false, "log, archive and Redis memory at the end", storage_mb},
-    {"Redis memory", "MB", false, false, "used_memory at the end, with all that is kept",
-     redis_memory},
-    {"largest process", "MB", false, false, "peak resident memory of its largest process",
-     memory_mb},
-    {"keyed read p99", "ms", false, false, "one key of one window, as a user reads it", probe_p99},
-    {"whole read p50", "ms", false, false, "every row, exact at one vector of positions",
-     whole_p50},
-    {"reads refused", "reads", false, false,
-     "logical reads that ended in a named error (gap, away)", refused_reads},
-    {"live processes", "", true, false,
-     "processes that must run for the view to stay fresh and right", parts_count},
-};
-
-enum { METRIC_COUNT = sizeof METRICS / sizeof *METRICS };
 
 /* ---- checks that need no oracle ---- */
 
@@ -275,89 +33,17 @@ static void check_processes(struct run *run)
               large ? large->name : "none", largest);
 }
 
-/* ---- findings ---- */
-
-static void finding(json_t *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void finding(json_t *list, const char *format, ...)
-{
-    char text[600];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    json_array_append_new(list, json_string(text));
-}
-
-static const char *less_and_more(double a, double b, char out[80])
-{
-    double ratio = a > b ? a / (b > 0 ? b : 1e-9) : b / (a > 0 ? a : 1e-9);
-    if (ratio < 1.1)
-        snprintf(out, 80, "about the same");
-    else
-        snprintf(out, 80, "%.1f times as much for %s", ratio, a > b ? "lambda" : "kappa");
-    return out;
-}
-
-/* What was seen, in words. Only what this run's numbers show; one run is not a verdict. */
-static json_t *findings_of(const struct run *run)
-{
-    const struct side *l = &run->sides[0], *k = &run->sides[1];
-    json_t *list = json_array();
-    char words[80];
-    finding(
-        list,
-        "Both views were as fresh as their commits: half of all events were visible after %.0f ms "
-        "(lambda) and %.0f ms (kappa), 99 %% after %.0f and %.0f ms.",
-        fresh_p50(run, l), fresh_p50(run, k), fresh_p99(run, l), fresh_p99(run, k));
-    if (l->missing_before_healing > 0 || k->missing_before_healing > 0)
-        finding(list,
-                "Both live views leave out what comes later than their plan allows. At its worst "
-                "lambda lacked "
-                "%.1f %% of the events that were due, kappa %.1f %%; over the whole run that adds "
-                "up to %.2f "
-                "and %.2f error-seconds.",
-                missing_before(run, l), missing_before(run, k), l->error_seconds, k->error_seconds);
-    int batches;
-    double batch_s = from_output(l, "batch", "seconds", false, &batches);
-    finding(list,
-            "Lambda healed at each of its %d batches, which folded the whole archive again every "
-            "time: %.1f s "
-            "of work in all, and the last one took %.2f s.",
-            batches, batch_s, reprocess_s(run, l));
-    if (k->healing_done_ns)
-        finding(list,
-                "Kappa healed once, when somebody decided to: a version with %s of lateness was "
-                "deployed, the "
-                "log replayed into it, compared and promoted, in %.2f s; it costs a second table "
-                "in Redis "
-                "(%.1f MB at the end, lambda %.1f MB).",
-                run->options.heal_lateness, reprocess_s(run, k), k->redis_mb, l->redis_mb);
-    finding(list, "CPU per million events: %.1f s for lambda, %.1f s for kappa: %s.",
-            cpu_per_million(run, l), cpu_per_million(run, k),
-            less_and_more(cpu_per_million(run, l), cpu_per_million(run, k), words));
-    if (l->recovery_us >= 0 && k->recovery_us >= 0)
-        finding(list,
-                "Killed without warning, lambda's speed layer was caught up again after %.0f ms, "
-                "kappa's "
-                "engine after %.0f ms; nothing was lost and nothing counted twice in either.",
-                recovery_ms(run, l), recovery_ms(run, k));
-    finding(list, "This is one run on one machine, both side by side: it shows how the two behave, "
-                  "and names no winner. "
-                  "Repeat it with your own events before you decide.");
-    return list;
-}
-
 /* ---- run.json ---- */
 
 static json_t *number_or_null(double value)
 {
-    return value == NOT_MEASURED ? json_null() : json_real(value);
+    return value == METRIC_NONE ? json_null() : json_real(value);
 }
 
 static json_t *metrics_json(const struct run *run)
 {
     json_t *list = json_array();
-    for (int i = 0; i < METRIC_COUNT; i++) {
+    for (int i = 0; METRICS[i].name; i++) {
         const struct metric *m = &METRICS[i];
         json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", m->name, "unit", m->unit,
                                 "kind", m->structural ? "structural" : "measured", "meaning",
@@ -559,11 +245,11 @@ static void print_table(const struct run *run, FILE *out)
 {
     fprintf(out, "\n%-26s %12s %12s  %-5s %s\n", "", run->sides[0].pipeline->name,
             run->sides[1].pipeline->name, "unit", "");
-    for (int i = 0; i < METRIC_COUNT; i++) {
+    for (int i = 0; METRICS[i].name; i++) {
         fprintf(out, "%-26s", METRICS[i].name);
         for (int k = 0; k < PIPELINES; k++) {
             double value = METRICS[i].of(run, &run->sides[k]);
-            if (value == NOT_MEASURED)
+            if (value == METRIC_NONE)
                 fprintf(out, " %12s", "-");
             else
                 fprintf(out, " %12.*f", value >= 100 || value == (int64_t)value ? 0 : 2, value);
@@ -571,13 +257,15 @@ static void print_table(const struct run *run, FILE *out)
         fprintf(out, "  %-5s %s\n", METRICS[i].unit,
                 METRICS[i].structural ? "structural" : "measured");
     }
-    fputs("\nCPU seconds by process:", out);
+    double per_million = 1e6 / (double)run->events;
+    fputs("\nCPU-seconds per million events, by process:", out);
     for (int k = 0; k < PIPELINES; k++) {
         const struct side *side = &run->sides[k];
         fprintf(out, "\n  %s:", side->pipeline->name);
         for (int i = 0; i < side->child_count; i++)
-            fprintf(out, " %s %.2f,", side->children[i].name, side->children[i].cpu_s);
-        fprintf(out, " redis %.2f", side->redis.process.cpu_s);
+            fprintf(out, " %s %.2f,", side->children[i].name,
+                    side->children[i].cpu_s * per_million);
+        fprintf(out, " redis %.2f", side->redis.process.cpu_s * per_million);
     }
     fputs("\n\n", out);
 }
@@ -594,7 +282,7 @@ static void print_findings(const json_t *root, FILE *out)
     size_t i;
     json_t *text;
     fputc('\n', out);
-    json_array_foreach(json_object_get(root, "findings"), i, text)
+    json_array_foreach (json_object_get(root, "findings"), i, text)
         fprintf(out, "- %s\n", json_string_value(text));
 }
 

@@ -1,6 +1,7 @@
 /* bench/run.h - one comparison under way: what compare.c, sampler.c, judge.c and result.c share.
  *
- *   compare.c  prepares, starts, kills, heals, stops        -> struct run, with raw samples
+ *   launch.c   everything before the first event            -> struct run
+ *   compare.c  watches, kills, heals, stops                 -> raw samples in it
  *   sampler.c  two threads a pipeline: keyed reads at Poisson times, whole reads now and then
  *   judge.c    after the run: freshness per event, each whole read against contract and truth
  *   result.c   metrics, checks and findings -> run.json, samples.jsonl, result.json, the table */
@@ -72,8 +73,7 @@ struct side {
     int victim;      /* index in children, -1 none */
     double redis_mb; /* used_memory at the end */
     double archive_mb;
-    int64_t late; /* events that the live rules left out, from the last whole read's counters */
-    struct counters counters; /* of the last whole read, all partitions */
+    int64_t late; /* by judge.c: events that the rules of the first version left out */
     /* by judge.c */
     struct hist fresh_us;
     struct buf fresh_lines; /* samples.jsonl */
@@ -132,6 +132,12 @@ void run_check(struct run *run, const char *name, bool pass, const char *format,
     __attribute__((format(printf, 4, 5)));
 void run_happening(struct run *run, const char *pipeline, int64_t at_ns, int64_t until_ns,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* launch.c */
+int run_prepare(struct run *run, struct err *err);
+int run_start(struct run *run, struct err *err);
+/* The process of one command of a pipeline, its placeholders filled in; not started. */
+struct process *run_child(struct run *run, struct side *side, const struct pipeline_process *what);
 
 /* sampler.c: started once the views are up. */
 void sampler_start(struct run *run, struct side *side);

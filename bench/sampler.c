@@ -114,13 +114,8 @@ static void keep_whole(struct sampler *sampler, const struct answer *answer, int
     size_t bytes = (size_t)answer->partitions * sizeof *whole->parts;
     whole->parts = arena_alloc(&sampler->arena, bytes);
     memcpy(whole->parts, answer->parts, bytes);
-    struct counters sum = {0};
-    for (int p = 0; p < answer->partitions; p++) {
-        counters_add(&sum, &answer->parts[p].counters);
+    for (int p = 0; p < answer->partitions; p++)
         whole->balanced = whole->balanced && counters_balance(&answer->parts[p].counters);
-    }
-    sampler->side->late = sum.late;
-    sampler->side->counters = sum;
 }
 
 static void read_once(struct sampler *sampler, struct kv *kv, const char *view, struct rng *rng)

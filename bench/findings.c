@@ -1,0 +1,123 @@
+/* bench/findings.c - a run's numbers as sentences that a manager understands. */
+#include <stdarg.h>
+
+#include "bench/metrics.h"
+
+static void finding(json_t *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void finding(json_t *list, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_array_append_new(list, json_string(text));
+}
+
+static const char *less_and_more(double a, double b, char out[80])
+{
+    double ratio = a > b ? a / (b > 0 ? b : 1e-9) : b / (a > 0 ? a : 1e-9);
+    if (ratio < 1.1)
+        snprintf(out, 80, "about the same");
+    else
+        snprintf(out, 80, "%.1f times as much for %s", ratio, a > b ? "lambda" : "kappa");
+    return out;
+}
+
+static void say_freshness(json_t *list, const struct run *run, const struct side *l,
+                          const struct side *k)
+{
+    finding(
+        list,
+        "Freshness: half of all events were visible after %.0f ms (lambda) and %.0f ms (kappa), "
+        "99 of 100 after %.0f ms and %.0f ms.",
+        metric_value(run, l, "freshness p50"), metric_value(run, k, "freshness p50"),
+        metric_value(run, l, "freshness p99"), metric_value(run, k, "freshness p99"));
+}
+
+static void say_error(json_t *list, const struct run *run, const struct side *l,
+                      const struct side *k)
+{
+    double lambda_worst = metric_value(run, l, "events missing, worst");
+    double kappa_worst = metric_value(run, k, "events missing, worst");
+    if (l->late == 0 && k->late == 0) {
+        finding(list,
+                "No event came later than the plan allows: answers differed from truth only by "
+                "what was "
+                "not visible yet, at worst %.1f %% of the events due (lambda) and %.1f %% (kappa).",
+                lambda_worst, kappa_worst);
+        return;
+    }
+    finding(list,
+            "Both live views leave out what comes later than their plan allows: %.1f %% of all "
+            "events by "
+            "lambda's speed layer, %.1f %% by kappa's first version.",
+            metric_value(run, l, "left out as late"), metric_value(run, k, "left out as late"));
+    finding(list,
+            "So answers were wrong for a while: at worst %.1f %% (lambda) and %.1f %% (kappa) of "
+            "the events "
+            "due by then were missing; over the run that adds up to %.2f and %.2f error-seconds.",
+            lambda_worst, kappa_worst, l->error_seconds, k->error_seconds);
+}
+
+static void say_healing(json_t *list, const struct run *run, const struct side *l,
+                        const struct side *k)
+{
+    int batches;
+    double seconds = metric_from_output(l, "batch", "seconds", false, &batches);
+    finding(
+        list,
+        "Lambda healed at each of its %d batches, which folded the whole archive again every time: "
+        "%.1f s of work in all; the last one took %.2f s.",
+        batches, seconds, metric_value(run, l, "reprocess"));
+    if (k->healing_done_ns)
+        finding(list,
+                "Kappa healed once, when somebody decided to: a version with an allowed lateness "
+                "of %s was "
+                "deployed, the log replayed into it, compared and promoted, in %.2f s, at the "
+                "price of a "
+                "second table in Redis (%.1f MB with both tables; lambda %.1f MB).",
+                run->options.heal_lateness, metric_value(run, k, "reprocess"), k->redis_mb,
+                l->redis_mb);
+}
+
+static void say_cost(json_t *list, const struct run *run, const struct side *l,
+                     const struct side *k)
+{
+    char words[80];
+    double lambda_s = metric_value(run, l, "CPU per million events");
+    double kappa_s = metric_value(run, k, "CPU per million events");
+    finding(list, "CPU-seconds per million events: %.1f for lambda, %.1f for kappa: %s.", lambda_s,
+            kappa_s, less_and_more(lambda_s, kappa_s, words));
+}
+
+static void say_recovery(json_t *list, const struct run *run, const struct side *l,
+                         const struct side *k)
+{
+    if (l->recovery_us < 0 || k->recovery_us < 0)
+        return;
+    bool right = l->contract_held && k->contract_held && l->final_true && k->final_true;
+    finding(list,
+            "Killed without warning, lambda's speed layer had caught up after %.0f ms, kappa's "
+            "engine after "
+            "%.0f ms; %s.",
+            metric_value(run, l, "recovery"), metric_value(run, k, "recovery"),
+            right ? "nothing was lost and nothing was counted twice in either"
+                  : "what was lost or counted twice is among the checks");
+}
+
+/* One run is not a verdict, and says so. */
+json_t *findings_of(const struct run *run)
+{
+    const struct side *l = &run->sides[0], *k = &run->sides[1];
+    json_t *list = json_array();
+    say_freshness(list, run, l, k);
+    say_error(list, run, l, k);
+    say_healing(list, run, l, k);
+    say_cost(list, run, l, k);
+    say_recovery(list, run, l, k);
+    finding(list,
+            "This is one run on one machine, both side by side: it shows how the two behave and "
+            "names no winner. Repeat it with your own events before you decide.");
+    return list;
+}
