@@ -78,7 +78,7 @@ static void print_bad(enum bad_reason reason, size_t at, long long line)
 static int scan_lines(struct lines *lines, const struct schema *schema, struct err *err)
 {
     struct scanner *scanner = scanner_new(schema, SCAN_BEST);
-    struct raw_value values[SCHEMA_FIELDS_MAX];
+    struct raw_value values[SCHEMA_FIELDS_MAX] = {0};
     char *line = NULL;
     size_t room = 0, at;
     ssize_t len;
@@ -109,7 +109,7 @@ int cmd_scan(const struct settings *settings, struct err *err)
     bool file = count > 0 && is_file(words[count - 1]);
     struct lines lines = {stdin, "standard input", 0, 0};
     struct field fields[SCHEMA_FIELDS_MAX];
-    struct schema schema;
+    struct schema schema = {0};
     int code = schema_of_words(words, count - file, fields, &schema, err);
     if (code < 0)
         return code;

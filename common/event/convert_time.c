@@ -186,6 +186,12 @@ static bool offset_seconds(const char *at, const char *end, int64_t *seconds)
     return date.part[HOUR] <= 23 && date.part[MINUTE] <= 59;
 }
 
+/* Between day and clock. */
+static bool is_divider(char c)
+{
+    return c == 'T' || c == 't' || c == ' ';
+}
+
 bool time_rfc3339(struct bytes text, int64_t *ms)
 {
     static const struct time_shape DAY_SHAPE = {
@@ -196,7 +202,7 @@ bool time_rfc3339(struct bytes text, int64_t *ms)
     struct date date, clock;
     int64_t fraction, offset;
     if (text.len <= BEHIND_SECONDS || !shape_read(&DAY_SHAPE, text.ptr, &date) ||
-        !memchr("Tt ", text.ptr[10], 3) || !shape_read(&CLOCK_SHAPE, text.ptr + 11, &clock))
+        !is_divider(text.ptr[10]) || !shape_read(&CLOCK_SHAPE, text.ptr + 11, &clock))
         return false;
     memcpy(date.part + HOUR, clock.part + HOUR, 3 * sizeof *date.part);
     const char *end = text.ptr + text.len;

@@ -47,7 +47,8 @@ WALK_TARGET static inline uint64_t mark_last(const char *text, const char *end, 
     return mark_block(copy);
 }
 
-WALK_TARGET static inline __attribute__((always_inline)) void mark_window(struct strings *s, const char *at, const char *end)
+WALK_TARGET static inline __attribute__((always_inline)) void
+mark_window(struct strings *s, const char *at, const char *end)
 {
     size_t len = (size_t)(end - at) < WINDOW ? (size_t)(end - at) : WINDOW;
     size_t blocks = len / BLOCK;
