@@ -15,6 +15,7 @@ struct load {
     struct arena arena;          /* of what is not sent yet */
     struct kv_args hset;
     int pairs;
+    size_t queued; /* bytes since the last drain */
     struct buf field; /* the one being filled */
 };
 
@@ -26,6 +27,7 @@ static int drain(struct load *load, struct err *err)
         if (replies[i].type == KV_ERROR)
             return publish_error(&replies[i], err);
     arena_reset(&load->arena);
+    load->queued = 0;
     return rc < 0 ? rc : 0;
 }
 
@@ -36,7 +38,7 @@ static int queue(struct load *load, struct err *err)
         return 0;
     args_queue(&load->hset, load->p->kv);
     load->pairs = 0;
-    int rc = fault_armed || load->arena.total > IN_FLIGHT_BYTES ? drain(load, err) : 0;
+    int rc = fault_armed || load->queued > IN_FLIGHT_BYTES ? drain(load, err) : 0;
     return rc ? rc : publish_fault(load->p, "generation load", err);
 }
 
@@ -67,6 +69,7 @@ static int add(struct load *load, const struct generation_row *row, struct err *
     args_add(&load->hset, row->key);
     args_add(&load->hset, row->partial);
     load->pairs++;
+    load->queued += row->key.len + row->partial.len;
     return rc;
 }
 
