@@ -11,24 +11,9 @@
 #include <strings.h>
 
 #include "common/store/kv_ops.h"
+#include "common/store/memory_data.h"
 
 enum { SERVERS_MAX = 16, NAME_BYTES = 64 };
-
-struct item {
-    struct bytes field, value; /* owned; a set's value is empty */
-};
-
-struct key {
-    struct bytes name; /* owned */
-    uint64_t stamp;
-    struct item *items;
-    int count, capacity;
-};
-
-struct data {
-    struct key *keys; /* sorted by name; count 0 = deleted */
-    int count, capacity;
-};
 
 struct server {
     char name[NAME_BYTES];
@@ -43,115 +28,6 @@ struct server {
 
 static struct server servers[SERVERS_MAX];
 static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* ---- keys and items ---- */
-
-static struct bytes copy(struct bytes from)
-{
-    char *ptr = mem_alloc(from.len + 1);
-    memcpy(ptr, from.len ? from.ptr : "", from.len);
-    ptr[from.len] = 0;
-    return (struct bytes){ptr, from.len};
-}
-
-/* Index of the first element not below what, by binary search over count of stride bytes that begin
- * with a struct bytes. */
-static int lower_bound(const void *base, int count, size_t stride, struct bytes what, bool *found)
-{
-    int low = 0, high = count;
-    while (low < high) {
-        int middle = (low + high) / 2;
-        const struct bytes *at = (const void *)((const char *)base + (size_t)middle * stride);
-        if (bytes_compare(*at, what) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const struct bytes *at = (const void *)((const char *)base + (size_t)low * stride);
-    *found = low < count && bytes_equal(*at, what);
-    return low;
-}
-
-static struct key *key_find(const struct data *data, struct bytes name)
-{
-    bool found;
-    int i = lower_bound(data->keys, data->count, sizeof *data->keys, name, &found);
-    return found ? &data->keys[i] : NULL;
-}
-
-static struct key *key_make(struct data *data, struct bytes name)
-{
-    bool found;
-    int i = lower_bound(data->keys, data->count, sizeof *data->keys, name, &found);
-    if (found)
-        return &data->keys[i];
-    if (data->count == data->capacity) {
-        data->capacity = data->capacity ? data->capacity * 2 : 16;
-        data->keys = mem_grow(data->keys, (size_t)data->capacity * sizeof *data->keys);
-    }
-    memmove(data->keys + i + 1, data->keys + i, (size_t)(data->count - i) * sizeof *data->keys);
-    data->count++;
-    data->keys[i] = (struct key){.name = copy(name)};
-    return &data->keys[i];
-}
-
-static void item_set(struct key *key, struct bytes field, struct bytes value)
-{
-    bool found;
-    int i = lower_bound(key->items, key->count, sizeof *key->items, field, &found);
-    if (found) {
-        free((char *)key->items[i].value.ptr);
-        key->items[i].value = copy(value);
-        return;
-    }
-    if (key->count == key->capacity) {
-        key->capacity = key->capacity ? key->capacity * 2 : 8;
-        key->items = mem_grow(key->items, (size_t)key->capacity * sizeof *key->items);
-    }
-    memmove(key->items + i + 1, key->items + i, (size_t)(key->count - i) * sizeof *key->items);
-    key->count++;
-    key->items[i] = (struct item){copy(field), copy(value)};
-}
-
-static void item_delete(struct key *key, struct bytes field)
-{
-    bool found;
-    int i = lower_bound(key->items, key->count, sizeof *key->items, field, &found);
-    if (!found)
-        return;
-    free((char *)key->items[i].field.ptr);
-    free((char *)key->items[i].value.ptr);
-    key->count--;
-    memmove(key->items + i, key->items + i + 1, (size_t)(key->count - i) * sizeof *key->items);
-}
-
-static void key_empty(struct key *key)
-{
-    while (key->count)
-        item_delete(key, key->items[key->count - 1].field);
-}
-
-static void data_empty(struct data *data)
-{
-    for (int i = 0; i < data->count; i++) {
-        key_empty(&data->keys[i]);
-        free(data->keys[i].items);
-        free((char *)data->keys[i].name.ptr);
-    }
-    free(data->keys);
-    *data = (struct data){0};
-}
-
-static void data_copy(struct data *to, const struct data *from)
-{
-    data_empty(to);
-    for (int i = 0; i < from->count; i++) {
-        struct key *key = key_make(to, from->keys[i].name);
-        key->stamp = from->keys[i].stamp;
-        for (int j = 0; j < from->keys[i].count; j++)
-            item_set(key, from->keys[i].items[j].field, from->keys[i].items[j].value);
-    }
-}
 
 /* ---- a connection ---- */
 
@@ -197,7 +73,7 @@ static void commands_add(struct commands *commands, const struct bytes *args, in
     command->count = count;
     command->args = mem_alloc((size_t)count * sizeof *command->args);
     for (int i = 0; i < count; i++)
-        command->args[i] = copy(args[i]);
+        command->args[i] = data_copy_bytes(args[i]);
 }
 
 static void commands_clear(struct commands *commands)
@@ -312,7 +188,8 @@ static struct kv_reply do_hget(struct server *server, const struct command *c, s
     for (int i = 2; i < c->count; i++) {
         bool found = false;
         int at =
-            key ? lower_bound(key->items, key->count, sizeof *key->items, c->args[i], &found) : 0;
+            key ? data_lower_bound(key->items, key->count, sizeof *key->items, c->args[i], &found)
+                : 0;
         reply.items[i - 2] = found ? text_reply(arena, key->items[at].value) : (struct kv_reply){0};
     }
     return strcasecmp(c->args[0].ptr, "HGET") == 0 ? reply.items[0] : reply;
@@ -401,7 +278,8 @@ static struct kv_reply run_watch(struct memory *m, const struct command *c)
 {
     for (int i = 1; i < c->count && m->watch_count < WATCHES_MAX; i++) {
         const struct key *key = key_find(&m->server->now, c->args[i]);
-        m->watches[m->watch_count++] = (struct watch){copy(c->args[i]), key ? key->stamp : 0};
+        m->watches[m->watch_count++] =
+            (struct watch){data_copy_bytes(c->args[i]), key ? key->stamp : 0};
     }
     return word_reply(KV_STATUS, "OK");
 }
