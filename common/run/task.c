@@ -83,7 +83,8 @@ static int loop(struct task *task, const struct task_sink *sink, void *state, st
         }
         if (rc >= 0)
             rc = sink->end(state, task, err);
-    } while (rc == 1 && !stop_asked());
+        /* A boundary met in the last commit may have moved a fold back below its end. */
+    } while ((rc == 1 || (rc == 0 && !all_done(task))) && !stop_asked());
     if (rc >= 0 && !all_done(task))
         rc = err_set(err, ERR_INTERRUPTED, "interrupted");
     return rc < 0 ? rc : 0;
