@@ -107,7 +107,7 @@ static bool decode_tail(struct pos *pos, struct bytes text)
         return true; /* nothing was folded */
     if (!next_piece(&text, &offset) || !next_piece(&text, &time) || !next_piece(&text, &hash) ||
         !bytes_to_int64(offset, &pos->tail_offset) || !bytes_to_int64(time, &pos->tail_time_ms) ||
-        !bytes_to_int128(hash, &wide))
+        !bytes_to_int128(hash, &wide) || wide < 0 || wide > UINT64_MAX || text.len > 0)
         return false;
     pos->tail_hash = (uint64_t)wide;
     return true;
