@@ -84,7 +84,7 @@ static const char *step_utf8(const char *at, const char *end, const char **wrong
 
 const char *text_odd(const char *at, const char *end, const char **wrong)
 {
-    while (at && at < end) {
+    while (at < end) {
         if (*at == '\\')
             at = step_escape(at, end, wrong);
         else if ((signed char)*at < 0)
@@ -209,7 +209,9 @@ static char simple_escape(char letter)
 {
     static const char FROM[] = "bfnrt", TO[] = "\b\f\n\r\t";
     const char *found = strchr(FROM, letter);
-    return found ? TO[found - FROM] : letter;
+    if (!found)
+        return letter;
+    return TO[found - FROM];
 }
 
 size_t text_unescape(struct bytes text, char *out)

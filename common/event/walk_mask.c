@@ -80,6 +80,7 @@ WALK_TARGET static inline const char *strings_stop(struct strings *s, const char
         if (at >= s->window_end)
             mark_next(s, at, end);
         size_t offset = (size_t)(at - s->window);
+        /* Every block of the window has its marks. NOLINTNEXTLINE(clang-analyzer-core.*) */
         uint64_t rest = s->marks[offset / BLOCK] >> offset % BLOCK;
         if (rest)
             return at + __builtin_ctzll(rest);
