@@ -192,7 +192,8 @@ static int watch_run(struct run *run, struct err *err)
     }
     if (rc == 0 && run->generator.failed)
         rc = err_set(err, ERR_CHECK, "the generator failed: %s", run->generator.fate);
-    fprintf(stderr, "lk compare: all events are out; waiting until both views hold them\n");
+    if (rc == 0)
+        fprintf(stderr, "lk compare: all events are out; waiting until both views hold them\n");
     int64_t deadline = clock_mono_ns() + (int64_t)SETTLE_WAIT_MS * 1000000;
     while (rc == 0 && !settled(run)) {
         rc = tick(run, err);
