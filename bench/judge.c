@@ -206,7 +206,8 @@ static void add_error_line(struct run *run, const struct side *side, const struc
 static void judge_healing(const struct run *run, struct side *side)
 {
     const struct sampler *reading = &side->reading;
-    side->final_true = reading->count > 0 && reading->wholes[reading->count - 1].rows_wrong == 0;
+    const struct whole *last = reading->count ? &reading->wholes[reading->count - 1] : NULL;
+    side->final_true = last && last->equal && last->rows_wrong == 0;
     for (size_t i = reading->count; i-- > 0 && reading->wholes[i].rows_wrong == 0;)
         side->healed_ns = reading->wholes[i].done_ns;
     for (size_t i = 0; i < reading->count; i++) {
