@@ -301,8 +301,8 @@ static int load(struct job *job, struct slot *slot, const struct pos *pos, struc
     fold->tail_time_ms = pos->tail_time_ms;
     fold->tail_hash = pos->tail_hash;
     fold->part = slot->cut_count ? (uint64_t)slot->cuts[slot->cut_count - 1] : 0;
-    fold->known_from_ms = pos->T_ms == INT64_MIN ? INT64_MIN : pos->T_ms + 1;
-    fold->evicted = false;
+    fold->evicted = pos->T_ms == INT64_MAX; /* no window begins behind it: none is surely new */
+    fold->known_from_ms = pos->T_ms == INT64_MIN || fold->evicted ? INT64_MIN : pos->T_ms + 1;
     job->task->moved[i] = true;
     slot->waiting = pos->from > pos->boundary;
     job->task->paused[i] = slot->waiting;
