@@ -105,7 +105,9 @@ bool leg_run(struct stage *stage, const struct leg *leg);
 /* One thing done to the store, or to be met by whoever sends next. */
 bool leg_trouble(struct stage *stage);
 bool leg_archive(struct stage *stage);
-bool leg_batch(struct stage *stage, bool calm);
+/* FULL: of all that is archived, calm too; the others also reload, or leave off if nothing is new. */
+enum batch_way { BATCH_TROUBLED, BATCH_CALM, BATCH_FULL };
+bool leg_batch(struct stage *stage, enum batch_way way);
 
 /* ---- play.c, scenes.c ---- */
 
@@ -127,7 +129,7 @@ extern const struct scene SCENES[]; /* ends with NULL */
 const struct scene *scene_find(const char *name);
 
 /* A bug that the tests plant, and where it must be seen: within PLANT_CASES_MAX cases, or in a scene. */
-enum { PLANT_CASES_MAX = 100 };
+enum { PLANT_CASES_MAX = 300 };
 struct plant {
     const char *name;
     const char *scene; /* NULL: chance reaches it */

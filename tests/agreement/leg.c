@@ -31,6 +31,8 @@ static bool flush(struct stage *stage)
     struct kv_reply *replies;
     struct err err = {0};
     stage_tell(stage, "FLUSHALL");
+    if (stage->memory)
+        memory_full(stage->memory, false);
     if (kv_down(stage->kv) && kv_reconnect(stage->kv, &err) < 0)
         return stage_fail(stage, "reconnect: %s", err.text);
     kv_words(stage->kv, "FLUSHALL", NULL);
@@ -134,8 +136,10 @@ static bool between(struct steps *steps)
     uint64_t what = rng_below(&stage->rng, 24);
     if (what == 0)
         return check_view(stage, steps->leg->arch);
-    if (what == 1 && !stage->nested && stage->archived && stage_chance(stage, 2))
-        return leg_batch(stage, true);
+    if (what == 1 && !stage->nested && stage_chance(stage, 2))
+        return leg_archive(stage);
+    if (what == 1 && !stage->nested && stage->archived)
+        return leg_batch(stage, BATCH_CALM);
     if (what == 2 && !stage->nested && stage_chance(stage, 3))
         return intrude(stage, steps->leg->arch);
     if (what == 3 && stage->faulty && !steps->leg->calm) {
@@ -247,6 +251,8 @@ bool leg_run(struct stage *stage, const struct leg *leg)
     for (int tries = 0; rc < 0 && tries < LEG_TRIES; tries++) {
         struct err err = {0};
         stop_ask(false);
+        if (stage->memory)
+            memory_full(stage->memory, false); /* the user has made room */
         stage->sure[leg->arch] = false;
         if (!stage_register(stage, leg->arch))
             return false;
@@ -304,7 +310,7 @@ static int batch_once(struct stage *stage, const struct batch_options *options, 
     return rc;
 }
 
-bool leg_batch(struct stage *stage, bool calm)
+bool leg_batch(struct stage *stage, enum batch_way way)
 {
     struct batch_options options = {.plan = stage->plan,
                                     .archive = stage->archive,
@@ -312,11 +318,11 @@ bool leg_batch(struct stage *stage, bool calm)
                                     .workers = 1 + (int)rng_below(&stage->rng, 2),
                                     .memory_bytes = stage_chance(stage, 2) ? 64 << 20 : 20000,
                                     .keep = 1 + (int)rng_below(&stage->rng, 2),
-                                    .reload = stage_chance(stage, 8),
-                                    .only_new = stage_chance(stage, 8)};
+                                    .reload = way != BATCH_FULL && stage_chance(stage, 8),
+                                    .only_new = way != BATCH_FULL && stage_chance(stage, 8)};
     struct err err = {0};
     int rc = ERR_AWAY;
-    if (stage->faulty && !calm && stage_chance(stage, 3) && !leg_trouble(stage))
+    if (stage->faulty && way == BATCH_TROUBLED && stage_chance(stage, 3) && !leg_trouble(stage))
         return false;
     if (stage->memory)
         memory_full(stage->memory, false);

@@ -157,12 +157,28 @@ static int64_t random_size(struct plan_draft *d)
     return SIZES[below(d, sizeof SIZES / sizeof *SIZES)] * d->made->grain_ms;
 }
 
+/* A size for this hop: often no multiple of it, yet of few panes. */
+static int64_t hopping_size(struct plan_draft *d, int64_t hop)
+{
+    enum { PANES_MAX = 400 };
+    int64_t size = hop * (1 + (int64_t)below(d, 6));
+    int64_t odd = size + (int64_t)below(d, (uint64_t)hop), a = odd, b = hop;
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    if (odd / a <= PANES_MAX)
+        return odd;
+    return hop % 4 == 0 ? size + hop / 4 : hop % 2 == 0 ? size + hop / 2 : size;
+}
+
 /* The window, and the rules of lateness: sets lossless, less what dedupe may spoil. */
 static void add_window(struct plan_draft *d)
 {
     struct made *made = d->made;
     uint64_t way = below(d, 20);
-    int64_t hop = random_size(d), times = 1 + (int64_t)below(d, 6), size = hop;
+    int64_t hop = random_size(d), size = hop;
     int64_t late = (int64_t)below(d, 3) * random_size(d), order = 0;
     bool unlimited = below(d, 5) < 2;
     if (way < 2) {
@@ -172,7 +188,7 @@ static void add_window(struct plan_draft *d)
     } else if (way < 8) {
         buf_printf(d->out, "\"window\":{\"tumbling\":\"%lldms\"},", (long long)size);
     } else {
-        size = hop * times + (below(d, 2) ? (int64_t)below(d, (uint64_t)hop) : 0);
+        size = hopping_size(d, hop);
         buf_printf(d->out, "\"window\":{\"hopping\":[\"%lldms\",\"%lldms\"]},", (long long)size,
                    (long long)hop);
     }

@@ -309,6 +309,7 @@ int main(int argc, char **argv)
 {
     struct score sum = {0};
     struct flags flags = read_flags(argc, argv);
+    signal(SIGPIPE, SIG_IGN); /* as lk does: a Redis that hung up is an error code */
     snprintf(program, sizeof program, "%s", argv[0]);
     int64_t began = clock_mono_ns();
     if (flags.only >= 0) {

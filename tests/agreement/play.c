@@ -19,17 +19,17 @@ static bool random_leg(struct stage *stage, enum arch arch)
 
 static bool random_step(struct stage *stage)
 {
-    uint64_t what = rng_below(&stage->rng, 10);
-    if (what < 2)
-        return stage_append(stage, 1 + (int)rng_below(&stage->rng, 120));
+    uint64_t what = rng_below(&stage->rng, 14);
     if (what < 4)
+        return stage_append(stage, 1 + (int)rng_below(&stage->rng, 100));
+    if (what < 6)
         return random_leg(stage, ARCH_KAPPA);
-    if (what < 7)
-        return random_leg(stage, ARCH_LAMBDA);
-    if (what < 8)
-        return leg_archive(stage);
     if (what < 9)
-        return !stage->archived || leg_batch(stage, false);
+        return random_leg(stage, ARCH_LAMBDA);
+    if (what < 11)
+        return leg_archive(stage);
+    if (what < 13)
+        return !stage->archived || leg_batch(stage, BATCH_TROUBLED);
     return !stage->faulty || leg_trouble(stage);
 }
 
@@ -74,7 +74,7 @@ static bool finish(struct stage *stage, struct outcome *outcome)
     if (stage->made->lossless && strcmp(outcome->kappa, outcome->lambda) != 0)
         return stage_fail(stage, "no rule drops anything, but kappa's digest is %s and lambda's %s",
                           outcome->kappa, outcome->lambda);
-    return leg_archive(stage) && leg_batch(stage, true) && leg_batch(stage, true) &&
+    return leg_archive(stage) && leg_batch(stage, BATCH_FULL) && leg_batch(stage, BATCH_FULL) &&
            to_the_end(stage, ARCH_LAMBDA, 1, outcome->healed);
 }
 
@@ -82,12 +82,14 @@ static bool script(struct stage *stage, struct outcome *outcome)
 {
     static const int64_t MEMORY[] = {1, 30000, 64 << 20};
     static const int64_t SPANS[] = {0, 0, 1, 1000000};
-    int steps = 4 + (int)rng_below(&stage->rng, 8);
+    int steps = 6 + (int)rng_below(&stage->rng, 12);
     stage->faulty = stage_chance(stage, 2);
     stage->memory_bytes = MEMORY[rng_below(&stage->rng, 3)];
     stage->span_ms = SPANS[rng_below(&stage->rng, 4)];
     stage_tell(stage, "%d events, %d partitions, span %lld ms, memory %lld", stage->made->count,
                stage->made->partitions, (long long)stage->span_ms, (long long)stage->memory_bytes);
+    if (!stage_chance(stage, 6) && !stage_append(stage, 1 + stage->made->count / 4))
+        return false;
     for (int i = 0; i < steps; i++)
         if (!random_step(stage))
             return false;
