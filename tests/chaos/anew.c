@@ -1,0 +1,54 @@
+/* tests/chaos/anew.c - a log that was deleted and made anew under the same name is noticed.
+ *
+ * What was made from the old log (a view, an archive) must not go on with the new one: exit 4, and
+ * words that say so. The new one is shorter, longer, or as long with other bytes. */
+#include "common/base/clock.h"
+#include "tests/chaos/chaos.h"
+
+enum { OLD_EVENTS = 1500 };
+
+static const struct {
+    const char *name;
+    int count, salt;
+} LOGS[] = {
+    {"shorter", OLD_EVENTS / 3, 0}, {"longer", OLD_EVENTS * 2, 1}, {"other", OLD_EVENTS, 1}};
+enum { LOGS_COUNT = sizeof LOGS / sizeof *LOGS };
+
+static bool feed(struct lane *lane, uint64_t seed, int count, int salt)
+{
+    struct feed all = {.seed = seed, .count = count, .chunk = 500, .salt = salt};
+    if (!feeder_start(lane, &all))
+        return false;
+    while (!feeder_ended(lane))
+        clock_sleep_ms(1);
+    return true;
+}
+
+static bool run(struct lane *lane, const struct item *item)
+{
+    struct tuning tuning = {.commit_ms = 1, .workers = 1};
+    enum role role = (enum role)item->which;
+    if (!lane_begin(lane, item->seed) || !feed(lane, item->seed, OLD_EVENTS, 0) ||
+        !child_run(lane, role_start(lane, role, &tuning, NULL, "--until-end"), 0))
+        return false;
+    lane_remove(lane->log + strlen("embedded:"));
+    if (!lane_make_log(lane) ||
+        !feed(lane, item->seed, LOGS[item->row].count, LOGS[item->row].salt))
+        return false;
+    struct child *again = role_start(lane, role, &tuning, NULL, "--until-end");
+    return child_run(lane, again, 4) &&
+           (child_said(again, "made anew") ||
+            child_blame(lane, again, "does not say that the log is another"));
+}
+
+void anew_list(struct items *items)
+{
+    static const enum role WHO[] = {ROLE_KAPPA, ROLE_SPEED, ROLE_ARCHIVE};
+    for (int i = 0; i < LOGS_COUNT; i++)
+        for (int k = 0; k < 3; k++)
+            items_add(
+                items,
+                (struct item){.run = run, .row = i, .which = (int)WHO[k], .seed = items->seed},
+                "anew/%s/%s/%llu", LOGS[i].name, ROLE_NAMES[WHO[k]],
+                (unsigned long long)items->seed);
+}

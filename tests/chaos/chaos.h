@@ -1,0 +1,165 @@
+/* tests/chaos/chaos.h - what the files of the chaos test share.
+ *
+ *   events.c    (seed, n) -> event n; a feeder process that appends them at its pace
+ *   child.c     processes of lk: start, watch, signal, what they said
+ *   lane.c      one core's place to play: a Redis of its own, a directory, a plan, a log
+ *   check.c     lk verify, and what may stand in the store and the folders when all is done
+ *   kill.c      the table of fault points and the cases made of it
+ *   zombie.c    an owner stopped, another started, the first let go on
+ *   anew.c      a log that was deleted and made anew
+ *   planted.c   bugs planted on purpose: the cases above must see them
+ *   main.c      the list of cases, lanes, the sum
+ * Every function that can find something wrong returns false after lane_fail. A lane is a process
+ * with one thread. */
+#ifndef LK_TESTS_CHAOS_CHAOS_H
+#define LK_TESTS_CHAOS_CHAOS_H
+
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "common/base/rng.h"
+#include "common/store/pos.h"
+#include "common/store/registry.h"
+
+enum { PARTITIONS = 12, CHILDREN_MAX = 64, EVENTS = 6000, PATIENCE_MS = 20000 };
+#define TOPIC "t"
+
+/* ---- cases ---- */
+
+struct lane;
+struct item {
+    char name[120]; /* what runs it again */
+    bool (*run)(struct lane *lane, const struct item *item);
+    int row;   /* of the file's own table */
+    int which; /* what happens, or who is meant */
+    uint64_t seed;
+    bool spare; /* only where it is asked for by name */
+};
+
+struct items {
+    struct item *item;
+    int count, capacity;
+    uint64_t seed; /* the first of the seeds */
+};
+
+/* Add an item under this name. */
+void items_add(struct items *items, struct item item, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+const struct item *items_find(const struct items *items, const char *name); /* NULL: none */
+void kill_list(struct items *items);
+void zombie_list(struct items *items);
+void anew_list(struct items *items);
+void planted_list(struct items *items);
+
+/* ---- processes ---- */
+
+enum child_state { CHILD_RUNS, CHILD_STOPPED, CHILD_ENDED };
+
+struct child {
+    pid_t pid;
+    enum child_state state;
+    int status; /* exit status, or minus the signal */
+    char words[40];
+    char output[220]; /* the file of its stdout and stderr */
+};
+
+/* ---- lanes ---- */
+
+struct lane {
+    const char *lk;      /* the program */
+    const char *bugs_lk; /* the same with planted bugs */
+    const struct items *items;
+    const char *bug;     /* LK_BUG of its processes; NULL: none */
+    char root[160];      /* the lane's directory */
+    char uri[200];       /* its Redis */
+    char directory[180]; /* the case's */
+    char plan[200], log[220], archive[200];
+    uint64_t seed; /* of the case */
+    const char *view;
+    bool lossless; /* no rule of this plan drops anything: the view is the truth */
+    pid_t redis;
+    struct kv *kv;
+    struct child child[CHILDREN_MAX];
+    int children, cases;
+    pid_t feeder;
+    int64_t fed; /* events that the log holds once the feeder has ended */
+    int rounds;  /* of zombies, played */
+    struct buf why;
+    bool verbose;
+};
+
+/* false: there is no redis-server. */
+bool lane_open(struct lane *lane, const char *root, int number);
+void lane_close(struct lane *lane);
+bool lane_fail(struct lane *lane, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void lane_tell(struct lane *lane, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An empty store, a fresh directory, the seed's plan, an empty topic; no process of a case before. */
+bool lane_begin(struct lane *lane, uint64_t seed);
+bool lane_make_log(struct lane *lane);
+bool lane_remove(const char *directory);
+/* Positions folded in all partitions; owners (may be NULL) gets the partitions' owners. */
+int64_t lane_folded(struct lane *lane, enum arch arch, char owners[PARTITIONS][POS_ID_BYTES]);
+/* The feeder has ended and the view holds all that it appended. */
+bool lane_all_folded(struct lane *lane, enum arch arch);
+struct kv_reply *lane_ask(struct lane *lane, const char *word, const char *more);
+/* A digest of all that the store holds. */
+void lane_digest(struct lane *lane, char out[41]);
+
+/* ---- child.c ---- */
+
+/* Start lk with these words; fault is its LK_FAULT, or NULL. */
+struct child *child_start(struct lane *lane, const char *fault, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+enum child_state child_look(struct child *child);
+/* Wait until it is in that state (or has ended): true if so. */
+bool child_wait(struct child *child, enum child_state state, int ms);
+void child_signal(struct child *child, int signal);
+bool child_said(const struct child *child, const char *text);
+/* lane_fail with what it said. */
+bool child_blame(struct lane *lane, const struct child *child, const char *what);
+/* SIGTERM, and it must leave as it should: 130, or 0. */
+bool child_finish(struct lane *lane, struct child *child);
+/* Run to its end; the status must be as wanted. */
+bool child_run(struct lane *lane, struct child *child, int status);
+void child_end_all(struct lane *lane);
+
+/* ---- events.c ---- */
+
+enum { PLANS = 3 };
+const char *events_plan(int number, const char **view, bool *lossless);
+/* Event n as key and value; salt changes values alone. */
+void events_make(uint64_t seed, int64_t n, int salt, struct buf *key, struct buf *value);
+struct feed {
+    uint64_t seed;
+    int64_t count; /* INT64_MAX: until killed */
+    int chunk, pause_ms, salt;
+};
+/* A process that appends; lane->feeder. */
+bool feeder_start(struct lane *lane, const struct feed *feed);
+bool feeder_ended(struct lane *lane);
+void feeder_stop(struct lane *lane); /* and lane->fed is what the log holds */
+
+/* ---- the verbs that every case starts ---- */
+
+enum role { ROLE_KAPPA, ROLE_SPEED, ROLE_ARCHIVE, ROLE_BATCH, ROLES };
+extern const char *const ROLE_NAMES[ROLES];
+struct tuning {
+    int commit_ms, workers;
+};
+struct child *role_start(struct lane *lane, enum role role, const struct tuning *tuning,
+                         const char *fault, const char *more);
+static inline enum arch role_arch(enum role role)
+{
+    return role == ROLE_KAPPA ? ARCH_KAPPA : ARCH_LAMBDA;
+}
+
+/* ---- check.c ---- */
+
+/* lk verify finds it equal; whole: at the log's end, and the truth where the plan drops nothing. */
+bool check_view(struct lane *lane, enum arch arch, bool whole);
+/* Nothing is left that pos, the floor or the manifests do not account for. */
+bool check_litter(struct lane *lane, enum arch arch);
+/* Fold, archive, batch what is there to the end; then all of the above. */
+bool check_end(struct lane *lane, enum arch arch);
+
+#endif

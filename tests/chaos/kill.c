@@ -1,0 +1,481 @@
+/* tests/chaos/kill.c - every named fault point, struck while events flow; then the view must be right.
+ *
+ *     feeder ──> log ──> victim (LK_FAULT=point:nth:what) and, for lambda, its two companions
+ *                          │ killed: started again │ error, delay: goes on
+ *                          │ stopped: a rival takes its partitions, then it may go on (check: it is lost)
+ *                          │ flushed: stopped, FLUSHALL, goes on
+ *                all folded ──> SIGTERM ──> verify ──> to the end ──> verify, litter
+ * The nth passing is drawn from the seed; where the run did not come so far it is halved, so that a
+ * case that cannot reach its point fails. */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "tests/chaos/chaos.h"
+
+enum what { KILL, ERROR, DELAY, STOP, FLUSH, WHATS };
+static const char *const WHAT_NAMES[WHATS] = {"kill", "error", "delay", "stop", "flush"};
+static const char *const WHAT_FAULTS[WHATS] = {"kill", "error", "delay", "stop", "stop"};
+
+enum {
+    KAPPA = 1 << ROLE_KAPPA,
+    SPEED = 1 << ROLE_SPEED,
+    ARCHIVE = 1 << ROLE_ARCHIVE,
+    BATCH = 1 << ROLE_BATCH,
+    WORKERS = KAPPA | SPEED,
+    IDLE_MS = 1500, /* the idle look comes after a second */
+    SEEDS = 3,
+    SEEDS_LISTED = 6
+};
+
+/* A step of the models (tests/model/README.md), or of a file. */
+static const struct point {
+    const char *name;
+    unsigned roles;
+    int usual;          /* passings in one case, roughly */
+    const char *before; /* a fault that leads there */
+    unsigned whats;     /* besides kill */
+    bool between; /* the victim holds nothing here: stopped, it may take from its rival later */
+} POINTS[] = {
+    {"poll", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
+    {"scan", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
+    {"fold", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
+    {"take", WORKERS, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP, true},
+    {"commit sent", WORKERS, 40, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
+    {"commit landed", WORKERS, 40, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
+    {"commit answered", WORKERS, 40, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
+    {"reconnect", WORKERS, 1, "commit answered:2:error", 1 << DELAY | 1 << STOP, true},
+    {"evict", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
+    {"unlink", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
+    {"idle look", WORKERS, 1, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
+    {"segment temp", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
+    {"segment sync", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
+    {"segment rename", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
+    {"segment noted", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
+    {"generation temp", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY, false},
+    {"generation sync", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY, false},
+    {"generation rename", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY, false},
+    {"generation manifest", BATCH, 3, NULL, 1 << ERROR | 1 << DELAY, false},
+    {"generation begin", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
+    {"generation load", BATCH, 200, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
+    {"publish", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
+    {"publish landed", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
+    {"sweep", BATCH, 60, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
+    {"reconnect", BATCH, 1, "publish:2:error", 1 << DELAY, false},
+};
+enum { POINTS_COUNT = sizeof POINTS / sizeof *POINTS };
+
+struct play {
+    struct lane *lane;
+    const struct point *point;
+    enum role role;
+    enum what what;
+    uint64_t seed;
+    int64_t nth;
+    struct rng rng;
+    struct tuning tuning;
+    struct child *worker[ROLES]; /* the victim among them */
+    bool again;                  /* a killed victim is started with another fault */
+};
+
+/* ---- the play's persons ---- */
+
+static struct child *person(struct play *play, enum role role, const char *fault)
+{
+    struct tuning tuning = play->tuning;
+    return role_start(play->lane, role, &tuning, fault, role == ROLE_BATCH ? "--every 40ms" : "");
+}
+
+static bool begin(struct play *play)
+{
+    struct lane *lane = play->lane;
+    const int chunks[] = {25, 100, 400, EVENTS};
+    struct feed feed = {.seed = play->seed,
+                        .count = EVENTS,
+                        .chunk = chunks[rng_below(&play->rng, 4)],
+                        .pause_ms = 1};
+    char fault[120];
+    snprintf(fault, sizeof fault, "%s%s%s:%lld:%s", play->point->before ? play->point->before : "",
+             play->point->before ? "," : "", play->point->name, (long long)play->nth,
+             WHAT_FAULTS[play->what]);
+    if (play->role == ROLE_ARCHIVE || play->role == ROLE_BATCH)
+        feed.chunk = 100; /* many segments, several batches */
+    play->tuning = (struct tuning){.commit_ms = 1 + (int)rng_below(&play->rng, 8),
+                                   .workers = 1 + (int)rng_below(&play->rng, 2)};
+    play->again = rng_below(&play->rng, 2);
+    if (!lane_begin(lane, play->seed) || !feeder_start(lane, &feed))
+        return false;
+    for (enum role role = 0; role < ROLES; role++)
+        if (role == play->role || (role != ROLE_KAPPA && play->role != ROLE_KAPPA))
+            play->worker[role] = person(play, role, role == play->role ? fault : NULL);
+    return true;
+}
+
+/* ---- waiting ---- */
+
+/* Until the victim is stopped or has ended, or all is folded and rest_ms have passed. */
+static bool follow(struct play *play, int rest_ms)
+{
+    int64_t began = clock_mono_ns(), folded_at = 0;
+    for (;;) {
+        int64_t now = clock_mono_ns();
+        for (enum role role = 0; role < ROLES; role++)
+            if (play->worker[role] && role != play->role &&
+                child_look(play->worker[role]) != CHILD_RUNS)
+                return child_blame(play->lane, play->worker[role], "left the victim alone");
+        if (child_look(play->worker[play->role]) != CHILD_RUNS)
+            return true;
+        if (!folded_at && lane_all_folded(play->lane, role_arch(play->role)))
+            folded_at = now;
+        if (folded_at && now - folded_at >= (int64_t)rest_ms * 1000000)
+            return true;
+        if (now - began > (int64_t)PATIENCE_MS * 1000000)
+            return child_blame(play->lane, play->worker[play->role], "does not get on");
+        clock_sleep_ms(2);
+    }
+}
+
+/* How long after the last event the point may still be passed. */
+static int rest_of(const struct play *play)
+{
+    if (strcmp(play->point->name, "idle look") == 0)
+        return IDLE_MS;
+    return play->role == ROLE_BATCH ? 300 : play->role == ROLE_ARCHIVE ? 60 : 5;
+}
+
+/* ---- what comes behind the fault ---- */
+
+static bool owners_are_new(struct play *play, char before[PARTITIONS][POS_ID_BYTES])
+{
+    char now[PARTITIONS][POS_ID_BYTES];
+    lane_folded(play->lane, role_arch(play->role), now);
+    for (int p = 0; p < PARTITIONS; p++)
+        if (!*now[p] || strcmp(now[p], before[p]) == 0)
+            return false;
+    return true;
+}
+
+static bool wait_for_new_owners(struct play *play, char before[PARTITIONS][POS_ID_BYTES])
+{
+    for (int waited = 0; waited < PATIENCE_MS; waited += 2) {
+        if (owners_are_new(play, before))
+            return true;
+        clock_sleep_ms(2);
+    }
+    return lane_fail(play->lane, "a second worker does not take the partitions");
+}
+
+static bool signal_all(struct play *play, int signal, struct child *but, struct child *also)
+{
+    struct child *all[ROLES + 1] = {also};
+    memcpy(all + 1, play->worker, sizeof play->worker);
+    for (int i = 0; i <= ROLES; i++) {
+        if (!all[i] || all[i] == but || child_look(all[i]) == CHILD_ENDED)
+            continue;
+        child_signal(all[i], signal);
+        if (signal == SIGSTOP && !child_wait(all[i], CHILD_STOPPED, PATIENCE_MS))
+            return child_blame(play->lane, all[i], "SIGSTOP does not stop it");
+    }
+    return true;
+}
+
+static bool is_lost(struct play *play, struct child *loser)
+{
+    if (!child_wait(loser, CHILD_ENDED, PATIENCE_MS) || loser->status != 4)
+        return child_blame(play->lane, loser, "lost its partitions and does not leave with exit 4");
+    return child_said(loser, "taken by another") ||
+           child_blame(play->lane, loser, "does not say that its partitions were taken");
+}
+
+/* The victim holds its partitions and stands still; a rival takes them. Woken, it writes nothing. */
+static bool meet_rival(struct play *play)
+{
+    struct lane *lane = play->lane;
+    struct child *victim = play->worker[play->role], *rival;
+    char before[PARTITIONS][POS_ID_BYTES], then[41], now[41];
+    lane_folded(lane, role_arch(play->role), before);
+    rival = person(play, play->role, NULL);
+    if (!wait_for_new_owners(play, before))
+        return child_blame(lane, rival, "the rival");
+    if (play->point->between) { /* either may take last: exactly one goes on */
+        child_signal(victim, SIGCONT);
+        for (int i = 0; i < PATIENCE_MS && child_look(victim) != CHILD_ENDED &&
+                        child_look(rival) != CHILD_ENDED;
+             i++)
+            clock_sleep_ms(1);
+        struct child *loser = child_look(victim) == CHILD_ENDED ? victim : rival;
+        play->worker[play->role] = loser == victim ? rival : victim;
+        return is_lost(play, loser);
+    }
+    if (!signal_all(play, SIGSTOP, victim, rival))
+        return false;
+    lane_digest(lane, then);
+    child_signal(victim, SIGCONT);
+    if (!is_lost(play, victim))
+        return false;
+    lane_digest(lane, now);
+    if (strcmp(then, now) != 0)
+        return child_blame(lane, victim, "a zombie wrote into the store");
+    play->worker[play->role] = rival;
+    return signal_all(play, SIGCONT, NULL, NULL);
+}
+
+static bool flush(struct play *play)
+{
+    struct child *victim = play->worker[play->role];
+    lane_ask(play->lane, "FLUSHALL", NULL);
+    if (play->role == ROLE_BATCH) { /* the batch wakes when speed has begun again */
+        char nobody[PARTITIONS][POS_ID_BYTES] = {{0}};
+        if (!wait_for_new_owners(play, nobody))
+            return false;
+    }
+    child_signal(victim, SIGCONT);
+    return child_wait(victim, CHILD_RUNS, PATIENCE_MS) ||
+           child_blame(play->lane, victim, "SIGCONT does not wake it");
+}
+
+/* The fault came, or the run went by: 1 it came and all goes on, 0 it did not, -1 something is wrong. */
+static int after_fault(struct play *play)
+{
+    struct child *victim = play->worker[play->role];
+    char said[100];
+    snprintf(said, sizeof said, "fault: %s: %s", play->point->name, WHAT_FAULTS[play->what]);
+    if (!child_said(victim, said)) {
+        if (victim->state == CHILD_ENDED)
+            child_blame(play->lane, victim, "ended without its fault");
+        return victim->state == CHILD_ENDED ? -1 : 0;
+    }
+    lane_tell(play->lane, "%s", said);
+    if (play->what == STOP || play->what == FLUSH) {
+        if (!child_wait(victim, CHILD_STOPPED, PATIENCE_MS)) {
+            child_blame(play->lane, victim, "is not stopped");
+            return -1;
+        }
+        return (play->what == STOP ? meet_rival(play) : flush(play)) ? 1 : -1;
+    }
+    if (victim->state != CHILD_ENDED)
+        return 1;
+    if (victim->status != (play->what == KILL ? -SIGKILL : 3)) {
+        child_blame(play->lane, victim, "ended otherwise than by its fault");
+        return -1;
+    }
+    static const char *const SECOND[ROLES] = {"commit sent", "commit sent", "segment noted",
+                                              "publish"};
+    char more[80];
+    snprintf(more, sizeof more, "%s:%d:kill", SECOND[play->role],
+             1 + (int)rng_below(&play->rng, 10));
+    play->worker[play->role] = person(play, play->role, play->again ? more : NULL);
+    return 1;
+}
+
+/* A victim that was started again with a second fault may die of it. */
+static bool follow_on(struct play *play)
+{
+    if (!follow(play, 5))
+        return false;
+    struct child *victim = play->worker[play->role];
+    if (victim->state == CHILD_ENDED && victim->status == -SIGKILL && play->again) {
+        play->worker[play->role] = person(play, play->role, NULL);
+        play->again = false;
+        return follow_on(play);
+    }
+    return victim->state == CHILD_RUNS ||
+           child_blame(play->lane, victim, "does not run to the end");
+}
+
+static bool leave(struct play *play)
+{
+    for (enum role role = 0; role < ROLES; role++)
+        if (play->worker[role] && !child_finish(play->lane, play->worker[role]))
+            return false;
+    enum arch arch = role_arch(play->role);
+    return (play->what == FLUSH || check_view(play->lane, arch, false)) &&
+           check_end(play->lane, arch);
+}
+
+/* ---- the case ---- */
+
+/* As after_fault. */
+static int play_once(struct play *play)
+{
+    if (!begin(play) || !follow(play, rest_of(play)))
+        return -1;
+    int came = after_fault(play);
+    return came == 1 && !(follow_on(play) && leave(play)) ? -1 : came;
+}
+
+static bool run(struct lane *lane, const struct item *item)
+{
+    struct play play = {.lane = lane,
+                        .point = &POINTS[item->row],
+                        .role = (enum role)(item->which / WHATS),
+                        .what = (enum what)(item->which % WHATS),
+                        .seed = item->seed};
+    struct rng rng;
+    rng_init_at(&rng, item->seed, (uint64_t)(item->row * 100 + item->which));
+    for (play.nth = 1 + (int64_t)rng_below(&rng, (uint64_t)play.point->usual);; play.nth /= 2) {
+        memset(play.worker, 0, sizeof play.worker);
+        rng_init_at(&play.rng, item->seed, rng_u64(&rng));
+        int came = play_once(&play);
+        if (came != 0)
+            return came == 1;
+        if (play.nth == 1)
+            return lane_fail(lane, "the point was never passed");
+    }
+}
+
+/* ---- what is no worker: a reader, a promotion ---- */
+
+static const char *const VERB_POINTS[] = {"read pos", "read cells", "read pos again", "promote"};
+enum { VERBS_COUNT = sizeof VERB_POINTS / sizeof *VERB_POINTS };
+
+/* A view of 2,000 events; its worker goes on and has nothing to do. */
+static struct child *folded_view(struct lane *lane, uint64_t seed)
+{
+    struct tuning tuning = {.commit_ms = 1, .workers = 1};
+    struct feed feed = {.seed = seed, .count = 2000, .chunk = 500};
+    if (!lane_begin(lane, seed) || !feeder_start(lane, &feed))
+        return NULL;
+    struct child *worker = role_start(lane, ROLE_KAPPA, &tuning, NULL, "");
+    while (!lane_all_folded(lane, ARCH_KAPPA) && child_look(worker) == CHILD_RUNS)
+        clock_sleep_ms(2);
+    return worker;
+}
+
+/* The same plan with another name for a value, as another version. */
+static bool deploy_second(struct lane *lane, char *path, size_t room)
+{
+    char text[800];
+    const char *plan = events_plan((int)(lane->seed % PLANS), &lane->view, &lane->lossless);
+    const char *mean = strstr(plan, "mean");
+    snprintf(path, room, "%s.2", lane->plan);
+    snprintf(text, sizeof text, "%.*saverage%s", (int)(mean - plan), plan, mean + strlen("mean"));
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return lane_fail(lane, "cannot write %s", path);
+    fputs(text, file);
+    fclose(file);
+    return child_run(lane,
+                     child_start(lane, NULL,
+                                 "kappa deploy --plan %s --view %s --log %s --topic " TOPIC, path,
+                                 lane->uri, lane->log),
+                     0);
+}
+
+/* A verb that only looks, or writes in one step: struck, then done again. */
+static bool run_verb(struct lane *lane, const struct item *item)
+{
+    const char *point = VERB_POINTS[item->row];
+    bool promotes = strcmp(point, "promote") == 0;
+    char fault[60], words[600], second[220] = "";
+    struct child *worker = folded_view(lane, item->seed);
+    if (!worker || (promotes && !deploy_second(lane, second, sizeof second)))
+        return false;
+    snprintf(fault, sizeof fault, "%s:1:%s", point, WHAT_NAMES[item->which]);
+    snprintf(words, sizeof words, "%s --plan %s --view %s",
+             promotes ? "kappa promote" : "query --from kappa", promotes ? second : lane->plan,
+             lane->uri);
+    struct child *struck = child_start(lane, fault, "%s", words);
+    if (!child_run(lane, struck, item->which == KILL ? -SIGKILL : 3))
+        return false;
+    if (!child_said(struck, "fault: "))
+        return child_blame(lane, struck, "did not pass the point");
+    return child_run(lane, child_start(lane, NULL, "%s", words), 0) && child_finish(lane, worker) &&
+           check_end(lane, ARCH_KAPPA);
+}
+
+/* Every point that a plain run passes stands in the table above. */
+static bool is_known(const char *name)
+{
+    for (int i = 0; i < POINTS_COUNT; i++)
+        if (strcmp(POINTS[i].name, name) == 0)
+            return true;
+    for (int i = 0; i < VERBS_COUNT; i++)
+        if (strcmp(VERB_POINTS[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool all_known(struct lane *lane, const struct child *child)
+{
+    char line[200], name[100];
+    int seen = 0;
+    bool ok = true;
+    FILE *file = fopen(child->output, "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "fault point: %99[^\n]", name) == 1) {
+            seen++;
+            if (!is_known(name))
+                ok = lane_fail(lane, "the fault point \"%s\" has no case here (kill.c, POINTS)",
+                               name);
+        }
+    if (file)
+        fclose(file);
+    return seen ? ok : child_blame(lane, child, "names no fault point");
+}
+
+static bool run_names(struct lane *lane, const struct item *item)
+{
+    struct tuning tuning = {.commit_ms = 1, .workers = 1};
+    struct feed feed = {.seed = item->seed, .count = EVENTS, .chunk = EVENTS};
+    static const char *const MORE[ROLES] = {"--until-end", "--until-end", "--until-end", ""};
+    if (!lane_begin(lane, item->seed) || !feeder_start(lane, &feed))
+        return false;
+    while (!feeder_ended(lane))
+        clock_sleep_ms(2);
+    for (enum role role = 0; role < ROLES; role++) {
+        struct child *child = role_start(lane, role, &tuning, "list", MORE[role]);
+        if (!child_run(lane, child, 0) || !all_known(lane, child))
+            return false;
+    }
+    struct child *query =
+        child_start(lane, "list", "query --from lambda --plan %s --view %s", lane->plan, lane->uri);
+    return child_run(lane, query, 0) && all_known(lane, query);
+}
+
+/* The other one of this turn: each of a point's whats has one. */
+static enum what other(const struct point *point, int turn)
+{
+    enum what whats[WHATS];
+    int count = 0;
+    for (int what = 0; what < WHATS; what++)
+        if (point->whats >> what & 1)
+            whats[count++] = (enum what)what;
+    return whats[turn % count];
+}
+
+/* Kill and one other thing for each of the seeds; the rest may be asked for by name. */
+static void list_point(struct items *items, int row, enum role role)
+{
+    const struct point *point = &POINTS[row];
+    for (int s = 0; s < SEEDS_LISTED; s++)
+        for (int what = 0; what < WHATS; what++) {
+            uint64_t seed = items->seed + (uint64_t)s;
+            bool turn = what == KILL || what == (int)other(point, s + row + (int)role);
+            struct item item = {.run = run,
+                                .row = row,
+                                .which = (int)role * WHATS + what,
+                                .seed = seed,
+                                .spare = s >= SEEDS || !turn};
+            if (what == KILL || point->whats >> what & 1)
+                items_add(items, item, "%s/%s/%s/%llu", ROLE_NAMES[role], point->name,
+                          WHAT_NAMES[what], (unsigned long long)seed);
+        }
+}
+
+void kill_list(struct items *items)
+{
+    items_add(items, (struct item){.run = run_names, .seed = items->seed}, "names");
+    for (int i = 0; i < POINTS_COUNT; i++)
+        for (int role = 0; role < ROLES; role++)
+            if (POINTS[i].roles >> role & 1)
+                list_point(items, i, (enum role)role);
+    for (int i = 0; i < VERBS_COUNT; i++)
+        for (int s = 0; s < SEEDS * 2; s++) {
+            uint64_t seed = items->seed + (unsigned)s / 2;
+            enum what what = s % 2 ? ERROR : KILL;
+            items_add(
+                items, (struct item){.run = run_verb, .row = i, .which = (int)what, .seed = seed},
+                "verb/%s/%s/%llu", VERB_POINTS[i], WHAT_NAMES[what], (unsigned long long)seed);
+        }
+}

@@ -1,0 +1,54 @@
+/* tests/chaos/planted.c - bugs planted on purpose (LK_BUG): a case above must fail for each.
+ *
+ * They are BUG_ switches of the models that the code has a step for. The program under test is then
+ * the variant that was built with -DLK_BUGS. What only tests/agreement can see is left to it. */
+#include "tests/chaos/chaos.h"
+
+#ifdef LK_BUGS
+static const struct {
+    const char *bug, *item; /* a case without its seed */
+} PLANTED[] = {
+    {"position-first", "kappa/commit sent/kill"},
+    {"keep-memory", "kappa/commit sent/error"},
+    {"skip-fence", "zombie/kappa"},
+    {"first-sighting", "kappa/fold/kill"},
+    {"span-twice", "speed/fold/kill"},
+    {"span-off-by-one", "speed/fold/kill"},
+    {"skip-gens", "batch/publish/flush"},
+    {"boundary-any", "batch/publish/kill"},
+};
+enum { PLANTED_COUNT = sizeof PLANTED / sizeof *PLANTED, TRIES = 6 };
+
+static bool run(struct lane *lane, const struct item *item)
+{
+    const char *program = lane->lk;
+    bool caught = false;
+    lane->lk = lane->bugs_lk;
+    lane->bug = PLANTED[item->row].bug;
+    for (uint64_t i = 0; i < TRIES && !caught; i++) {
+        char name[120];
+        snprintf(name, sizeof name, "%s/%llu", PLANTED[item->row].item,
+                 (unsigned long long)(item->seed + i));
+        const struct item *one = items_find(lane->items, name);
+        caught = one && !one->run(lane, one);
+        lane_tell(lane, "%s with %s: %s", name, lane->bug, caught ? lane->why.ptr : "all is well");
+    }
+    lane->lk = program;
+    lane->bug = NULL;
+    return caught || lane_fail(lane, "the planted bug %s is not seen by %s in %d seeds",
+                               PLANTED[item->row].bug, PLANTED[item->row].item, TRIES);
+}
+
+void planted_list(struct items *items)
+{
+    for (int i = 0; i < PLANTED_COUNT; i++)
+        items_add(items, (struct item){.run = run, .row = i, .seed = items->seed}, "planted/%s",
+                  PLANTED[i].bug);
+}
+#else
+void planted_list(struct items *items)
+{
+    (void)items;
+    fputs("skip: planted bugs need the variant built with -DLK_BUGS\n", stderr);
+}
+#endif
