@@ -54,23 +54,24 @@ static bool eight_digits(const char *at, uint64_t *out)
     return true;
 }
 
-/* The usual integer: 1 .. 18 digits and nothing else. False says nothing about text. */
+/* The usual integer: 1 .. 18 digits, perhaps a minus before them. False says nothing about text. */
 static bool brief_int(struct bytes text, int64_t *out)
 {
     enum { EIGHT = 8, DIGITS_MAX = 18 };
+    bool negative = text.len > 0 && text.ptr[0] == '-';
+    const char *at = text.ptr + negative, *end = text.ptr + text.len;
     uint64_t value = 0;
-    size_t i = 0;
-    if (text.len == 0 || text.len > DIGITS_MAX || (text.ptr[0] == '0' && text.len > 1))
+    if (at == end || end - at > DIGITS_MAX || (*at == '0' && end - at > 1))
         return false;
-    if (text.len >= EIGHT && eight_digits(text.ptr, &value))
-        i = EIGHT;
-    for (; i < text.len; i++) {
-        unsigned digit = (unsigned char)text.ptr[i] - '0';
+    if (end - at >= EIGHT && eight_digits(at, &value))
+        at += EIGHT;
+    for (; at < end; at++) {
+        unsigned digit = (unsigned char)*at - '0';
         if (digit > 9)
             return false;
         value = value * 10 + digit;
     }
-    *out = (int64_t)value;
+    *out = negative ? -(int64_t)value : (int64_t)value;
     return true;
 }
 
