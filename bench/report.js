@@ -34,10 +34,11 @@
       context.globalAlpha = 1;
       context.font = "600 11px system-ui, sans-serif";
       context.textAlign = "left";
+      const at = Math.min(from + 3, right - 16);
       let row = 0;
-      while (rows[row] > from) row++;
-      rows[row] = from + 18;
-      context.fillText(String(i + 1), from + 3, area.y + 11 + 12 * row);
+      while (rows[row] > at) row++;
+      rows[row] = at + 16;
+      context.fillText(String(i + 1), at, area.y + 11 + 12 * row);
     });
   }
 
@@ -54,10 +55,11 @@
     };
   }
 
-  // Powers of ten that lie in the axis's range, or 1, 2, 5 steps where there are few.
+  // Powers of ten that lie in the axis's range, and steps between them where there are few.
   function logTicks(low, high) {
     const ticks = [];
-    const steps = Math.log10(high / low) > 3 ? [1] : [1, 2, 5];
+    const decades = Math.log10(high / low);
+    const steps = decades > 3 ? [1] : decades > 0.9 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
     for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++)
       steps.forEach(function (s) {
         const v = s * Math.pow(10, e);
@@ -95,7 +97,7 @@
     const text = document.getElementById("readout-" + chart.id);
     const options = common(chart, text);
     options.customBars = chart.band;
-    options.stepPlot = !chart.band;
+    options.stepPlot = chart.step;
     options.xlabel = "seconds since the run began";
     options.dateWindow = [0, data.t_max];
     options.underlayCallback = underlay;
@@ -112,8 +114,8 @@
     return "p" + Number(share.toFixed(x < 2 ? 1 : x < 3 ? 2 : 3));
   }
   function percentTicks(low, high) {
-    return [0, Math.log10(2), 1, 2, 3, 4, 5].filter((x) => x >= low && x <= high + 1e-9)
-      .map((x) => ({ v: x, label: x === 0 ? "min" : percentLabel(x) }));
+    return [Math.log10(2), 1, 2, 3, 4, 5].filter((x) => x >= low && x <= high + 1e-9)
+      .map((x) => ({ v: x, label: percentLabel(x) }));
   }
   function drawPercentiles(chart) {
     const element = document.getElementById("chart-" + chart.id + "-percentiles");

@@ -1,6 +1,6 @@
 /* bench/report_charts.c - the charts of the report: as numbers for report.js, and as tables.
  *
- * Time is cut into BUCKETS stretches for a chart and TABLE_ROWS for its table; the raw samples stay
+ * Time is cut into CHARTS' stretches for a chart and TABLE_ROWS for its table; the raw samples stay
  * in samples.jsonl. Percentiles are taken over all samples, never over stretches. */
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "bench/report_page.h"
 
-enum { BUCKETS = 240, TABLE_ROWS = 24, CURVE_POINTS = 160 };
+enum { TABLE_ROWS = 24, CURVE_POINTS = 160, CURVE_BEGINS = 2 };
 
 bool chart_has_samples(const struct report *report, int chart)
 {
@@ -39,37 +39,53 @@ static double drawable(const struct chart *chart, double value)
     return chart->log_scale && value < 0.001 ? 0.001 : value;
 }
 
+/* What a chart shows of a stretch as one figure. */
+static double figure_of(const struct chart *chart, const struct bucket *bucket)
+{
+    switch (chart->draw) {
+    case DRAW_BAND:
+        return bucket->median;
+    case DRAW_MEAN:
+        return bucket->mean;
+    default:
+        return bucket->last;
+    }
+}
+
 static void bucket_data(struct buf *page, const struct chart *chart, const struct bucket *bucket)
 {
+    double figure = drawable(chart, figure_of(chart, bucket));
     if (bucket->count == 0)
         buf_add_text(page, ",null");
-    else if (chart->band)
-        buf_printf(page, ",[%.6g,%.6g,%.6g]", drawable(chart, bucket->min),
-                   drawable(chart, bucket->median), drawable(chart, bucket->max));
+    else if (chart->draw == DRAW_BAND)
+        buf_printf(page, ",[%.6g,%.6g,%.6g]", drawable(chart, bucket->min), figure,
+                   drawable(chart, bucket->max));
     else
-        buf_printf(page, ",%.6g", drawable(chart, bucket->last));
+        buf_printf(page, ",%.6g", figure);
 }
 
 static void rows_data(struct report *report, int chart)
 {
-    struct bucket *buckets = cut(report, chart, BUCKETS);
+    size_t stretches = (size_t)CHARTS[chart].stretches;
+    struct bucket *buckets = cut(report, chart, stretches);
     const char *comma = "";
-    for (size_t b = 0; b < BUCKETS; b++) {
+    for (size_t b = 0; b < stretches; b++) {
         bool some = false;
         for (int p = 0; p < report->pipeline_count; p++)
-            some |= buckets[b + BUCKETS * (size_t)p].count > 0;
+            some |= buckets[b + stretches * (size_t)p].count > 0;
         if (!some)
             continue;
-        buf_printf(&report->page, "%s[%.6g", comma, bucket_middle_s(report, b, BUCKETS));
+        buf_printf(&report->page, "%s[%.6g", comma, bucket_middle_s(report, b, stretches));
         for (int p = 0; p < report->pipeline_count; p++)
-            bucket_data(&report->page, &CHARTS[chart], &buckets[b + BUCKETS * (size_t)p]);
+            bucket_data(&report->page, &CHARTS[chart], &buckets[b + stretches * (size_t)p]);
         buf_add_char(&report->page, ']');
         comma = ",";
     }
     free(buckets);
 }
 
-/* Points at equal steps of log10(1 / (1 - share)), as far as each pipeline has samples for. */
+/* Points at equal steps of log10(1 / (1 - share)), as far as each pipeline has samples for. The
+ * lowest few per cent are left out: they would take most of a logarithmic axis. */
 static void curve_data(struct report *report, int chart)
 {
     double *values[REPORT_PIPELINES_MAX] = {0};
@@ -79,9 +95,9 @@ static void curve_data(struct report *report, int chart)
         values[p] = series_sorted_values(series);
         nines_max = fmax(nines_max, log10(fmax((double)series->count, 10)));
     }
-    for (int i = 0; i <= CURVE_POINTS; i++) {
+    for (int i = CURVE_BEGINS; i <= CURVE_POINTS; i++) {
         double nines = nines_max * i / CURVE_POINTS;
-        buf_printf(&report->page, "%s[%.6g", i ? "," : "", nines);
+        buf_printf(&report->page, "%s[%.6g", i > CURVE_BEGINS ? "," : "", nines);
         for (int p = 0; p < report->pipeline_count; p++) {
             size_t count = report->samples.series[chart][p].count;
             if (count == 0 || nines > log10((double)count) + 1e-9)
@@ -122,9 +138,11 @@ void charts_data(struct report *report)
     for (int c = 0; c < CHART_COUNT; c++) {
         if (!chart_has_samples(report, c))
             continue;
-        buf_printf(page, "%s{\"id\":\"%s\",\"unit\":\"%s\",\"log\":%s,\"band\":%s,\"rows\":[",
+        buf_printf(page,
+                   "%s{\"id\":\"%s\",\"unit\":\"%s\",\"log\":%s,\"band\":%s,\"step\":%s,\"rows\":[",
                    comma, CHARTS[c].id, CHARTS[c].unit, CHARTS[c].log_scale ? "true" : "false",
-                   CHARTS[c].band ? "true" : "false");
+                   CHARTS[c].draw == DRAW_BAND ? "true" : "false",
+                   CHARTS[c].draw == DRAW_STEP ? "true" : "false");
         rows_data(report, c);
         buf_add_char(page, ']');
         if (CHARTS[c].percentiles) {
@@ -167,15 +185,15 @@ static void bucket_cell(struct buf *page, const struct chart *chart, const struc
     buf_add_text(page, "<td class=\"num\">");
     if (bucket->count == 0)
         page_text(page, NULL);
-    else if (chart->band) {
-        page_number(page, bucket->median);
+    else
+        page_number(page, figure_of(chart, bucket));
+    if (bucket->count > 0 && chart->draw == DRAW_BAND) {
         buf_add_text(page, "<small>");
         page_number(page, bucket->min);
         buf_add_text(page, " to ");
         page_number(page, bucket->max);
         buf_add_text(page, "</small>");
-    } else
-        page_number(page, bucket->last);
+    }
     buf_add_text(page, "</td>");
 }
 
@@ -245,7 +263,7 @@ void chart_section(struct report *report, int chart)
     page_section(&report->page, c->id, c->title, c->meaning);
     legend(report, c->id, "");
     buf_printf(&report->page, "<div class=\"chart%s\" id=\"chart-%s\"></div>\n",
-               c->band ? "" : " low", c->id);
+               c->draw == DRAW_BAND ? "" : " low", c->id);
     time_table(report, chart);
     if (c->percentiles)
         percentile_part(report, chart);

@@ -56,7 +56,7 @@ void page_number(struct buf *page, double value)
         add_grouped(page, text);
         return;
     }
-    snprintf(text, sizeof text, "%.3g", size);
+    snprintf(text, sizeof text, size < 0.1 ? "%.2g" : "%.3g", size);
     buf_add_text(page, text);
 }
 

@@ -22,7 +22,7 @@ struct report {
 void page_text(struct buf *page, const char *text);
 /* json on one line, with < as \u003c: it may stand inside <script>. */
 void page_json(struct buf *page, const json_t *json);
-/* A figure for people: thousands separated, three digits or more kept. */
+/* A figure for people: thousands separated, three digits (below 0.1: two) or more kept. */
 void page_number(struct buf *page, double value);
 /* A number, a text or null (a dash), as a table cell's content. */
 void page_value(struct buf *page, const json_t *value);

@@ -11,25 +11,24 @@
 #include <xxhash.h>
 
 const struct chart CHARTS[CHART_COUNT] = {
-    {"freshness", "freshness", "ms", NULL, 1, "Freshness", "ms",
-     "How old the oldest event was that a read was the first to show: from the instant it was due "
-     "to "
-     "the end of that read. Lower is fresher. The line is the median, the band reaches from the "
-     "lowest "
-     "to the highest sample. (The figures above count every event, not only each read's oldest.)",
-     true, true, true},
     {"wrong", "error", "rows_wrong", "rows", 100, "Rows that differ from the truth", "%",
      "Of all rows of the view, the share whose value was not yet, or no longer, what all events "
-     "due by "
-     "then say. 0 is right.",
-     false, false, false},
+     "due "
+     "by then say. 0 is right.",
+     DRAW_STEP, 240, false, false},
     {"missing", "error", "missing_share", NULL, 100, "Events missing from the answers", "%",
-     "Of all events due by then, the share that the served values had not counted.", false, false,
-     false},
+     "Of all events due by then, the share that the served values had not counted.", DRAW_STEP, 240,
+     false, false},
+    {"freshness", "freshness", "ms", NULL, 1, "Freshness", "ms",
+     "How old the oldest event was that a read was the first to show: from the instant it was due "
+     "to the end of that read. Lower is fresher. The line is the median, the band reaches from the "
+     "lowest to the highest sample. (The figures above count every event, not only each read's "
+     "oldest.)",
+     DRAW_BAND, 240, true, true},
     {"cpu", "cpu", "cores", NULL, 1, "Processor use", "cores",
-     "Cores kept busy by all processes of a pipeline.", false, false, false},
+     "Cores kept busy by all processes of a pipeline.", DRAW_MEAN, 80, false, false},
     {"rss", "rss", "mb", NULL, 1, "Memory", "MB", "Resident memory of all processes of a pipeline.",
-     false, false, false},
+     DRAW_STEP, 240, false, false},
 };
 
 static void series_add(struct series *series, struct sample sample)
@@ -176,8 +175,13 @@ static struct bucket bucket_of(const struct sample *samples, size_t count)
     if (count == 0)
         return (struct bucket){0};
     double *values = sorted_values(samples, count);
-    struct bucket bucket = {count, values[0], sorted_quantile(values, count, 0.5),
-                            values[count - 1], samples[count - 1].value};
+    struct bucket bucket = {.count = count,
+                            .min = values[0],
+                            .median = sorted_quantile(values, count, 0.5),
+                            .max = values[count - 1],
+                            .last = samples[count - 1].value};
+    for (size_t i = 0; i < count; i++)
+        bucket.mean += values[i] / (double)count;
     free(values);
     return bucket;
 }

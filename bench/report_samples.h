@@ -10,15 +10,23 @@
 #include "bench/report.h"
 #include "common/base/bytes.h"
 
+enum chart_draw {
+    DRAW_BAND, /* median of a stretch, in a band from its lowest to its highest */
+    DRAW_STEP, /* the last value holds until the next */
+    DRAW_MEAN, /* mean of a stretch */
+};
+
 struct chart {
     const char *id;          /* in the page */
     const char *kind;        /* of the sample */
     const char *value, *per; /* members: value / per (NULL: 1) * scale */
     double scale;
     const char *title, *unit;
-    const char *meaning;  /* one sentence, for the reader */
-    bool log_scale, band; /* band: median with minimum and maximum; else a step of last values */
-    bool percentiles;     /* also as a curve over percentiles */
+    const char *meaning; /* one sentence, for the reader */
+    enum chart_draw draw;
+    int stretches; /* of time that the chart is cut into */
+    bool log_scale;
+    bool percentiles; /* also as a curve over percentiles */
 };
 
 enum { CHART_COUNT = 5 };
@@ -43,7 +51,7 @@ struct samples {
 /* What falls into one stretch of time. */
 struct bucket {
     size_t count; /* 0: nothing, the rest is 0 */
-    double min, median, max, last;
+    double min, median, max, mean, last;
 };
 
 /* ERR_USAGE where the file cannot be opened, ERR_DATA naming the line that is wrong. */

@@ -44,6 +44,17 @@ static void figure_cells(struct buf *page, const json_t *object, const char *con
     }
 }
 
+/* Two instants of the run, in seconds with two digits: a kill and its recovery are not one moment. */
+static void time_cells(struct buf *page, const json_t *object, const char *from, const char *until)
+{
+    const json_t *times[] = {json_object_get(object, from), json_object_get(object, until)};
+    for (int i = 0; i < 2; i++)
+        if (json_is_number(times[i]))
+            buf_printf(page, "<td class=\"num\">%.2f</td>", json_number_value(times[i]));
+        else
+            buf_add_text(page, "<td class=\"num\">–</td>");
+}
+
 /* A cell with a name and, small below it, what there is to say about it. */
 static void named_cell(struct buf *page, const json_t *object, const char *more)
 {
@@ -91,7 +102,6 @@ void table_metrics(struct report *report)
 
 void table_happenings(struct report *report)
 {
-    static const char *const FROM_TO[] = {"t_s", "until_s"};
     struct buf *page = &report->page;
     size_t i;
     json_t *happening;
@@ -100,7 +110,7 @@ void table_happenings(struct report *report)
     begin_table(page, "#No|#from, s|#until, s|Pipeline|What");
     json_array_foreach (json_object_get(report->run, "happenings"), i, happening) {
         buf_printf(page, "<tr><td class=\"num\">%zu</td>", i + 1);
-        figure_cells(page, happening, FROM_TO, 2);
+        time_cells(page, happening, "t_s", "until_s");
         key_cell(report, happening);
         text_cell(page, happening, "what");
         buf_add_text(page, "</tr>\n");
@@ -148,7 +158,6 @@ void table_checks(struct report *report)
 
 void table_history(struct report *report)
 {
-    static const char *const FROM_TO[] = {"began_s", "ended_s"};
     struct buf *page = &report->page;
     size_t i;
     json_t *process;
@@ -160,7 +169,7 @@ void table_history(struct report *report)
         buf_add_text(page, "<tr>");
         key_cell(report, process);
         text_cell(page, process, "name");
-        figure_cells(page, process, FROM_TO, 2);
+        time_cells(page, process, "began_s", "ended_s");
         text_cell(page, process, "fate");
         buf_add_text(page, "</tr>\n");
     }

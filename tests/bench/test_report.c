@@ -159,7 +159,7 @@ Test(report, it_shows_what_the_run_says)
                                         "Passed",
                                         "12.5",
                                         "<td class=\"num\">25</td>",
-                                        "<td class=\"num\">1</td><td class=\"num\">1</td><td "
+                                        "<td class=\"num\">1</td><td class=\"num\">1.00</td><td "
                                         "class=\"num\">–</td><td><span class=\"key "
                                         "c1\">kappa</span></td><td>first"};
     build();
