@@ -41,9 +41,16 @@ static struct server server_start(const struct kit *kit)
                kit->dir, (char *)NULL);
         _exit(127);
     }
-    for (int i = 0; i < 500 && access(server.socket, F_OK) != 0; i++)
+    struct kv *kv = NULL;
+    struct err err = {0};
+    int rc = ERR_ENV;
+    for (int i = 0; i < 1000 && rc; i++) { /* the socket stands there before Redis listens */
         clock_sleep_ms(10);
-    cr_assert_eq(access(server.socket, F_OK), 0, "redis-server did not start");
+        err_clear(&err);
+        rc = kv_open(server.uri, &kv, &err);
+    }
+    cr_assert_eq(rc, 0, "%s", err.text);
+    kv_close(kv);
     return server;
 }
 
