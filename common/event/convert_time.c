@@ -145,8 +145,7 @@ static bool general(struct bytes text, const char *pattern, int64_t *ms)
     if (same.tm_mon != tm.tm_mon || same.tm_mday != tm.tm_mday || same.tm_hour != tm.tm_hour ||
         same.tm_min != tm.tm_min || same.tm_sec != tm.tm_sec)
         return false;
-    *ms = (seconds - tm.tm_gmtoff) * 1000; /* %z */
-    return true;
+    return !__builtin_mul_overflow(seconds - tm.tm_gmtoff, 1000, ms); /* %z; far years by %s */
 }
 
 bool time_strptime(struct bytes text, const char *pattern, const struct time_shape *shape,

@@ -73,6 +73,7 @@ static const struct {
     {TIME_STRPTIME, "%d %b %Y %I:%M %p", "\"30 Feb 2001 4:05 PM\"", BAD},
     {TIME_STRPTIME, "%Y-%m-%d %H:%M %z", "\"2001-01-01 02:01 +0200\"", 978307260000},
     {TIME_STRPTIME, "%s", "\"978307260\"", 978307260000},
+    {TIME_STRPTIME, "%s", "\"67768036191676799\"", BAD},
     {TIME_STRPTIME, "%Y %Y", "\"1999 2001\"", 978307200000},
 };
 
