@@ -231,6 +231,24 @@ static void queue_old_spans(struct job *job, struct slot *slot)
     slot->cut_count = kept;
 }
 
+/* A full Redis takes nothing behind MULTI, not even a deletion. A script may delete, and asks by
+ * itself whose the partition is; the indexes stay for the next commit that fits. */
+static void queue_deletions(struct job *job, struct slot *slot)
+{
+    const char *pos = key_pos(&job->arena, job->plan->view, job->version, slot->partition);
+    slot->sending = slot_dirty(job, slot);
+    for (size_t i = 0; slot->sending && i < slot->fields.count; i++) {
+        const struct slot_field *field = map_at(&slot->fields, i, NULL);
+        if (!below(job, slot, field))
+            continue;
+        struct kv_args unlink =
+            args_new(&job->arena, "EVAL", POS_UNLINK_IF_OWNER, "2", pos,
+                     cell_key(job, slot, field->part, field->cell), slot->token, NULL);
+        queue(job, &unlink);
+        slot->unlink_due = true;
+    }
+}
+
 /* Deletion below what is *committed*: never in the commit that raises floor or from. */
 static void queue_unlinks(struct job *job, struct slot *slot)
 {
@@ -320,11 +338,6 @@ static void queue_slot(struct job *job, struct slot *slot, bool cut)
     slot->sending = slot_dirty(job, slot);
     if (!slot->sending)
         return;
-    if (job->full) { /* nothing but deletions fits */
-        slot->unlink_due = true;
-        queue_unlinks(job, slot);
-        return;
-    }
     if (bug_planted("position-first")) {
         queue_pos(job, slot);
         kv_words(job->kv, "EXEC", NULL);
@@ -369,8 +382,10 @@ int job_send(struct job *job, bool cut, struct err *err)
         return rc;
     job->number++;
     job->queued = 0;
+    for (int i = 0; job->full && i < job->count; i++)
+        queue_deletions(job, &job->slots[i]);
     kv_words(job->kv, "MULTI", NULL);
-    for (int i = 0; i < job->count; i++)
+    for (int i = 0; !job->full && i < job->count; i++)
         queue_slot(job, &job->slots[i], cut);
     kv_words(job->kv, "EXEC", NULL);
     job->exec_index = job->queued + 1;

@@ -217,6 +217,21 @@ static struct kv_reply do_flush(struct server *server, const struct command *c, 
     return word_reply(KV_STATUS, "OK");
 }
 
+/* The one script that lk sends, POS_UNLINK_IF_OWNER. */
+static struct kv_reply do_eval(struct server *server, const struct command *c, struct arena *arena)
+{
+    (void)arena;
+    const struct key *pos = key_find(&server->now, c->args[3]);
+    bool mine = false;
+    int at =
+        pos ? data_lower_bound(pos->items, pos->count, sizeof *pos->items, bytes_of("owner"), &mine)
+            : 0;
+    mine = mine && bytes_equal(pos->items[at].value, c->args[5]);
+    if (mine)
+        key_delete(server, key_find(&server->now, c->args[4]));
+    return (struct kv_reply){.type = KV_INT, .integer = mine};
+}
+
 static struct kv_reply do_ping(struct server *server, const struct command *c, struct arena *arena)
 {
     (void)server;
@@ -233,7 +248,7 @@ static const struct {
     {"HSET", do_hset, true},       {"SADD", do_sadd, true},      {"HDEL", do_delete, false},
     {"SREM", do_delete, false},    {"UNLINK", do_unlink, false}, {"HGET", do_hget, false},
     {"HMGET", do_hget, false},     {"HGETALL", do_all, false},   {"SMEMBERS", do_all, false},
-    {"FLUSHALL", do_flush, false}, {"PING", do_ping, false},
+    {"FLUSHALL", do_flush, false}, {"PING", do_ping, false},     {"EVAL", do_eval, false},
 };
 
 static int find_word(const struct command *c)

@@ -19,15 +19,15 @@
 enum { POS_ID_BYTES = 33, POS_GENS_MAX = 16 };
 
 struct pos {
-    bool here;                 /* false: no such key; everything else is then 0 or empty */
-    char owner[POS_ID_BYTES];  /* token of the worker that holds the partition; "" nobody */
-    char plan[POS_ID_BYTES];   /* hash of the plan that made this view */
-    int64_t next;              /* last folded offset + 1 */
-    int64_t T_ms;              /* INT64_MIN: none yet */
-    int64_t mark;              /* horizon state is rebuilt by re-reading from here */
-    int64_t from;              /* spans begin here: below it only a batch can answer */
-    int64_t floor_ms;          /* WINDOW_FLOOR_NONE: none */
-    int64_t *cuts;             /* rising; owned */
+    bool here;                /* false: no such key; everything else is then 0 or empty */
+    char owner[POS_ID_BYTES]; /* token of the worker that holds the partition; "" nobody */
+    char plan[POS_ID_BYTES];  /* hash of the plan that made this view */
+    int64_t next;             /* last folded offset + 1 */
+    int64_t T_ms;             /* INT64_MIN: none yet */
+    int64_t mark;             /* horizon state is rebuilt by re-reading from here */
+    int64_t from;             /* spans begin here: below it only a batch can answer */
+    int64_t floor_ms;         /* WINDOW_FLOOR_NONE: none */
+    int64_t *cuts;            /* rising; owned */
     int cut_count;
     char generation[POS_ID_BYTES]; /* published now; "" none */
     int64_t boundary, boundary_T_ms, boundary_mark;
@@ -38,7 +38,7 @@ struct pos {
     int64_t tail_offset, tail_time_ms; /* the record at next - 1; tail_offset -1: none */
     uint64_t tail_hash;
     struct counters counters;
-    bool broken; /* an error inside an EXEC: nobody may go on from here */
+    bool broken;  /* an error inside an EXEC: nobody may go on from here */
     bool retired; /* a tombstone */
 };
 
@@ -58,15 +58,23 @@ void args_add(struct kv_args *args, struct bytes text); /* copied */
 void args_text(struct kv_args *args, const char *text);
 void args_int(struct kv_args *args, const char *field, int64_t value); /* INT64_MIN as "" */
 void args_pair(struct kv_args *args, const char *field, const char *value);
-void args_cuts(struct kv_args *args, const int64_t *cuts, int count);        /* field "cuts" */
-void args_gens(struct kv_args *args, const char (*gens)[POS_ID_BYTES], int count); /* field "gens" */
+void args_cuts(struct kv_args *args, const int64_t *cuts, int count); /* field "cuts" */
+void args_gens(struct kv_args *args, const char (*gens)[POS_ID_BYTES],
+               int count); /* field "gens" */
 /* A fresh list in arena that begins with these words (NULL ends). */
 struct kv_args args_new(struct arena *arena, const char *word, ...) __attribute__((sentinel));
 void args_queue(struct kv_args *args, struct kv *kv); /* kv_command */
 
+/* EVAL of it with two keys, a pos and what is to go, and a token: unlinks the second key if the token
+ * is the pos's owner. The only script that lk sends; a memory server knows it. */
+#define POS_UNLINK_IF_OWNER                                                                        \
+    "if redis.call('HGET',KEYS[1],'owner')~=ARGV[1] then return 0 end "                            \
+    "return redis.call('UNLINK',KEYS[2])"
+
 /* Key names, in arena. version: "k1". */
 char *key_pos(struct arena *arena, const char *view, const char *version, int partition);
-char *key_part(struct arena *arena, const char *view, const char *version, int partition, const char *part);
+char *key_part(struct arena *arena, const char *view, const char *version, int partition,
+               const char *part);
 char *key_cells(struct arena *arena, const char *view, const char *version, int partition,
                 const char *part, const char *field);
 

@@ -1,5 +1,6 @@
 /* tests/common/store/test_kv.c - both fillings of kv hold the same conversations: a redis-server of
  * our own and the memory server must not be told apart by what a job or a read says to them. */
+#include "common/store/pos.h"
 #include "tests/common/store/redis_here.h"
 
 enum { LINES_MAX = 24, TALKERS = 2, WORDS_MAX = 16 };
@@ -362,6 +363,35 @@ static void check_borrowed(const char *uri)
 Test(kv, replies_are_good_until_the_next_receive_also_as_arguments)
 {
     on_both(check_borrowed);
+}
+
+static void check_script(const char *uri)
+{
+    static const char *const OWNERS[] = {"me", "other"};
+    struct kv *kv = open_kv(uri);
+    struct kv_reply *replies;
+    for (int i = 0; i < 2; i++) {
+        ask(kv, "HSET pos owner me");
+        ask(kv, "HSET cells a 1");
+        ask(kv, strncmp(uri, "memory:", 7) ? "CONFIG SET maxmemory 1" : "PING");
+        memory_full("both", true);
+        kv_words(kv, "EVAL", POS_UNLINK_IF_OWNER, "2", "pos", "cells", OWNERS[i], NULL);
+        cr_assert_eq(kv_roundtrip(kv, &replies, NULL), 1);
+        cr_expect_eq(replies[0].type, KV_INT, "%s", uri);
+        cr_expect_eq(ask(kv, "HGETALL cells")->count, i == 0 ? 0 : 2, "%s", uri);
+        memory_full("both", false);
+        ask(kv, strncmp(uri, "memory:", 7) ? "CONFIG SET maxmemory 0" : "PING");
+    }
+    ask(kv, "UNLINK pos");
+    kv_words(kv, "EVAL", POS_UNLINK_IF_OWNER, "2", "pos", "cells", "me", NULL);
+    cr_assert_eq(kv_roundtrip(kv, &replies, NULL), 1);
+    cr_expect_eq(ask(kv, "HGETALL cells")->count, 2, "%s: nobody's pos", uri);
+    kv_close(kv);
+}
+
+Test(kv, an_owner_and_nobody_else_deletes_while_the_server_is_full)
+{
+    on_both(check_script);
 }
 
 Test(kv, an_error_is_told_by_its_first_word)
