@@ -211,15 +211,11 @@ static void queue_unlink(struct job *job, const struct slot *slot, const struct 
     buf_release(&text);
 }
 
-/* Whole spans below the committed from: their bad events and indexes, and their cuts in pos. */
+/* Whole spans below the committed from: their bad events and indexes, and their cuts in pos. The
+ * cuts stay in memory until this is answered: an aborted EXEC has unlinked nothing. */
 static void queue_old_spans(struct job *job, struct slot *slot)
 {
-    int kept = 0;
-    for (int i = 0; i < slot->cut_count; i++) {
-        if (slot->cuts[i] >= slot->from) {
-            slot->cuts[kept++] = slot->cuts[i];
-            continue;
-        }
+    for (int i = 0; i < slot->cut_count && slot->cuts[i] < slot->from; i++) {
         const char *part = part_name(job, &job->arena, (uint64_t)slot->cuts[i]);
         const char *view = job->plan->view;
         struct kv_args unlink = args_new(
@@ -227,8 +223,8 @@ static void queue_old_spans(struct job *job, struct slot *slot)
             key_cells(&job->arena, view, job->version, slot->partition, part, "bad"), NULL);
         queue(job, &unlink);
         slot->cuts_changed = true;
+        slot->old_cuts = i + 1;
     }
-    slot->cut_count = kept;
 }
 
 /* A full Redis takes nothing behind MULTI, not even a deletion. A script may delete, and asks by
@@ -291,7 +287,7 @@ static void queue_pos(struct job *job, struct slot *slot)
     args_int(&args, "floor", slot->sent_floor_ms);
     args_int(&args, "from", slot->sent_from);
     if (slot->cuts_changed)
-        args_cuts(&args, slot->cuts, slot->cut_count);
+        args_cuts(&args, slot->cuts + slot->old_cuts, slot->cut_count - slot->old_cuts);
     struct buf text = {0};
     counters_encode(&fold->counters, &text);
     args_pair(&args, "counters", text.ptr);
@@ -443,6 +439,11 @@ static int outcome_of(struct job *job, const struct kv_reply *replies, struct er
     for (int i = 0; i <= job->exec_index; i++) {
         if (kv_is_error(&replies[i], "OOM"))
             return EXEC_FULL;
+        if (kv_is_error(&replies[i], "READONLY"))
+            return err_set(err, ERR_ENV,
+                           "Redis refuses the commit: it is a replica now, and a view needs the "
+                           "master; make it one (redis-cli REPLICAOF NO ONE) or give the master's "
+                           "address by --view, then start this worker again");
         if (kv_is_error(&replies[i], "EXECABORT") || replies[i].type != KV_ERROR)
             continue;
         return err_set(err, ERR_ENV, "Redis refuses the commit: %.*s", (int)replies[i].text.len,
@@ -484,10 +485,20 @@ static void settle_fields(struct slot *slot, bool done)
     map_release(&old);
 }
 
+static void drop_old_cuts(struct slot *slot)
+{
+    slot->cut_count -= slot->old_cuts;
+    if (slot->old_cuts)
+        memmove(slot->cuts, slot->cuts + slot->old_cuts,
+                (size_t)slot->cut_count * sizeof *slot->cuts);
+    slot->old_cuts = 0;
+}
+
 static void settle_done(struct job *job, struct slot *slot)
 {
     struct fold *fold = slot->fold;
     settle_fields(slot, true);
+    drop_old_cuts(slot);
     if (job->full)
         return;
     slot->next = slot->sent_next;
@@ -507,6 +518,8 @@ static void settle_undone(struct job *job, struct slot *slot)
 {
     struct cells *cells = &slot->fold->cells;
     settle_fields(slot, false);
+    slot->unlink_due = slot->unlink_due || slot->old_cuts > 0;
+    slot->old_cuts = 0;
     size_t i = 0;
     for (struct cell *cell; (cell = cells_next(cells, &i));)
         if (cell->sent == job->number)

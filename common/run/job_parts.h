@@ -41,6 +41,7 @@ struct slot {
     int64_t boundary, previous_boundary;
     int64_t *cuts; /* rising; also those of a commit under way */
     int cut_count, cut_capacity;
+    int old_cuts; /* the first so many leave pos in the commit under way, their spans the store */
     bool cuts_changed;
     int64_t cut_at_ns; /* when the last one was made */
     struct map fields; /* (part, pane, first) -> slot_field */

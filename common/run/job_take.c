@@ -42,7 +42,7 @@ void slot_drop(struct job *job, struct slot *slot, enum slot_state state)
         fold_clear(slot->fold);
     slot->state = state;
     slot->sending = false;
-    slot->cut_count = 0;
+    slot->cut_count = slot->old_cuts = 0;
     map_clear(&slot->fields);
     slot->fields_gone = 0;
     job->task->paused[slot - job->slots] = true;
