@@ -66,6 +66,8 @@ struct stage {
     bool sure[2];                 /* by arch: the view is there, whatever happened */
     bool archived;                /* the archive has something */
     bool nested;                  /* a leg runs inside a leg */
+    /* Scenes: in place of what chance does between two steps; false ends the leg. */
+    bool (*between)(struct stage *stage, int ticks);
     int64_t memory_bytes, span_ms;
     struct buf story;   /* what was done, for a failure */
     struct buf problem; /* what is wrong; empty: nothing */

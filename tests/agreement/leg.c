@@ -131,6 +131,8 @@ static bool intrude(struct stage *stage, enum arch arch)
 static bool between(struct steps *steps)
 {
     struct stage *stage = steps->stage;
+    if (stage->between)
+        return stage->between(stage, steps->ticks);
     if (stage->memory && steps->full_for > 0 && --steps->full_for == 0)
         memory_full(stage->memory, false);
     uint64_t what = rng_below(&stage->rng, 24);

@@ -100,6 +100,13 @@ static void run_one(const struct flags *flags, struct process *process, const ch
     buf_release(&problem);
 }
 
+/* Workers tell on stderr what tests do to them: only who asks for it wants to hear it. */
+static void hush(const struct flags *flags)
+{
+    if (!flags->verbose && !freopen("/dev/null", "w", stderr))
+        exit(3);
+}
+
 static void run_share(const struct flags *flags, struct process *process, int64_t from, int step)
 {
     char uri[320];
@@ -119,6 +126,7 @@ static void start(const struct flags *flags, struct process *process, int64_t fr
     if (process->pid)
         return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    hush(flags);
     run_share(flags, process, from, flags->jobs);
     exit(0);
 }
@@ -241,6 +249,7 @@ static void run_plant(const struct flags *flags, const struct plant *plant, stru
     int pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        hush(flags);
         hunt(flags, plant, root);
     }
     waitpid(pid, &status, 0);
