@@ -99,8 +99,8 @@ bool lane_make_log(struct lane *lane);
 bool lane_remove(const char *directory);
 /* Positions folded in all partitions; owners (may be NULL) gets the partitions' owners. */
 int64_t lane_folded(struct lane *lane, enum arch arch, char owners[PARTITIONS][POS_ID_BYTES]);
-/* The feeder has ended and the view holds all that it appended. */
-bool lane_all_folded(struct lane *lane, enum arch arch);
+/* The feeder has ended, all that it appended is folded and, for lambda, published by a batch. */
+bool lane_all_done(struct lane *lane, enum arch arch);
 struct kv_reply *lane_ask(struct lane *lane, const char *word, const char *more);
 /* A digest of all that the store holds. */
 void lane_digest(struct lane *lane, char out[41]);

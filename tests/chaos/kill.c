@@ -76,6 +76,8 @@ struct play {
     struct tuning tuning;
     struct child *worker[ROLES]; /* the victim among them */
     bool again;                  /* a killed victim is started with another fault */
+    struct child *rival;         /* with whom the victim shares its partitions */
+    bool shared;                 /* there was one */
 };
 
 /* ---- the play's persons ---- */
@@ -113,10 +115,10 @@ static bool begin(struct play *play)
 
 /* ---- waiting ---- */
 
-/* Until the victim is stopped or has ended, or all is folded and rest_ms have passed. */
+/* Until the victim is stopped or has ended, or all is done and rest_ms have passed. */
 static bool follow(struct play *play, int rest_ms)
 {
-    int64_t began = clock_mono_ns(), folded_at = 0;
+    int64_t began = clock_mono_ns(), done_at = 0;
     for (;;) {
         int64_t now = clock_mono_ns();
         for (enum role role = 0; role < ROLES; role++)
@@ -125,9 +127,9 @@ static bool follow(struct play *play, int rest_ms)
                 return child_blame(play->lane, play->worker[role], "left the victim alone");
         if (child_look(play->worker[play->role]) != CHILD_RUNS)
             return true;
-        if (!folded_at && lane_all_folded(play->lane, role_arch(play->role)))
-            folded_at = now;
-        if (folded_at && now - folded_at >= (int64_t)rest_ms * 1000000)
+        if (!done_at && lane_all_done(play->lane, role_arch(play->role)))
+            done_at = now;
+        if (done_at && now - done_at >= (int64_t)rest_ms * 1000000)
             return true;
         if (now - began > (int64_t)PATIENCE_MS * 1000000)
             return child_blame(play->lane, play->worker[play->role], "does not get on");
@@ -140,7 +142,7 @@ static int rest_of(const struct play *play)
 {
     if (strcmp(play->point->name, "idle look") == 0)
         return IDLE_MS;
-    return play->role == ROLE_BATCH ? 300 : play->role == ROLE_ARCHIVE ? 60 : 5;
+    return play->role == ROLE_BATCH ? 50 : 5; /* it sweeps after it has published */
 }
 
 /* ---- what comes behind the fault ---- */
@@ -197,15 +199,12 @@ static bool meet_rival(struct play *play)
     rival = person(play, play->role, NULL);
     if (!wait_for_new_owners(play, before))
         return child_blame(lane, rival, "the rival");
-    if (play->point->between) { /* either may take last: exactly one goes on */
+    if (play->point
+            ->between) { /* in the middle of its takes: each partition goes to who comes last */
         child_signal(victim, SIGCONT);
-        for (int i = 0; i < PATIENCE_MS && child_look(victim) != CHILD_ENDED &&
-                        child_look(rival) != CHILD_ENDED;
-             i++)
-            clock_sleep_ms(1);
-        struct child *loser = child_look(victim) == CHILD_ENDED ? victim : rival;
-        play->worker[play->role] = loser == victim ? rival : victim;
-        return is_lost(play, loser);
+        play->rival = rival;
+        play->shared = true;
+        return true;
     }
     if (!signal_all(play, SIGSTOP, victim, rival))
         return false;
@@ -268,28 +267,59 @@ static int after_fault(struct play *play)
     return 1;
 }
 
-/* A victim that was started again with a second fault may die of it. */
+static bool died_again(const struct play *play, const struct child *child)
+{
+    return play->again && child->state == CHILD_ENDED && child->status == -SIGKILL;
+}
+
+/* Has it lost what it held, and said so? */
+static bool is_beaten(const struct child *child)
+{
+    return child->state == CHILD_ENDED && child->status == 4 &&
+           child_said(child, "taken by another");
+}
+
+/* To the last event. A victim that was started again may die of a second fault; of two that share the
+ * partitions one may lose all of them. */
 static bool follow_on(struct play *play)
 {
     if (!follow(play, 5))
         return false;
-    struct child *victim = play->worker[play->role];
-    if (victim->state == CHILD_ENDED && victim->status == -SIGKILL && play->again) {
-        play->worker[play->role] = person(play, play->role, NULL);
+    struct child **victim = &play->worker[play->role];
+    if ((*victim)->state == CHILD_RUNS)
+        return true;
+    if (died_again(play, *victim)) {
+        *victim = person(play, play->role, NULL);
         play->again = false;
         return follow_on(play);
     }
-    return victim->state == CHILD_RUNS ||
-           child_blame(play->lane, victim, "does not run to the end");
+    if (play->rival && is_beaten(*victim)) {
+        *victim = play->rival;
+        play->rival = NULL;
+        return follow_on(play);
+    }
+    return child_blame(play->lane, *victim, "does not run to the end");
+}
+
+static bool leave_one(struct play *play, struct child *child)
+{
+    if (!child)
+        return true;
+    if (child_look(child) != CHILD_ENDED)
+        child_signal(child, SIGTERM);
+    child_wait(child, CHILD_ENDED, PATIENCE_MS);
+    return died_again(play, child) || (play->shared && is_beaten(child)) ||
+           child_finish(play->lane, child);
 }
 
 static bool leave(struct play *play)
 {
     for (enum role role = 0; role < ROLES; role++)
-        if (play->worker[role] && !child_finish(play->lane, play->worker[role]))
+        if (!leave_one(play, play->worker[role]))
             return false;
     enum arch arch = role_arch(play->role);
-    return (play->what == FLUSH || check_view(play->lane, arch, false)) &&
+    return leave_one(play, play->rival) &&
+           (play->what == FLUSH || check_view(play->lane, arch, false)) &&
            check_end(play->lane, arch);
 }
 
@@ -337,7 +367,7 @@ static struct child *folded_view(struct lane *lane, uint64_t seed)
     if (!lane_begin(lane, seed) || !feeder_start(lane, &feed))
         return NULL;
     struct child *worker = role_start(lane, ROLE_KAPPA, &tuning, NULL, "");
-    while (!lane_all_folded(lane, ARCH_KAPPA) && child_look(worker) == CHILD_RUNS)
+    while (!lane_all_done(lane, ARCH_KAPPA) && child_look(worker) == CHILD_RUNS)
         clock_sleep_ms(2);
     return worker;
 }

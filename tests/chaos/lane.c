@@ -103,20 +103,21 @@ void lane_digest(struct lane *lane, char out[41])
     snprintf(out, 41, "%.*s", (int)reply->text.len, reply->text.ptr);
 }
 
-int64_t lane_folded(struct lane *lane, enum arch arch, char owners[PARTITIONS][POS_ID_BYTES])
+/* The sum of a field of pos over all partitions, and their owners (may be NULL). */
+static int64_t sum_of(struct lane *lane, enum arch arch, const char *field,
+                      char owners[PARTITIONS][POS_ID_BYTES])
 {
     struct arena arena = {0};
     struct kv_reply *replies;
     int64_t sum = 0;
+    const char *version = arch == ARCH_KAPPA ? "k1" : "l1";
     for (int p = 0; p < PARTITIONS; p++)
-        kv_words(lane->kv, "HMGET",
-                 key_pos(&arena, lane->view, arch == ARCH_KAPPA ? "k1" : "l1", p), "next", "owner",
-                 NULL);
+        kv_words(lane->kv, "HMGET", key_pos(&arena, lane->view, version, p), field, "owner", NULL);
     int count = kv_roundtrip(lane->kv, &replies, NULL);
     for (int p = 0; p < count; p++) {
-        const struct kv_reply *next = &replies[p].items[0], *owner = &replies[p].items[1];
+        const struct kv_reply *number = &replies[p].items[0], *owner = &replies[p].items[1];
         int64_t at = 0;
-        if (next->type == KV_TEXT && bytes_to_int64(next->text, &at))
+        if (number->type == KV_TEXT && bytes_to_int64(number->text, &at))
             sum += at;
         if (owners)
             snprintf(owners[p], POS_ID_BYTES, "%.*s", (int)owner->text.len,
@@ -126,9 +127,15 @@ int64_t lane_folded(struct lane *lane, enum arch arch, char owners[PARTITIONS][P
     return sum;
 }
 
-bool lane_all_folded(struct lane *lane, enum arch arch)
+int64_t lane_folded(struct lane *lane, enum arch arch, char owners[PARTITIONS][POS_ID_BYTES])
 {
-    return feeder_ended(lane) && lane_folded(lane, arch, NULL) >= lane->fed;
+    return sum_of(lane, arch, "next", owners);
+}
+
+bool lane_all_done(struct lane *lane, enum arch arch)
+{
+    return feeder_ended(lane) && sum_of(lane, arch, "next", NULL) >= lane->fed &&
+           (arch == ARCH_KAPPA || sum_of(lane, arch, "boundary", NULL) >= lane->fed);
 }
 
 /* ---- the case's place ---- */
