@@ -174,8 +174,19 @@ static int put_token(struct job *job, struct slot *slot, const struct pos *pos, 
     return replies[2].type == KV_ARRAY;
 }
 
+/* pos was made anew by a worker that had held it: the store was emptied (FLUSHALL), and readers find
+ * no view either. */
+static int restore_registry(struct job *job, struct err *err)
+{
+    int partitions = log_partitions(job->task->log, job->task->topic, err);
+    return partitions < 0 ? partitions
+                          : registry_restore(job->kv, job->plan, job->options.arch, partitions,
+                                             job->options.version, err);
+}
+
 static int take(struct job *job, struct slot *slot, struct err *err)
 {
+    bool held = *slot->token, made = false;
     int64_t first, end;
     int rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
     for (int i = 0; rc == 0 && i < TAKE_TRIES_MAX; i++) {
@@ -185,9 +196,14 @@ static int take(struct job *job, struct slot *slot, struct err *err)
         if (rc < 0)
             return rc;
         rc = check_pos(job, slot, &pos, first, end, err);
+        made = !pos.here;
         if (rc == 0)
             rc = put_token(job, slot, &pos, first, err);
         pos_release(&pos);
+    }
+    if (rc == 1 && held && made) {
+        int restored = restore_registry(job, err);
+        rc = restored < 0 ? restored : rc;
     }
     if (rc == 0)
         return err_set(err, ERR_AWAY, "pos of partition %d changes all the time", slot->partition);

@@ -147,25 +147,39 @@ static void args_version(struct kv_args *args, int number, const struct plan *pl
     args_pair(args, field, plan->json);
 }
 
+/* The number that the plan has or may get (wanted 0: any), or ERR_ENV. */
+static int number_for(const struct registry *registry, const struct plan *plan, int wanted,
+                      struct err *err)
+{
+    const struct registry_version *same = registry_find(registry, plan->hash);
+    int number = same ? same->number : wanted ? wanted : registry->count + 1;
+    bool other = !same && number <= registry->count && *registry->versions[number - 1].hash;
+    if (!other && (wanted == 0 || number == wanted))
+        return number;
+    return err_set(err, ERR_ENV,
+                   "Redis has forgotten view %s, and it was begun again with other versions while "
+                   "this worker ran as version %d; start this worker again",
+                   plan->view, wanted);
+}
+
 /* One attempt at adding: the number, 0 somebody else wrote, or a code. */
 static int try_add(struct kv *kv, const char *key, const struct plan *plan, int partitions,
-                   struct err *err)
+                   int wanted, struct err *err)
 {
     struct registry registry;
     int rc = watch(kv, key, plan->view, &registry, err);
     if (rc < 0)
         return rc;
-    const struct registry_version *same = registry_find(&registry, plan->hash);
-    int number = same ? same->number : registry.count + 1;
-    if (registry.live && registry.partitions != partitions)
+    int number = rc = number_for(&registry, plan, wanted, err);
+    if (rc > 0 && registry.live && registry.partitions != partitions)
         rc =
             err_set(err, ERR_USAGE,
                     "view %s was made over %d partitions and the topic has %d; give the changed one"
                     " a view name of its own",
                     plan->view, registry.partitions, partitions);
-    else if (same)
+    else if (rc > 0 && registry_find(&registry, plan->hash))
         rc = unwatch(kv, number, err);
-    else {
+    else if (rc > 0) {
         struct arena arena = {0};
         struct kv_args args = args_new(&arena, "HSET", key, NULL);
         args_version(&args, number, plan);
@@ -180,17 +194,30 @@ static int try_add(struct kv *kv, const char *key, const struct plan *plan, int 
     return rc;
 }
 
-int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
-                 struct err *err)
+static int add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions, int wanted,
+               struct err *err)
 {
     char key[128];
     key_name(plan->view, arch, key);
     for (int i = 0; i < TRIES_MAX; i++) {
-        int rc = try_add(kv, key, plan, partitions, err);
+        int rc = try_add(kv, key, plan, partitions, wanted, err);
         if (rc != 0)
             return rc;
     }
     return err_set(err, ERR_AWAY, "the registry of view %s changes all the time", plan->view);
+}
+
+int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
+                 struct err *err)
+{
+    return add(kv, plan, arch, partitions, 0, err);
+}
+
+int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
+                     int number, struct err *err)
+{
+    int rc = add(kv, plan, arch, partitions, number, err);
+    return rc < 0 ? rc : 0;
 }
 
 static int try_promote(struct kv *kv, const char *key, const char *view, int number,
