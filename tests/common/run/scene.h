@@ -48,6 +48,7 @@ struct scene {
     int64_t lateness_ms, keep_ms, horizon_ms;
     struct job_options options;
     int appended[SCENE_PARTITIONS], goal, pace;
+    int bad_every; /* 0: no event is malformed */
     int tick;
     void (*hook)(struct scene *scene, struct task *task);
     struct job *job;
@@ -74,6 +75,11 @@ static inline struct scene_event scene_event(const struct scene *scene, int part
                                 .key = (int)rng_below(&rng, SCENE_KEYS)};
 }
 
+static inline bool scene_bad(const struct scene *scene, int64_t n)
+{
+    return scene->bad_every && n % scene->bad_every == 0;
+}
+
 static inline void scene_append(struct scene *scene, int partition, int count)
 {
     for (; count > 0; count--) {
@@ -82,6 +88,8 @@ static inline void scene_append(struct scene *scene, int partition, int count)
         snprintf(key, sizeof key, "k%d", e.key);
         snprintf(text, sizeof text, "{\"t\":%lld,\"k\":\"%s\",\"id\":%lld,\"x\":%lld}",
                  (long long)e.time_ms, key, (long long)e.id, (long long)e.x);
+        if (scene_bad(scene, scene->appended[partition]))
+            text[strlen(text) - 1] = 0;
         struct log_record record = {bytes_of(key), bytes_of(text), 0};
         struct err err = {0};
         cr_assert_eq(log_append(scene->log, SCENE_TOPIC, partition, &record, 1, &err),
@@ -238,6 +246,8 @@ static inline void scene_count(const struct scene *scene, int partition, int64_t
     memset(stamp, 0, sizeof stamp);
     for (int64_t n = 0; n < next; n++) {
         struct scene_event e = scene_event(scene, partition, n);
+        if (scene_bad(scene, n))
+            continue;
         int64_t window = (e.time_ms - SCENE_BEGIN_MS) / 1000;
         T_ms = e.time_ms > T_ms ? e.time_ms : T_ms;
         int64_t end_ms = SCENE_BEGIN_MS + (window + 1) * 1000;
@@ -380,7 +390,7 @@ static inline void scene_publish(struct scene *scene, int partition, int64_t bou
     scene_count(scene, partition, boundary, boundary, sums);
     for (int64_t n = 0; n < boundary; n++) {
         int64_t time_ms = scene_event(scene, partition, n).time_ms;
-        T_ms = time_ms > T_ms ? time_ms : T_ms;
+        T_ms = time_ms > T_ms && !scene_bad(scene, n) ? time_ms : T_ms;
     }
     scene_pos(scene, partition, &pos);
     snprintf(part, sizeof part, "g%s", id);

@@ -227,6 +227,9 @@ static void batches_hook(struct scene *scene, struct task *task)
     struct pos pos;
     char id[16];
     (void)task;
+    if (scene->flag && rng_mix(scene->seed, (uint64_t)scene->tick) % 4 ==
+                           0) /* spoils the EXEC under way, and means nothing */
+        scene_write_pos(scene, 0, "of_a_later_lk", "x");
     if (scene->tick % 12 != 0)
         return;
     scene_pos(scene, 0, &pos);
@@ -253,17 +256,20 @@ static bool exists(struct scene *scene, int64_t cut)
     return stands;
 }
 
-Test(job_take, a_boundary_below_next_is_adopted_and_spans_below_the_previous_one_go)
+static void adopt(bool spoil)
 {
     struct scene scene;
     struct pos pos;
     scene_open(&scene, ARCH_LAMBDA, 1, SCENE_PLAN(SCENE_LATE));
     scene.hook = batches_hook;
+    scene.flag = spoil;
     scene.pace = 7;
+    scene.bad_every = 5;
     cr_assert_eq(scene_run(&scene, 600), 0, "%s", scene.err.text);
     scene_check(&scene, 600, "adopted");
     scene_pos(&scene, 0, &pos);
     cr_expect_geq(scene.number, 3, "%lld batches", (long long)scene.number);
+    cr_expect_eq(scene.stats.aborted > 2 * scene.number, spoil);
     cr_expect_eq(skipped(&scene), 0);
     cr_expect_eq(pos.from, pos.previous_boundary);
     cr_expect_geq(pos.cuts[0], pos.from);
@@ -272,6 +278,16 @@ Test(job_take, a_boundary_below_next_is_adopted_and_spans_below_the_previous_one
                       (long long)pos.from);
     pos_release(&pos);
     scene_close(&scene);
+}
+
+Test(job_take, a_boundary_below_next_is_adopted_and_spans_below_the_previous_one_go)
+{
+    adopt(false);
+}
+
+Test(job_take, spans_go_also_where_the_commit_that_unlinks_them_is_aborted)
+{
+    adopt(true);
 }
 
 /* ---- waiting for a batch ---- */
