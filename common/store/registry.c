@@ -65,15 +65,17 @@ static int decode(const struct kv_reply *reply, const char *view, struct registr
                   struct err *err)
 {
     *out = (struct registry){0};
-    for (int i = 0; i + 1 < reply->count; i += 2)
-        if (!decode_pair(out, reply->items[i].text.ptr, reply->items[i + 1].text)) {
-            registry_release(out);
-            return err_set(err, ERR_DATA, "the registry of view %s holds what lk did not write",
-                           view);
-        }
     if (reply->type == KV_ERROR)
         return err_set(err, ERR_ENV, "%.*s", (int)reply->text.len, reply->text.ptr);
-    return 0;
+    bool ours = true;
+    for (int i = 0; ours && i + 1 < reply->count; i += 2)
+        ours = decode_pair(out, reply->items[i].text.ptr, reply->items[i + 1].text);
+    int live = out->live;
+    ours = ours && live >= 0 && live <= out->count && (!live || out->versions[live - 1].plan);
+    if (ours)
+        return 0;
+    registry_release(out);
+    return err_set(err, ERR_DATA, "the registry of view %s holds what lk did not write", view);
 }
 
 int registry_read(struct kv *kv, const char *view, enum arch arch, struct registry *out,
