@@ -37,6 +37,8 @@ const struct setting SETTINGS[] = {
      "publish the newest generation again (after a lost Redis), compute nothing"},
     {"follow", SETTING_BOOL, "no", 0, 0, NULL, "kappa deploy",
      "go on behind the end of the replay, until stopped"},
+    {"patience", SETTING_DURATION, "30s", 0, 86400000, NULL, "kappa run,kappa deploy,lambda speed",
+     "DURATION  that Redis may be away or full before the worker gives up"},
     {"roll", SETTING_DURATION, "1s", 10, 3600000, NULL, "lambda archive",
      "DURATION  at most that an event waits before its segment is closed"},
     {"wait", SETTING_DURATION, "30s", 0, 86400000, NULL, "kappa diff,kappa promote",

@@ -5,8 +5,6 @@
 
 #include "common/base/clock.h"
 
-enum { PATIENCE_MS = 30000 };
-
 int cmd_plan(const struct settings *settings, struct plan **out, struct err *err)
 {
     struct buf mistakes = {0};
@@ -43,7 +41,7 @@ int cmd_worker_options(const struct settings *settings, int *partitions, struct 
         .job = {.view_uri = settings_text(settings, "view"),
                 .commit_ms = (int)settings_int(settings, "commit"),
                 .memory_bytes = settings_int(settings, "memory"),
-                .patience_ms = PATIENCE_MS},
+                .patience_ms = (int)settings_int(settings, "patience")},
     };
     if (!settings_has(settings, "partitions"))
         return 0;
