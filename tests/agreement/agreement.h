@@ -4,6 +4,7 @@
  *   stage.c     one case's log, archive, store, oracle: and what is wrong with them, said once
  *   check.c     a view against the oracles
  *   leg.c       a worker's run over some events, on threads or step by step, with faults between
+ *   healed.c    kappa's way to the truth: a changed plan, replayed beside the live version
  *   play.c      a case: which legs, batches, faults and checks, in which order
  *   scenes.c    cases that chance does not reach
  *   server.c    the private redis-server
@@ -57,6 +58,7 @@ struct stage {
     const char *memory; /* its name; NULL: it is Redis */
     char directory[160], archive[200], log_uri[200];
     struct plan *plan;
+    int version; /* of the view: 1, or 2 for the healed plan */
     struct log *log;
     struct oracle *oracle;
     struct kv *kv;                /* of the reader, and of what is done to the store */
@@ -81,7 +83,7 @@ void stage_close(struct stage *stage);
 bool stage_fail(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void stage_tell(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool stage_append(struct stage *stage, int count); /* events of made, at most count */
-/* Version 1 of the view is in the registry (again). */
+/* The stage's version of the view is in the registry (again). */
 bool stage_register(struct stage *stage, enum arch arch);
 bool stage_chance(struct stage *stage, unsigned one_in);
 const char *stage_arch(enum arch arch);
@@ -110,6 +112,12 @@ bool leg_archive(struct stage *stage);
 /* FULL: of all that is archived, calm too; the others also reload, or leave off if nothing is new. */
 enum batch_way { BATCH_TROUBLED, BATCH_CALM, BATCH_FULL };
 bool leg_batch(struct stage *stage, enum batch_way way);
+
+/* ---- healed.c ---- */
+
+/* The changed plan, in which nothing may be dropped, replayed into a version of its own beside the
+ * live one: it is the truth. */
+bool healed_version(struct stage *stage);
 
 /* ---- play.c, scenes.c ---- */
 

@@ -15,10 +15,12 @@ bool check_read(struct stage *stage, enum arch arch, const struct view_query *qu
                 struct answer *out, bool *there)
 {
     struct err err = {0};
+    struct view_query own = *query;
     int rc = ERR_AWAY;
+    own.version = stage->version;
     for (int tries = 0; tries < READ_TRIES && rc == ERR_AWAY; tries++) {
         err_clear(&err);
-        rc = view_read(stage->kv, stage->plan->view, arch, query, out, &err);
+        rc = view_read(stage->kv, stage->plan->view, arch, &own, out, &err);
     }
     *there = rc == 0;
     if (rc == 0 || (!stage->sure[arch] && (rc == ERR_ENV || rc == ERR_GAP)))
@@ -122,7 +124,7 @@ static bool same_bad(struct stage *stage, const struct answer *found)
         struct kv_reply *replies;
         struct err err = {0};
         int rc = ERR_AWAY;
-        snprintf(key, sizeof key, "lk:{v.k1:%d}:k:bad", p);
+        snprintf(key, sizeof key, "lk:{v.k%d:%d}:k:bad", stage->version, p);
         for (int tries = 0; tries < READ_TRIES && rc == ERR_AWAY; tries++) {
             if (kv_down(stage->kv))
                 kv_reconnect(stage->kv, &err);

@@ -17,7 +17,7 @@ static struct job_options job_options(const struct stage *stage, enum arch arch)
 {
     return (struct job_options){.view_uri = stage->uri,
                                 .arch = arch,
-                                .version = 1,
+                                .version = stage->version,
                                 .commit_ms = 1,
                                 .span_ms = (int)stage->span_ms,
                                 .memory_bytes = stage->memory_bytes,
@@ -140,7 +140,7 @@ static bool between(struct steps *steps)
         return check_view(stage, steps->leg->arch);
     if (what == 1 && !stage->nested && stage_chance(stage, 2))
         return leg_archive(stage);
-    if (what == 1 && !stage->nested && stage->archived)
+    if (what == 1 && !stage->nested && stage->archived && stage->version == 1)
         return leg_batch(stage, BATCH_CALM);
     if (what == 2 && !stage->nested && stage_chance(stage, 3))
         return intrude(stage, steps->leg->arch);

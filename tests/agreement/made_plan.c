@@ -52,6 +52,9 @@ static int pick(struct plan_draft *d, unsigned traits)
         if (d->has[field] && FIELDS[field].traits & traits)
             return field;
     }
+    for (int field = 0; field < FIELDS_COUNT; field++)
+        if (d->has[field] && FIELDS[field].traits & traits)
+            return field;
     return -1;
 }
 

@@ -220,6 +220,7 @@ static void run_scenes(const struct flags *flags, struct score *sum)
 {
     char root[128];
     make_root(root, sizeof root);
+    hush(flags); /* what the parent says goes to stdout */
     for (const struct scene *scene = SCENES; scene->name; scene++) {
         bool right = play_one_scene(flags, scene, root);
         sum->passed += right;

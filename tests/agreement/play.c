@@ -112,7 +112,7 @@ static bool play_on(const struct case_options *options, const struct made *made,
         oracle_plant(stage->oracle, options->oracle_bug);
     right = right && script(stage, outcome);
     if (right && stage->memory)
-        right = other_workers(stage, outcome);
+        right = other_workers(stage, outcome) && healed_version(stage);
     if (!right)
         tell_problem(stage, problem);
     stage_close(stage);

@@ -109,7 +109,7 @@ bool stage_open(struct stage *stage, const struct made *made, const char *root, 
                 uint64_t seed)
 {
     bool verbose = stage->verbose;
-    *stage = (struct stage){.made = made, .uri = uri, .verbose = verbose};
+    *stage = (struct stage){.made = made, .uri = uri, .version = 1, .verbose = verbose};
     rng_init(&stage->rng, seed);
     snprintf(stage->directory, sizeof stage->directory, "%s/case.XXXXXX", root);
     if (!mkdtemp(stage->directory))
@@ -186,5 +186,5 @@ bool stage_register(struct stage *stage, enum arch arch)
         if (rc == 0)
             rc = registry_add(stage->kv, stage->plan, arch, stage->made->partitions, &err);
     }
-    return rc == 1 ? true : stage_fail(stage, "registry: %d %s", rc, err.text);
+    return rc == stage->version ? true : stage_fail(stage, "registry: %d %s", rc, err.text);
 }
