@@ -2,7 +2,6 @@
  *
  * What was made from the old log (a view, an archive) must not go on with the new one: exit 4, and
  * words that say so. The new one is shorter, longer, or as long with other bytes. */
-#include "common/base/clock.h"
 #include "tests/chaos/chaos.h"
 
 enum { OLD_EVENTS = 1500 };
@@ -17,11 +16,7 @@ enum { LOGS_COUNT = sizeof LOGS / sizeof *LOGS };
 static bool feed(struct lane *lane, uint64_t seed, int count, int salt)
 {
     struct feed all = {.seed = seed, .count = count, .chunk = 500, .salt = salt};
-    if (!feeder_start(lane, &all))
-        return false;
-    while (!feeder_ended(lane))
-        clock_sleep_ms(1);
-    return true;
+    return feeder_run(lane, &all);
 }
 
 static bool run(struct lane *lane, const struct item *item)

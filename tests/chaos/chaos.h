@@ -131,11 +131,12 @@ const char *events_plan(int number, const char **view, bool *lossless);
 void events_make(uint64_t seed, int64_t n, int salt, struct buf *key, struct buf *value);
 struct feed {
     uint64_t seed;
-    int64_t count; /* INT64_MAX: until killed */
+    int64_t from, count; /* INT64_MAX: until killed */
     int chunk, pause_ms, salt;
 };
 /* A process that appends; lane->feeder. */
 bool feeder_start(struct lane *lane, const struct feed *feed);
+bool feeder_run(struct lane *lane, const struct feed *feed); /* and wait for its end */
 bool feeder_ended(struct lane *lane);
 void feeder_stop(struct lane *lane); /* and lane->fed is what the log holds */
 
@@ -159,7 +160,7 @@ static inline enum arch role_arch(enum role role)
 bool check_view(struct lane *lane, enum arch arch, bool whole);
 /* Nothing is left that pos, the floor or the manifests do not account for. */
 bool check_litter(struct lane *lane, enum arch arch);
-/* Fold, archive, batch what is there to the end; then all of the above. */
+/* Fold, archive, batch what is there and some more to the end; then all of the above. */
 bool check_end(struct lane *lane, enum arch arch);
 
 #endif

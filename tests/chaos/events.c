@@ -105,7 +105,7 @@ static void feed_all(const char *uri, const struct feed *feed)
         _exit(1);
     for (int64_t n = 0; n < feed->count; n += feed->chunk) {
         int64_t to = feed->count - n < feed->chunk ? feed->count : n + feed->chunk;
-        if (append(log, feed, n, to) < 0)
+        if (append(log, feed, feed->from + n, feed->from + to) < 0)
             _exit(1);
         if (feed->pause_ms)
             clock_sleep_ms(feed->pause_ms);
@@ -147,6 +147,15 @@ bool feeder_ended(struct lane *lane)
         count_log(lane);
     }
     return lane->feeder == 0;
+}
+
+bool feeder_run(struct lane *lane, const struct feed *feed)
+{
+    if (!feeder_start(lane, feed))
+        return false;
+    while (!feeder_ended(lane))
+        clock_sleep_ms(1);
+    return true;
 }
 
 void feeder_stop(struct lane *lane)

@@ -104,6 +104,8 @@ static bool begin(struct play *play)
         feed.chunk = 100; /* many segments, several batches */
     play->tuning = (struct tuning){.commit_ms = 1 + (int)rng_below(&play->rng, 8),
                                    .workers = 1 + (int)rng_below(&play->rng, 2)};
+    if (play->what == STOP && !play->point->between)
+        play->tuning.workers = 1; /* another thread might be amid its takes */
     play->again = rng_below(&play->rng, 2);
     if (!lane_begin(lane, play->seed) || !feeder_start(lane, &feed))
         return false;
@@ -449,10 +451,8 @@ static bool run_names(struct lane *lane, const struct item *item)
     struct tuning tuning = {.commit_ms = 1, .workers = 1};
     struct feed feed = {.seed = item->seed, .count = EVENTS, .chunk = EVENTS};
     static const char *const MORE[ROLES] = {"--until-end", "--until-end", "--until-end", ""};
-    if (!lane_begin(lane, item->seed) || !feeder_start(lane, &feed))
+    if (!lane_begin(lane, item->seed) || !feeder_run(lane, &feed))
         return false;
-    while (!feeder_ended(lane))
-        clock_sleep_ms(2);
     for (enum role role = 0; role < ROLES; role++) {
         struct child *child = role_start(lane, role, &tuning, "list", MORE[role]);
         if (!child_run(lane, child, 0) || !all_known(lane, child))
