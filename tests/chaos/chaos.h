@@ -59,6 +59,7 @@ struct child {
     pid_t pid;
     enum child_state state;
     int status; /* exit status, or minus the signal */
+    int64_t began_ns;
     char words[40];
     char output[220]; /* the file of its stdout and stderr */
 };
