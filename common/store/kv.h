@@ -54,10 +54,15 @@ void kv_traffic(const struct kv *kv, int64_t *sent, int64_t *received);
 bool kv_is_error(const struct kv_reply *reply, const char *word);
 
 /* Tests: what a memory server can do to its users. */
-void memory_snapshot(const char *name);          /* remember everything */
-void memory_restore(const char *name);           /* come back with what was remembered; all connections break */
-void memory_break(const char *name, bool landed); /* break connections; what is unread was done, or was not */
-void memory_full(const char *name, bool full);   /* writes answer -OOM */
-void memory_drop(const char *name);              /* the server and its data are gone */
+void memory_snapshot(const char *name); /* remember everything */
+void memory_restore(
+    const char *name); /* come back with what was remembered; all connections break */
+void memory_break(const char *name,
+                  bool landed); /* break connections; what is unread was done, or was not */
+void memory_full(const char *name, bool full); /* writes answer -OOM */
+/* Before each sending to the server, call meddle, which may use connections of its own (its sendings
+ * call nothing); NULL ends it. */
+void memory_meddle(const char *name, void (*meddle)(void *context), void *context);
+void memory_drop(const char *name); /* the server and its data are gone */
 
 #endif

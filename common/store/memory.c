@@ -23,6 +23,8 @@ struct server {
     uint64_t era; /* connections of an older era are broken */
     bool full;
     bool break_next, break_landed;
+    void (*meddle)(void *context);
+    void *context;
     bool used;
 };
 
@@ -424,9 +426,22 @@ static bool take_break(struct server *server, bool landed)
     return taken;
 }
 
+static void meddle(struct server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    void (*call)(void *context) = server->meddle;
+    server->meddle = NULL;
+    pthread_mutex_unlock(&server->lock);
+    if (!call)
+        return;
+    call(server->context);
+    memory_meddle(server->name, call, server->context);
+}
+
 static int memory_send(void *handle, struct err *err)
 {
     struct memory *m = handle;
+    meddle(m->server);
     if (m->era != era_of(m->server) || take_break(m->server, false))
         return broken(m, err);
     if (m->answered == 0)
@@ -537,6 +552,15 @@ void memory_full(const char *name, bool full)
     pthread_mutex_unlock(&server->lock);
 }
 
+void memory_meddle(const char *name, void (*call)(void *context), void *context)
+{
+    struct server *server = server_named(name);
+    pthread_mutex_lock(&server->lock);
+    server->meddle = call;
+    server->context = context;
+    pthread_mutex_unlock(&server->lock);
+}
+
 void memory_drop(const char *name)
 {
     struct server *server = server_named(name);
@@ -545,5 +569,6 @@ void memory_drop(const char *name)
     data_empty(&server->kept);
     server->era++;
     server->full = server->break_next = false;
+    server->meddle = NULL;
     pthread_mutex_unlock(&server->lock);
 }

@@ -41,6 +41,15 @@ struct reading {
     size_t found_count, found_capacity;
 };
 
+/* A fault point of reading: the connection breaks there. */
+static int break_at(struct reading *r, const char *point, struct err *err)
+{
+    if (!fault_point(point))
+        return 0;
+    kv_drop(r->kv);
+    return err_set(err, ERR_AWAY, "fault: %s", point);
+}
+
 /* ---- the cells of one part of one partition ---- */
 
 static void add_source(struct reading *r, const char *part, const char *field,
@@ -74,6 +83,9 @@ static bool wanted(const struct reading *r, struct cell_field cell, int64_t floo
 static int add_index(struct reading *r, const char *part, const struct kv_reply *members,
                      int64_t floor_ms, struct err *err)
 {
+    if (members->type != KV_ARRAY)
+        return err_set(err, ERR_DATA, "part %s of view %s: %.*s", part, r->view,
+                       (int)members->text.len, members->text.ptr);
     for (int i = 0; i < members->count; i++) {
         struct bytes name = members->items[i].text;
         struct cell_field cell;
@@ -183,8 +195,9 @@ static int read_cells(struct reading *r, int partition, const struct pos *pos,
     }
     kv_words(r->kv, "HGETALL", key_pos(&r->arena, r->view, r->version, partition), NULL);
     struct kv_reply *replies;
-    int rc = fault_point("read pos again") ? err_set(err, ERR_AWAY, "fault: read pos again")
-                                           : kv_roundtrip(r->kv, &replies, err);
+    int rc = break_at(r, "read pos again", err);
+    if (rc == 0)
+        rc = kv_roundtrip(r->kv, &replies, err);
     if (rc < 0)
         return rc;
     r->found_count = 0;
@@ -267,10 +280,11 @@ static int try_partition(struct reading *r, int partition, struct answer *out, s
     arena_reset(&r->arena);
     struct kv_reply *replies, *again = NULL;
     struct pos before, after = {0};
-    if (fault_point("read pos"))
-        return err_set(err, ERR_AWAY, "fault: read pos");
+    int rc = break_at(r, "read pos", err);
+    if (rc < 0)
+        return rc;
     kv_words(r->kv, "HGETALL", key_pos(&r->arena, r->view, r->version, partition), NULL);
-    int rc = kv_roundtrip(r->kv, &replies, err);
+    rc = kv_roundtrip(r->kv, &replies, err);
     if (rc < 0 || (rc = pos_decode(&replies[0], &before, err)) < 0)
         return rc;
     if (!before.here && r->arch == ARCH_KAPPA) {
@@ -290,8 +304,8 @@ static int try_partition(struct reading *r, int partition, struct answer *out, s
         rc = err_set(err, ERR_DATA, "partition %d of view %s is marked broken", partition, r->view);
     if (rc >= 0)
         rc = r->query->positions_only ? 0 : list_sources(r, partition, &before, err);
-    if (rc >= 0 && fault_point("read cells"))
-        rc = err_set(err, ERR_AWAY, "fault: read cells");
+    if (rc >= 0)
+        rc = break_at(r, "read cells", err);
     if (r->query->positions_only)
         r->source_count = 0;
     if (rc >= 0)
