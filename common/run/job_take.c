@@ -187,15 +187,17 @@ static int restore_registry(struct job *job, struct err *err)
 static int take(struct job *job, struct slot *slot, struct err *err)
 {
     bool held = *slot->token, made = false;
-    int64_t first, end;
-    int rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
+    int64_t first = 0, end = 0;
+    int rc = 0;
     for (int i = 0; rc == 0 && i < TAKE_TRIES_MAX; i++) {
         struct pos pos;
         rc = take_fault(job, err);
         rc = rc < 0 ? rc : watch_pos(job, slot, &pos, err);
         if (rc < 0)
             return rc;
-        rc = check_pos(job, slot, &pos, first, end, err);
+        /* the log after pos: while we paused, both may have grown */
+        rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
+        rc = rc < 0 ? rc : check_pos(job, slot, &pos, first, end, err);
         made = !pos.here;
         if (rc == 0)
             rc = put_token(job, slot, &pos, first, err);
