@@ -4,7 +4,9 @@
  *   child.c     processes of lk: start, watch, signal, what they said
  *   lane.c      one core's place to play: a Redis of its own, a directory, a plan, a log
  *   check.c     lk verify, and what may stand in the store and the folders when all is done
- *   kill.c      the table of fault points and the cases made of it
+ *   points.c    the table of fault points
+ *   kill.c      each of them struck in a worker, an archiver, a batch
+ *   verb.c      the same for what is no worker
  *   zombie.c    an owner stopped, another started, the first let go on
  *   anew.c      a log that was deleted and made anew
  *   planted.c   bugs planted on purpose: the cases above must see them
@@ -46,7 +48,9 @@ struct items {
 void items_add(struct items *items, struct item item, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 const struct item *items_find(const struct items *items, const char *name); /* NULL: none */
+void names_list(struct items *items);
 void kill_list(struct items *items);
+void verb_list(struct items *items);
 void zombie_list(struct items *items);
 void anew_list(struct items *items);
 void planted_list(struct items *items);
@@ -154,6 +158,24 @@ static inline enum arch role_arch(enum role role)
 {
     return role == ROLE_KAPPA ? ARCH_KAPPA : ARCH_LAMBDA;
 }
+
+/* ---- points.c ---- */
+
+enum { SEEDS = 3 }; /* of each point */
+enum what { KILL, ERROR, DELAY, STOP, FLUSH, WHATS };
+extern const char *const WHAT_NAMES[WHATS], *const WHAT_FAULTS[WHATS];
+
+/* A step of the models, or of a file. Ends with a name that is NULL. */
+struct point {
+    const char *name;
+    unsigned roles;     /* bits: who passes it */
+    int usual;          /* passings in one case, roughly */
+    const char *before; /* a fault that leads there */
+    unsigned whats;     /* bits: what may happen there besides kill */
+    bool between;       /* amid the takes: stopped, the victim may take from its rival later */
+};
+extern const struct point POINTS[];
+extern const char *const VERB_POINTS[]; /* of verbs that are no workers; ends with NULL */
 
 /* ---- check.c ---- */
 

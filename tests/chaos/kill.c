@@ -13,57 +13,10 @@
 #include "common/base/clock.h"
 #include "tests/chaos/chaos.h"
 
-enum what { KILL, ERROR, DELAY, STOP, FLUSH, WHATS };
-static const char *const WHAT_NAMES[WHATS] = {"kill", "error", "delay", "stop", "flush"};
-static const char *const WHAT_FAULTS[WHATS] = {"kill", "error", "delay", "stop", "stop"};
-
 enum {
-    KAPPA = 1 << ROLE_KAPPA,
-    SPEED = 1 << ROLE_SPEED,
-    ARCHIVE = 1 << ROLE_ARCHIVE,
-    BATCH = 1 << ROLE_BATCH,
-    WORKERS = KAPPA | SPEED,
-    IDLE_MS = 1500, /* the idle look comes after a second */
-    SEEDS = 3,
-    SEEDS_LISTED = 6
+    IDLE_MS = 1500,  /* the idle look comes after a second */
+    SEEDS_LISTED = 6 /* by name */
 };
-
-/* A step of the models (tests/model/README.md), or of a file. */
-static const struct point {
-    const char *name;
-    unsigned roles;
-    int usual;          /* passings in one case, roughly */
-    const char *before; /* a fault that leads there */
-    unsigned whats;     /* besides kill */
-    bool between; /* the victim holds nothing here: stopped, it may take from its rival later */
-} POINTS[] = {
-    {"poll", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"scan", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"fold", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"take", WORKERS, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP, true},
-    {"commit sent", WORKERS, 40, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"commit landed", WORKERS, 40, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"commit answered", WORKERS, 40, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"reconnect", WORKERS, 1, "commit answered:2:error", 1 << DELAY | 1 << STOP, true},
-    {"evict", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"unlink", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"idle look", WORKERS, 1, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"segment temp", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"segment sync", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"segment rename", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"segment noted", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation temp", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation sync", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation rename", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation manifest", BATCH, 3, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation begin", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
-    {"generation load", BATCH, 200, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
-    {"publish", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
-    {"publish landed", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
-    {"sweep", BATCH, 60, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
-    {"reconnect", BATCH, 1, "publish:2:error", 1 << DELAY, false},
-};
-enum { POINTS_COUNT = sizeof POINTS / sizeof *POINTS };
 
 struct play {
     struct lane *lane;
@@ -356,113 +309,6 @@ static bool run(struct lane *lane, const struct item *item)
     }
 }
 
-/* ---- what is no worker: a reader, a promotion ---- */
-
-static const char *const VERB_POINTS[] = {"read pos", "read cells", "read pos again", "promote"};
-enum { VERBS_COUNT = sizeof VERB_POINTS / sizeof *VERB_POINTS };
-
-/* A view of 2,000 events; its worker goes on and has nothing to do. */
-static struct child *folded_view(struct lane *lane, uint64_t seed)
-{
-    struct tuning tuning = {.commit_ms = 1, .workers = 1};
-    struct feed feed = {.seed = seed, .count = 2000, .chunk = 500};
-    if (!lane_begin(lane, seed) || !feeder_start(lane, &feed))
-        return NULL;
-    struct child *worker = role_start(lane, ROLE_KAPPA, &tuning, NULL, "");
-    while (!lane_all_done(lane, ARCH_KAPPA) && child_look(worker) == CHILD_RUNS)
-        clock_sleep_ms(2);
-    return worker;
-}
-
-/* The same plan with another name for a value, as another version. */
-static bool deploy_second(struct lane *lane, char *path, size_t room)
-{
-    char text[800];
-    const char *plan = events_plan((int)(lane->seed % PLANS), &lane->view, &lane->lossless);
-    const char *mean = strstr(plan, "mean");
-    snprintf(path, room, "%s.2", lane->plan);
-    snprintf(text, sizeof text, "%.*saverage%s", (int)(mean - plan), plan, mean + strlen("mean"));
-    FILE *file = fopen(path, "w");
-    if (!file)
-        return lane_fail(lane, "cannot write %s", path);
-    fputs(text, file);
-    fclose(file);
-    return child_run(lane,
-                     child_start(lane, NULL,
-                                 "kappa deploy --plan %s --view %s --log %s --topic " TOPIC, path,
-                                 lane->uri, lane->log),
-                     0);
-}
-
-/* A verb that only looks, or writes in one step: struck, then done again. */
-static bool run_verb(struct lane *lane, const struct item *item)
-{
-    const char *point = VERB_POINTS[item->row];
-    bool promotes = strcmp(point, "promote") == 0;
-    char fault[60], words[600], second[220] = "";
-    struct child *worker = folded_view(lane, item->seed);
-    if (!worker || (promotes && !deploy_second(lane, second, sizeof second)))
-        return false;
-    snprintf(fault, sizeof fault, "%s:1:%s", point, WHAT_NAMES[item->which]);
-    snprintf(words, sizeof words, "%s --plan %s --view %s",
-             promotes ? "kappa promote" : "query --from kappa", promotes ? second : lane->plan,
-             lane->uri);
-    struct child *struck = child_start(lane, fault, "%s", words);
-    if (!child_run(lane, struck, item->which == KILL ? -SIGKILL : 3))
-        return false;
-    if (!child_said(struck, "fault: "))
-        return child_blame(lane, struck, "did not pass the point");
-    return child_run(lane, child_start(lane, NULL, "%s", words), 0) && child_finish(lane, worker) &&
-           check_end(lane, ARCH_KAPPA);
-}
-
-/* Every point that a plain run passes stands in the table above. */
-static bool is_known(const char *name)
-{
-    for (int i = 0; i < POINTS_COUNT; i++)
-        if (strcmp(POINTS[i].name, name) == 0)
-            return true;
-    for (int i = 0; i < VERBS_COUNT; i++)
-        if (strcmp(VERB_POINTS[i], name) == 0)
-            return true;
-    return false;
-}
-
-static bool all_known(struct lane *lane, const struct child *child)
-{
-    char line[200], name[100];
-    int seen = 0;
-    bool ok = true;
-    FILE *file = fopen(child->output, "r");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "fault point: %99[^\n]", name) == 1) {
-            seen++;
-            if (!is_known(name))
-                ok = lane_fail(lane, "the fault point \"%s\" has no case here (kill.c, POINTS)",
-                               name);
-        }
-    if (file)
-        fclose(file);
-    return seen ? ok : child_blame(lane, child, "names no fault point");
-}
-
-static bool run_names(struct lane *lane, const struct item *item)
-{
-    struct tuning tuning = {.commit_ms = 1, .workers = 1};
-    struct feed feed = {.seed = item->seed, .count = EVENTS, .chunk = EVENTS};
-    static const char *const MORE[ROLES] = {"--until-end", "--until-end", "--until-end", ""};
-    if (!lane_begin(lane, item->seed) || !feeder_run(lane, &feed))
-        return false;
-    for (enum role role = 0; role < ROLES; role++) {
-        struct child *child = role_start(lane, role, &tuning, "list", MORE[role]);
-        if (!child_run(lane, child, 0) || !all_known(lane, child))
-            return false;
-    }
-    struct child *query =
-        child_start(lane, "list", "query --from lambda --plan %s --view %s", lane->plan, lane->uri);
-    return child_run(lane, query, 0) && all_known(lane, query);
-}
-
 /* The other one of this turn: each of a point's whats has one. */
 static enum what other(const struct point *point, int turn)
 {
@@ -495,17 +341,8 @@ static void list_point(struct items *items, int row, enum role role)
 
 void kill_list(struct items *items)
 {
-    items_add(items, (struct item){.run = run_names, .seed = items->seed}, "names");
-    for (int i = 0; i < POINTS_COUNT; i++)
+    for (int i = 0; POINTS[i].name; i++)
         for (int role = 0; role < ROLES; role++)
             if (POINTS[i].roles >> role & 1)
                 list_point(items, i, (enum role)role);
-    for (int i = 0; i < VERBS_COUNT; i++)
-        for (int s = 0; s < SEEDS * 2; s++) {
-            uint64_t seed = items->seed + (unsigned)s / 2;
-            enum what what = s % 2 ? ERROR : KILL;
-            items_add(
-                items, (struct item){.run = run_verb, .row = i, .which = (int)what, .seed = seed},
-                "verb/%s/%s/%llu", VERB_POINTS[i], WHAT_NAMES[what], (unsigned long long)seed);
-        }
 }

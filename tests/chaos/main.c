@@ -192,7 +192,9 @@ int main(int argc, char **argv)
     struct options options;
     parse(&options, argc, argv);
     struct items all = {.seed = options.seed};
+    names_list(&all);
     kill_list(&all);
+    verb_list(&all);
     zombie_list(&all);
     anew_list(&all);
     planted_list(&all);
