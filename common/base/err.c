@@ -27,10 +27,20 @@ int err_set(struct err *err, int code, const char *format, ...)
     return code;
 }
 
+/* What to do where the number alone says it. */
+static const char *advice(int number)
+{
+    if (number == ENOSPC)
+        return "; free some space there (df), then run it again";
+    if (number == EDQUOT)
+        return "; free some of your quota, then run it again";
+    return number == EFBIG ? "; raise the limit on file size (ulimit -f), then run it again" : "";
+}
+
 int err_errno(struct err *err, int code, const char *format, ...)
 {
     int number = errno;
-    if (number == ENOSPC || number == EDQUOT)
+    if (number == ENOSPC || number == EDQUOT || number == EFBIG)
         code = ERR_FULL;
     if (!err || err->code)
         return code;
@@ -39,7 +49,7 @@ int err_errno(struct err *err, int code, const char *format, ...)
     fill(err, code, format, args);
     va_end(args);
     size_t used = strlen(err->text);
-    snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(number));
+    snprintf(err->text + used, sizeof err->text - used, ": %s%s", strerror(number), advice(number));
     return code;
 }
 

@@ -31,7 +31,8 @@ struct err {
 /* Fill err if it is empty; returns code, so that `return err_set(...)` reads well. */
 int err_set(struct err *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* As err_set, and appends ": " and strerror(errno); ENOSPC and EDQUOT turn the code into ERR_FULL. */
+/* As err_set, and appends ": " and strerror(errno); ENOSPC, EDQUOT and EFBIG turn
+ * the code into ERR_FULL and append what to do. */
 int err_errno(struct err *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Put "context: " before the text; nothing happens on an empty err. */

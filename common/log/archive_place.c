@@ -75,7 +75,7 @@ int archive_write_file(const char *temporary, const char *path, struct bytes byt
         return 0;
     unlink(temporary);
     errno = number;
-    return err_errno(err, ERR_ENV, "cannot write %s (free some space, then run it again)", path);
+    return err_errno(err, ERR_ENV, "cannot write %s", path);
 }
 
 int archive_partitions(const char *directory, const char *topic, struct err *err)
