@@ -508,7 +508,8 @@ static void settle_done(struct job *job, struct slot *slot)
     slot->floor_ms = slot->sent_floor_ms;
     slot->from = slot->sent_from;
     fold->bad_count -= slot->sent_bad;
-    memmove(fold->bad, fold->bad + slot->sent_bad, fold->bad_count * sizeof *fold->bad);
+    if (fold->bad_count > 0)
+        memmove(fold->bad, fold->bad + slot->sent_bad, fold->bad_count * sizeof *fold->bad);
     if (job->options.arch == ARCH_LAMBDA && slot->sent_cuts)
         cells_evict(&fold->cells, of_old_span, fold);
 }
