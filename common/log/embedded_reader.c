@@ -13,7 +13,7 @@
 
 #include "common/base/clock.h"
 
-enum { FILL_BYTES = 1024 * 1024, SLEEP_MS_MAX = 50 };
+enum { FILL_BYTES = 1024 * 1024, SLEEP_MS_MAX = 50, LOOK_MS = 500 };
 
 struct position {
     int partition;
@@ -42,6 +42,7 @@ struct reader {
     uint32_t index;          /* next record of block */
     const char *key, *value; /* its bytes */
     struct records records;
+    int64_t looked_ns; /* when the log was last seen to stand where it was opened */
     struct buf single; /* what get hands out */
     int64_t single_fields[3];
     struct bytes single_bytes[2];
@@ -330,6 +331,29 @@ static int serve(struct reader *reader, int max, struct log_batch *out, struct e
     return n;
 }
 
+/* A log that is deleted, and perhaps made anew, under a reader would leave it waiting for ever at the
+ * end of files that nobody sees any more. Looked at when there is nothing to read. */
+static int check_still_there(struct reader *reader, struct err *err)
+{
+    const struct embedded_env *env = reader->env;
+    int64_t now_ns = clock_mono_ns();
+    if (now_ns - reader->looked_ns < (int64_t)LOOK_MS * 1000000)
+        return 0;
+    struct buf path = {0};
+    struct stat st;
+    buf_printf(&path, "%s/data.mdb", env->directory);
+    int failed = stat(path.ptr, &st) ? errno : 0;
+    buf_release(&path);
+    reader->looked_ns = now_ns;
+    if (failed != ENOENT && (failed || (st.st_dev == env->device && st.st_ino == env->inode)))
+        return 0;
+    return err_set(err, ERR_DATA,
+                   "the log in %s was %s while topic %s was read from it. Use a new topic name and "
+                   "another view",
+                   env->directory, failed ? "deleted" : "deleted and made anew",
+                   reader->topic->name);
+}
+
 /* Sleep for the next append to the topic; what is left of wait_ms, 0 after a signal. */
 static int sleep_some(struct reader *reader, uint32_t seen, int wait_ms)
 {
@@ -350,6 +374,8 @@ int embedded_reader_read(void *handle, int max, int wait_ms, struct log_batch *o
     while (!reader->from) {
         uint32_t seen = embedded_wake_seen(reader->env, reader->topic);
         int rc = fill(reader, err);
+        if (rc == 0)
+            rc = check_still_there(reader, err);
         if (rc < 0)
             return rc;
         if (rc == 0 && wait_ms <= 0)

@@ -311,3 +311,30 @@ Test(embedded, a_directory_made_anew_is_another_log)
     log_close(old);
     scratch_remove(&scratch);
 }
+
+Test(embedded, a_reader_at_the_end_of_a_log_that_was_deleted_says_so)
+{
+    for (int anew = 0; anew < 2; anew++) {
+        struct scratch scratch = scratch_make();
+        struct log *log = scratch_log(&scratch, 1), *other = NULL;
+        append_numbered(log, 0, 0, 10, 0);
+        struct log_reader *reader = open_reader(log, 1);
+        struct log_batch batch;
+        struct err err = {0};
+        cr_expect_eq(drain_numbered(reader, LOG_BATCH_MAX), 10);
+        clock_freeze(clock_mono_ns() + 2000000000, clock_wall_ms()); /* it looks twice a second */
+        nftw(scratch.uri + strlen("embedded:"), scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        if (anew)
+            must(log_open(scratch.uri, true, &other, &why));
+        cr_expect_eq(log_read(reader, LOG_BATCH_MAX, 0, &batch, &err), ERR_DATA);
+        cr_expect_not_null(
+            strstr(err.text, anew ? "was deleted and made anew" : "was deleted while"), "%s",
+            err.text);
+        clock_free_run();
+        log_reader_close(reader);
+        log_close(log);
+        if (other)
+            log_close(other);
+        scratch_remove(&scratch);
+    }
+}
