@@ -221,6 +221,32 @@ Test(job_take, a_boundary_ahead_is_jumped_to_at_the_take)
     }
 }
 
+static void publish_at_next_hook(struct scene *scene, struct task *task)
+{
+    struct pos pos;
+    (void)task;
+    if (scene->tick != 7 && scene->tick != 8)
+        return;
+    scene_pos(scene, 0, &pos);
+    if (!scene->flag && !pos_has_cut(&pos, pos.next)) {
+        scene_publish(scene, 0, pos.next, "at");
+        scene->flag = true;
+    }
+    pos_release(&pos);
+}
+
+Test(job_take, a_boundary_at_the_committed_position_that_is_no_cut_is_jumped_to)
+{
+    struct scene scene;
+    scene_open(&scene, ARCH_LAMBDA, 1, SCENE_PLAN(SCENE_LATE));
+    scene.hook = publish_at_next_hook;
+    scene.options.span_ms = 1000000;
+    cr_assert_eq(scene_run(&scene, 400), 0, "%s", scene.err.text);
+    cr_expect(scene.flag);
+    scene_check(&scene, 400, "at next");
+    scene_close(&scene);
+}
+
 /* Batches follow the cuts at some distance, as the real ones do. */
 static void batches_hook(struct scene *scene, struct task *task)
 {
