@@ -4,7 +4,7 @@
  * words that say so. The new one is shorter, longer, or as long with other bytes. */
 #include "tests/chaos/chaos.h"
 
-enum { OLD_EVENTS = 1500 };
+enum { OLD_EVENTS = 1500, UP_MS = 300 };
 
 static const struct {
     const char *name;
@@ -36,14 +36,33 @@ static bool run(struct lane *lane, const struct item *item)
             child_blame(lane, again, "does not say that the log is another"));
 }
 
+/* The same under a process that runs and waits for more. */
+static bool run_under(struct lane *lane, const struct item *item)
+{
+    struct tuning tuning = {.commit_ms = 1, .workers = 1};
+    if (!lane_begin(lane, item->seed) || !feed(lane, item->seed, OLD_EVENTS, 0))
+        return false;
+    struct child *child = role_start(lane, (enum role)item->which, &tuning, NULL, "");
+    if (child_wait(child, CHILD_ENDED, UP_MS))
+        return child_blame(lane, child, "does not wait for more");
+    lane_remove(lane->log + strlen("embedded:"));
+    return lane_make_log(lane) &&
+           feed(lane, item->seed, LOGS[item->row].count, LOGS[item->row].salt) &&
+           child_run(lane, child, 4) &&
+           (child_said(child, "made anew") ||
+            child_blame(lane, child, "does not say that the log is another"));
+}
+
 void anew_list(struct items *items)
 {
     static const enum role WHO[] = {ROLE_KAPPA, ROLE_SPEED, ROLE_ARCHIVE};
     for (int i = 0; i < LOGS_COUNT; i++)
-        for (int k = 0; k < 3; k++)
-            items_add(
-                items,
-                (struct item){.run = run, .row = i, .which = (int)WHO[k], .seed = items->seed},
-                "anew/%s/%s/%llu", LOGS[i].name, ROLE_NAMES[WHO[k]],
-                (unsigned long long)items->seed);
+        for (int k = 0; k < 3; k++) {
+            struct item item = {.run = run, .row = i, .which = (int)WHO[k], .seed = items->seed};
+            items_add(items, item, "anew/%s/%s/%llu", LOGS[i].name, ROLE_NAMES[WHO[k]],
+                      (unsigned long long)items->seed);
+            item.run = run_under;
+            items_add(items, item, "anew/under/%s/%s/%llu", LOGS[i].name, ROLE_NAMES[WHO[k]],
+                      (unsigned long long)items->seed);
+        }
 }

@@ -12,34 +12,40 @@ enum {
     WORKERS = KAPPA | SPEED
 };
 
+/* What may happen at a point besides kill. */
+enum {
+    HOLDS = 1 << DELAY | 1 << STOP | 1 << FLUSH, /* a worker that has its partitions */
+    LOSES = 1 << ERROR | 1 << DELAY              /* a step that can fail */
+};
+
 const char *const WHAT_NAMES[WHATS] = {"kill", "error", "delay", "stop", "flush"};
 const char *const WHAT_FAULTS[WHATS] = {"kill", "error", "delay", "stop", "stop"};
 
 const struct point POINTS[] = {
-    {"poll", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"scan", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"fold", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"take", WORKERS, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP, true},
-    {"commit sent", WORKERS, 40, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"commit landed", WORKERS, 40, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"commit answered", WORKERS, 40, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"reconnect", WORKERS, 1, "commit answered:2:error", 1 << DELAY | 1 << STOP, true},
-    {"evict", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"unlink", WORKERS, 60, NULL, 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"idle look", WORKERS, 1, NULL, 1 << ERROR | 1 << DELAY | 1 << STOP | 1 << FLUSH, false},
-    {"segment temp", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"segment sync", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"segment rename", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"segment noted", ARCHIVE, 60, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation temp", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation sync", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation rename", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation manifest", BATCH, 3, NULL, 1 << ERROR | 1 << DELAY, false},
-    {"generation begin", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
-    {"generation load", BATCH, 200, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
-    {"publish", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
-    {"publish landed", BATCH, 24, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
-    {"sweep", BATCH, 60, NULL, 1 << ERROR | 1 << DELAY | 1 << FLUSH, false},
+    {"poll", WORKERS, 60, NULL, HOLDS, false},
+    {"scan", WORKERS, 60, NULL, HOLDS, false},
+    {"fold", WORKERS, 60, NULL, HOLDS, false},
+    {"take", WORKERS, 24, NULL, LOSES | 1 << STOP, true},
+    {"commit sent", WORKERS, 40, NULL, LOSES | HOLDS, false},
+    {"commit landed", WORKERS, 40, NULL, LOSES | HOLDS, false},
+    {"commit answered", WORKERS, 40, NULL, LOSES | HOLDS, false},
+    {"reconnect", WORKERS, 1, "commit answered:1:error", 1 << DELAY | 1 << STOP, true},
+    {"evict", WORKERS, 60, NULL, HOLDS, false},
+    {"unlink", WORKERS, 60, NULL, HOLDS, false},
+    {"idle look", WORKERS, 1, NULL, LOSES | HOLDS, false},
+    {"segment temp", ARCHIVE, 60, NULL, LOSES, false},
+    {"segment sync", ARCHIVE, 60, NULL, LOSES, false},
+    {"segment rename", ARCHIVE, 60, NULL, LOSES, false},
+    {"segment noted", ARCHIVE, 60, NULL, LOSES, false},
+    {"generation temp", BATCH, 24, NULL, LOSES, false},
+    {"generation sync", BATCH, 24, NULL, LOSES, false},
+    {"generation rename", BATCH, 24, NULL, LOSES, false},
+    {"generation manifest", BATCH, 3, NULL, LOSES, false},
+    {"generation begin", BATCH, 24, NULL, LOSES | 1 << FLUSH, false},
+    {"generation load", BATCH, 200, NULL, LOSES | 1 << FLUSH, false},
+    {"publish", BATCH, 24, NULL, LOSES | 1 << FLUSH, false},
+    {"publish landed", BATCH, 24, NULL, LOSES | 1 << FLUSH, false},
+    {"sweep", BATCH, 60, NULL, LOSES | 1 << FLUSH, false},
     {"reconnect", BATCH, 1, "publish:2:error", 1 << DELAY, false},
     {NULL, 0, 0, NULL, 0, false},
 };
