@@ -8,6 +8,7 @@
 
 #include "bench/run.h"
 #include "common/base/clock.h"
+#include "common/base/directory.h"
 #include "common/base/rng.h"
 #include "common/base/stop.h"
 #include "common/plan/plan.h"
@@ -39,13 +40,7 @@ static void remove_tree(const char *path)
 
 static int make_directory(const char *path, struct err *err)
 {
-    char copy[500];
-    snprintf(copy, sizeof copy, "%s", path);
-    for (char *slash = copy + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
-        *slash = 0;
-        mkdir(copy, 0755);
-    }
-    if (mkdir(path, 0755) < 0 && errno != EEXIST)
+    if (directory_make(path) < 0)
         return err_errno(err, ERR_ENV, "cannot make directory %s", path);
     return 0;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/directory.h"
 #include "common/base/fault.h"
 #include "common/base/rng.h"
 #include "common/base/stop.h"
@@ -46,21 +47,6 @@ char *folder_file(const struct folder *folder, const char *id, int partition, co
 const char *folder_id(const struct folder *folder)
 {
     return folder->id;
-}
-
-/* Make path and what is above it. */
-static int make_all(char *path, struct err *err)
-{
-    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash)
-            *slash = 0;
-        int rc = mkdir(path, 0755);
-        if (rc && errno != EEXIST)
-            return err_errno(err, ERR_ENV, "cannot make the folder %s", path);
-        if (!slash)
-            return 0;
-        *slash = '/';
-    }
 }
 
 /* ---- walking: names are an id of 32 hexadecimal digits, then what the file is ---- */
@@ -177,7 +163,9 @@ int folder_open(const char *archive, const char *topic, const char *view, struct
     folder->topic = mem_copy_string(topic);
     folder->view = mem_copy_string(view);
     folder->short_fd = folder->lock_fd = folder->publish_fd = -1;
-    int rc = make_all(folder->path, err);
+    int rc = directory_make(folder->path)
+                 ? err_errno(err, ERR_ENV, "cannot make the folder %s", folder->path)
+                 : 0;
     if (rc == 0) {
         folder->short_fd = open_named_lock(folder, ".lock", err);
         rc = folder->short_fd < 0 ? folder->short_fd : 0;

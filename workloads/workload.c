@@ -7,7 +7,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
+
+#include "common/base/directory.h"
 
 #define EMBED(symbol, path)                                                                        \
     __asm__(".section .rodata\n"                                                                   \
@@ -53,7 +54,7 @@ int workload_write(const char *dir, const char *name, struct bytes content, stru
     buf_printf(&path, "%s/%s", dir, name);
     int rc = 0;
     FILE *file = NULL;
-    if (mkdir(dir, 0777) < 0 && errno != EEXIST)
+    if (directory_make(dir) != 0)
         rc = err_errno(err, ERR_ENV, "cannot make the directory %s", dir);
     else
         file = fopen(path.ptr, "w");

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/directory.h"
 #include "common/base/fault.h"
 #include "common/log/lock.h"
 
@@ -98,7 +99,7 @@ int archive_partitions(const char *directory, const char *topic, struct err *err
 
 static int make_directory(const char *path, struct err *err)
 {
-    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+    if (directory_make(path) == 0)
         return 0;
     return err_errno(err, ERR_ENV, "cannot make the archive's directory %s", path);
 }

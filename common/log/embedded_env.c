@@ -19,6 +19,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/base/directory.h"
+
 #define FORMAT "lk embedded log 1"
 enum { DATABASES_MAX = 4097, READERS_MAX = 512, FORGET_BYTES_MAX = 256 << 20 };
 static const size_t MAP_BYTES_MAX = (size_t)1 << 40, MAP_BYTES_MIN = (size_t)1 << 26;
@@ -107,7 +109,7 @@ static int look_inside(const char *directory, struct err *err)
 static int prepare_directory(const char *directory, bool create, struct err *err)
 {
     struct stat st;
-    if (create && mkdir(directory, 0777) != 0 && errno != EEXIST)
+    if (create && directory_make(directory) != 0)
         return err_errno(err, ERR_ENV, "cannot make the log directory %s", directory);
     if (stat(directory, &st) != 0)
         return errno == ENOENT

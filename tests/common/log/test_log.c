@@ -14,7 +14,7 @@ static const struct {
     {"embedded:", true, ERR_USAGE, "not a log"},
     {"%s/log", true, ERR_USAGE, "not a log"},
     {"embedded:%s/none", false, ERR_ENV, "there is no log"},
-    {"embedded:%s/none/deeper", true, ERR_ENV, "cannot make the log directory"},
+    {"embedded:%s/file/deeper", true, ERR_ENV, "cannot make the log directory"},
     {"embedded:%s/file", true, ERR_ENV, "not a directory"},
     {"embedded:%s/empty", false, ERR_ENV, "there is no log"},
     {"embedded:%s/stranger", true, ERR_ENV, "holds something that is not a log (notes.txt)"},
