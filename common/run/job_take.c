@@ -149,7 +149,8 @@ static void args_fresh_pos(const struct job *job, struct kv_args *hset, int64_t 
         args_cuts(hset, &first, 1);
 }
 
-/* EXEC of the take: 1 done, 0 pos was written meanwhile, or a code. */
+/* EXEC of the take: 1 done, 0 pos was written meanwhile, or a code. A full Redis is waited for as
+ * one that is away. */
 static int put_token(struct job *job, struct slot *slot, const struct pos *pos, int64_t first,
                      struct err *err)
 {
@@ -169,8 +170,11 @@ static int put_token(struct job *job, struct slot *slot, const struct pos *pos, 
     for (int i = 0; i < 3; i++)
         if (replies[i].type == KV_ERROR)
             return err_set(err, kv_is_error(&replies[i], "OOM") ? ERR_FULL : ERR_ENV,
-                           "taking partition %d: Redis says %.*s", slot->partition,
-                           (int)replies[i].text.len, replies[i].text.ptr);
+                           kv_is_error(&replies[i], "OOM")
+                               ? "taking partition %d: Redis is full (%.*s); give it more memory "
+                                 "(redis-cli CONFIG SET maxmemory ...), then run it again"
+                               : "taking partition %d: Redis says %.*s",
+                           slot->partition, (int)replies[i].text.len, replies[i].text.ptr);
     return replies[2].type == KV_ARRAY;
 }
 
@@ -353,7 +357,8 @@ static int step_over_retention(struct job *job, struct slot *slot, struct err *e
 
 int slot_review(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
 {
-    if (!pos->here || !*pos->owner || *pos->owner == '-') { /* '-': made by a batch, owned by nobody */
+    if (!pos->here || !*pos->owner ||
+        *pos->owner == '-') {           /* '-': made by a batch, owned by nobody */
         slot_drop(job, slot, SLOT_OUT); /* FLUSHALL: take again */
         return 1;
     }
