@@ -86,6 +86,23 @@ row 4 'Was the log deleted and made anew?' "$lk" lambda speed "${view[@]}" --log
 row 2 'was made over 2 partitions and the topic has 3' "$lk" kappa run "${view[@]}" --log "embedded:$work/log" --topic wide --until-end
 row 0 '"equal":true' "$lk" verify "${view[@]}" "${log[@]}" --from kappa --json
 
+# Partitions without events, and a topic without any.
+"$lk" gen ads --log "embedded:$work/log" --topic few --events 3 --rate max --partitions 5 2>/dev/null
+printf 'at,n,who\n' >"$work/header.csv"
+row 0 'topic none: 0 events' "$lk" gen replay --log "embedded:$work/log" --topic none --file header.csv --time-field at --time-format ms
+for topic in few none; do
+    sed "s/\"bad\"/\"$topic\"/" "$work/plan.json" >"$work/$topic.json"
+    here=(--plan "$work/$topic.json" --view "redis+unix:$work/store")
+    at=(--log "embedded:$work/log" --topic $topic)
+    row 0 ' events' "$lk" kappa run "${here[@]}" "${at[@]}" --until-end
+    row 0 ' events' "$lk" lambda speed "${here[@]}" "${at[@]}" --until-end
+    row 0 'archived' "$lk" lambda archive "${at[@]}" --archive "$work/archive-$topic" --until-end
+    row 0 '' "$lk" lambda batch "${here[@]}" --archive "$work/archive-$topic"
+    row 0 '"equal":true*"behind":0' "$lk" verify "${here[@]}" "${at[@]}" --from kappa --json
+    row 0 '"equal":true*"behind":0' "$lk" verify "${here[@]}" "${at[@]}" --from lambda --json
+    row 0 '0 rows' "$lk" query "${here[@]}" --from kappa --window 0
+done
+
 # Versions: a changed plan is deployed, not run; promoted when it has caught up.
 sed 's/"1h"/"2h"/' "$work/plan.json" >"$work/changed.json"
 changed=(--plan "$work/changed.json" --view "redis+unix:$work/store")
