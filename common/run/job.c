@@ -150,7 +150,8 @@ static void ask_cuts(struct job *job)
 static bool is_clean(const struct cell *cell, void *context)
 {
     const struct job *job = context;
-    return !(cell->state & CELL_DIRTY) && !(job->in_flight && cell->sent == job->number);
+    bool sent = job->in_flight && cell->sent == job->number;
+    return !(cell->state & CELL_DIRTY) && (!sent || bug_planted("evict-sent"));
 }
 
 /* Only clean, answered cells leave memory. */
@@ -162,7 +163,7 @@ static void evict(struct job *job)
         if (job->slots[i].state != SLOT_HELD || cells_bytes(&fold->cells) <= limit)
             continue;
         fault_point("evict");
-        if (cells_evict(&fold->cells, is_clean, job) > 0)
+        if (cells_evict(&fold->cells, is_clean, job) > 0 && !bug_planted("new-window"))
             fold->evicted = true;
     }
 }

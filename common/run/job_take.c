@@ -243,8 +243,10 @@ static int rebuild(struct job *job, struct slot *slot, int64_t mark, int64_t to,
 static int jump(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
 {
     struct fold *fold = slot->fold;
+    int64_t T_ms = bug_planted("jump-T") ? fold->T_ms : pos->boundary_T_ms;
+    int64_t mark = bug_planted("jump-mark") ? pos->boundary : pos->boundary_mark;
     fold_clear(fold);
-    int rc = rebuild(job, slot, pos->boundary_mark, pos->boundary, pos->boundary_T_ms, err);
+    int rc = rebuild(job, slot, mark, pos->boundary, T_ms, err);
     if (rc < 0)
         return rc;
     fold->track = true;
@@ -380,6 +382,8 @@ int slot_review(struct job *job, struct slot *slot, const struct pos *pos, struc
     if (pos->boundary == slot->boundary && strcmp(pos->generation, slot->generation) == 0)
         return 0;
     note_published(slot, pos);
+    if (bug_planted("send-again"))
+        return 0;
     return *pos->generation && pos->boundary >= slot->next ? jump(job, slot, pos, err) : 0;
 }
 
