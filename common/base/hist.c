@@ -24,7 +24,7 @@ static int64_t value_of(int i)
     if (i < STEPS)
         return i;
     int row = i / STEPS - 1;
-    return (((int64_t)(i % STEPS) + STEPS + 1) << row) - 1;
+    return (int64_t)((((uint64_t)(i % STEPS) + STEPS + 1) << row) - 1);
 }
 
 static void make(struct hist *hist)

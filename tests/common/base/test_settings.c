@@ -20,7 +20,7 @@ static const struct setting TABLE[] = {
     {NULL, SETTING_TEXT, NULL, 0, 0, NULL, NULL, NULL},
 };
 
-enum { WORDS_MAX = 8 };
+enum { WORDS_MAX = 16 };
 
 /* Parses flags, given as one text with single spaces. */
 static int parse(const char *verb, const char *flags, struct settings **out, struct err *err)
@@ -29,8 +29,10 @@ static int parse(const char *verb, const char *flags, struct settings **out, str
     char *words[WORDS_MAX];
     int count = 0;
     snprintf(copy, sizeof copy, "%s", flags);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+        cr_assert_lt(count, WORDS_MAX);
         words[count++] = word;
+    }
     return settings_parse(TABLE, verb, count, words, out, err);
 }
 
