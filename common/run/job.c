@@ -74,7 +74,7 @@ static int reconnect(struct job *job, struct err *err)
             rc = job_take_all(job, &cause);
         if (rc == 0)
             return 0;
-        if (rc != ERR_AWAY || out_of_patience(job) || stop_asked()) {
+        if ((rc != ERR_AWAY && rc != ERR_FULL) || out_of_patience(job) || stop_asked()) {
             if (err)
                 *err = cause;
             return rc;

@@ -149,8 +149,8 @@ static void args_fresh_pos(const struct job *job, struct kv_args *hset, int64_t 
         args_cuts(hset, &first, 1);
 }
 
-/* EXEC of the take: 1 done, 0 pos was written meanwhile, or a code. A full Redis is waited for as
- * one that is away. */
+/* EXEC of the take: 1 done, 0 pos was written meanwhile, or a code. A full Redis ends a worker that
+ * begins; one that is at work waits for it as for one that is away (job.c: reconnect). */
 static int put_token(struct job *job, struct slot *slot, const struct pos *pos, int64_t first,
                      struct err *err)
 {

@@ -185,6 +185,36 @@ Test(job_commit, a_full_store_is_waited_for_and_nothing_is_lost)
     }
 }
 
+/* Full from a break on, until the worker has knocked some times. */
+static void full_for_a_while(void *context)
+{
+    struct scene *scene = context;
+    if (++scene->number == 12)
+        memory_full(SCENE_NAME, false);
+}
+
+static void full_and_broken_hook(struct scene *scene, struct task *task)
+{
+    (void)task;
+    if (scene->tick != 5)
+        return;
+    memory_full(SCENE_NAME, true);
+    memory_break(SCENE_NAME, true);
+    memory_meddle(SCENE_NAME, full_for_a_while, scene);
+}
+
+Test(job_commit, a_store_that_is_full_when_a_partition_is_taken_again_is_waited_for)
+{
+    struct scene scene;
+    scene_open(&scene, ARCH_KAPPA, 2, SCENE_PLAN(SCENE_LATE));
+    scene.hook = full_and_broken_hook;
+    cr_assert_eq(scene_run(&scene, 300), 0, "%s", scene.err.text);
+    cr_expect_gt(scene.stats.reconnects, 0);
+    memory_meddle(SCENE_NAME, NULL, NULL);
+    scene_check(&scene, 300, "room again");
+    scene_close(&scene);
+}
+
 static bool cells_stand(struct scene *scene, int partition, int64_t window_ms)
 {
     struct arena arena = {0};
