@@ -64,7 +64,7 @@ static const struct verb VERBS[] = {
      false},
     {"dlq list", "", "the bad events: partition, offset, reason", cmd_dlq, true},
     {"dlq show", "", "one bad event's bytes", cmd_dlq, true},
-    {"dlq export", "", "append the bad events to another topic", cmd_dlq, true},
+    {"dlq export", "", "append the bad events to topic NAME.dlq, each once", cmd_dlq, true},
 };
 enum { VERB_COUNT = sizeof VERBS / sizeof *VERBS };
 
