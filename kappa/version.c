@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/stop.h"
+#include "common/op/lookup.h"
 #include "common/store/read.h"
 
 enum { POLL_MS = 20 };
@@ -23,6 +24,8 @@ int kappa_version_of(const struct plan *plan, const char *view_uri, int partitio
                      "view %s is at version %d, made by another plan; to replay the log into a new "
                      "version beside it: lk kappa deploy --plan ...",
                      plan->view, registry.live);
+    if (rc == 0 && !registry_find(&registry, plan->hash))
+        rc = lookup_check(plan, err); /* a version whose table cannot be read would be in the way */
     if (rc == 0)
         rc = registry_add(kv, plan, ARCH_KAPPA, partitions, err);
     registry_release(&registry);

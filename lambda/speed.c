@@ -1,6 +1,8 @@
 /* lambda/speed.c - see speed.h. */
 #include "lambda/speed.h"
 
+#include "common/op/lookup.h"
+
 int lambda_version_of(struct kv *kv, const struct plan *plan, int partitions, struct err *err)
 {
     struct registry registry;
@@ -13,6 +15,8 @@ int lambda_version_of(struct kv *kv, const struct plan *plan, int partitions, st
             "view %s of lambda was made by another plan; give the changed one a view name of "
             "its own",
             plan->view);
+    if (rc == 0 && !registry.live)
+        rc = lookup_check(plan, err); /* a view whose table cannot be read would be in the way */
     registry_release(&registry);
     return rc < 0 ? rc : registry_add(kv, plan, ARCH_LAMBDA, partitions, err);
 }

@@ -238,7 +238,8 @@ static int read_file(const char *path, struct arena *arena, struct bytes *out, s
     FILE *file = fopen(path, "rb");
     struct buf text = {0};
     if (!file)
-        return err_errno(err, ERR_USAGE, "cannot open %s, the look-up table that the plan names", path);
+        return err_errno(err, ERR_USAGE, "cannot open %s, the look-up table that the plan names",
+                         path);
     for (size_t got = 1; got > 0; text.len += got) {
         buf_reserve(&text, 1 << 16);
         got = fread(text.ptr + text.len, 1, 1 << 16, file);
@@ -278,6 +279,14 @@ int lookup_open(const struct plan *plan, struct lookup **out, struct err *err)
     }
     *out = lookup;
     return 0;
+}
+
+int lookup_check(const struct plan *plan, struct err *err)
+{
+    struct lookup *lookup = NULL;
+    int rc = plan->table ? lookup_open(plan, &lookup, err) : 0;
+    lookup_close(lookup);
+    return rc;
 }
 
 void lookup_close(struct lookup *lookup)

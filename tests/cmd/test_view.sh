@@ -36,6 +36,18 @@ lambda=("${view[@]}" --from lambda)
 row 3 'kappa has no view flight_delays yet; make it: lk kappa run' "$lk" query "${kappa[@]}"
 row 3 'lambda has no view flight_delays yet' "$lk" query "${lambda[@]}"
 row 0 '20000 events' "$lk" gen flights "${log[@]}" --events 20000 --partitions 2 --malformed-share 0.001
+
+# A look-up table that cannot be used is a mistake of the plan, and registers nothing.
+jq -c '.view = "tabled" | .lookup = {table: "table.csv", on: "origin", take: ["state"]}' "$plan" >"$work/tabled.json"
+echo 'airport,state' >"$work/table.csv"
+tabled=(--plan "$work/tabled.json" --view "redis+unix:$work/redis")
+row 2 'table.csv:1: the header lacks the column "origin"; correct' "$lk" plan check "$work/tabled.json"
+row 2 '[{"path":"$.lookup.table","found":"*table.csv:1: the header lacks' "$lk" plan check --json "$work/tabled.json"
+row 2 'table.csv:1: the header lacks' "$lk" plan explain "$work/tabled.json"
+row 2 'table.csv:1: the header lacks' "$lk" kappa run "${tabled[@]}" "${log[@]}" --until-end
+row 2 'table.csv:1: the header lacks' "$lk" lambda speed "${tabled[@]}" "${log[@]}" --until-end
+row 3 'kappa has no view tabled yet' "$lk" query "${tabled[@]}" --from kappa
+row 3 'lambda has no view tabled yet' "$lk" query "${tabled[@]}" --from lambda
 row 0 '20000 events' "$lk" kappa run "${view[@]}" "${log[@]}" --until-end
 
 # verify: equal, tampered with, of a plan that nobody runs.
