@@ -285,11 +285,11 @@ static void explain_reads(const struct plan *plan, struct buf *out)
         say(out, "a row", "one partial from every partition, added up: P reads with P partitions");
     else
         say(out, "a row",
-            "one partition if the log is partitioned by %s, or by something that %s "
-            "determines; else up to P partials with P partitions, added up",
-            names.ptr, plan->keys == 1 ? "it" : "they");
+            "one partition if the log is partitioned by %s, or by something that "
+            "%s; else up to P partials with P partitions, added up",
+            names.ptr, plan->keys == 1 ? "it determines" : "they determine");
     if (plan->window == WINDOW_HOPPING)
-        say(out, "", "times the %lld panes of a window",
+        say(out, "panes", "%lld of them in each partition that is read",
             (long long)(plan->size_ms / plan->pane_ms));
     say(out, "lambda", "the batch's partial and those of the speed layer's spans since, added up");
     buf_release(&names);
