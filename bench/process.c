@@ -1,6 +1,7 @@
 /* bench/process.c - see process.h. */
 #include "bench/process.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,6 +56,18 @@ static void become(const struct process *process, int out, int errors, pid_t par
     _exit(write(STDERR_FILENO, why, sizeof why - 1) < 0 ? 126 : 127);
 }
 
+/* Until exec, the child is a copy of us: a sample would take our memory for its own. */
+static void wait_until_born(const int *born)
+{
+    char none;
+    if (born[1] >= 0)
+        close(born[1]);
+    while (born[0] >= 0 && read(born[0], &none, 1) < 0 && errno == EINTR)
+        continue;
+    if (born[0] >= 0)
+        close(born[0]);
+}
+
 int process_start(struct process *process, struct err *err)
 {
     char errors_path[4096];
@@ -68,12 +81,14 @@ int process_start(struct process *process, struct err *err)
             close(out);
         return rc;
     }
+    int born[2] = {-1, -1};
     pid_t parent = getpid();
-    process->pid = fork();
+    process->pid = pipe2(born, O_CLOEXEC) < 0 ? -1 : fork();
     if (process->pid == 0)
         become(process, out, errors, parent);
     close(out);
     close(errors);
+    wait_until_born(born);
     if (process->pid < 0) {
         process->pid = 0;
         return err_errno(err, ERR_ENV, "cannot start %s", process->name);
@@ -151,11 +166,11 @@ static void last_words(const struct process *process, char *out, size_t bytes)
         fclose(in);
 }
 
+/* Not ru_maxrss: it begins with what we, who forked, had. The samples' VmHWM is the child's own. */
 static void account(struct process *process, int status, const struct rusage *usage)
 {
     process->cpu_s += (double)usage->ru_utime.tv_sec + (double)usage->ru_utime.tv_usec / 1e6 +
                       (double)usage->ru_stime.tv_sec + (double)usage->ru_stime.tv_usec / 1e6;
-    keep_largest(&process->rss_max_mb, (double)usage->ru_maxrss / 1024);
     process->read_mb += process->live_read_mb;
     process->written_mb += process->live_written_mb;
     process->live_cpu_s = process->live_rss_mb = 0;

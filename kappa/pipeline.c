@@ -3,14 +3,14 @@
 #include "common/run/pipeline.h"
 
 static const struct pipeline_process PROCESSES[] = {
-    {"kappa",
+    {"run",
      "kappa run --plan {plan} --log {log} --topic {topic} --view {view} --commit {commit} --json",
      PROCESS_SERVICE, true},
     {NULL, NULL, 0, false},
 };
 
 static const struct pipeline_process HEALING[] = {
-    {"kappa v2",
+    {"deploy",
      "kappa deploy --plan {healed} --log {log} --topic {topic} --view {view} --commit {commit} "
      "--follow --json",
      PROCESS_SERVICE, false},
