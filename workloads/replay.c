@@ -257,9 +257,11 @@ static int bad_row(const struct replay *replay, enum bad_reason bad, struct err 
     const char *why = WHY[bad] ? WHY[bad] : "has a time that cannot be read (--time-format)";
     if (bad == BAD_JSON && replay->csv)
         why = "is not UTF-8; convert the file: iconv -f latin1 -t utf-8";
-    return err_set(err, ERR_USAGE, "%s:%lld: the row %s: \"%s\" is wanted, found %.300s",
+    return err_set(err, ERR_USAGE,
+                   "%s:%lld: the row %s: \"%s\" is wanted, found %.100s%s; mend or remove "
+                   "this row",
                    replay->path, (long long)replay->line, why, replay->time_field,
-                   replay->value.ptr);
+                   replay->value.ptr, replay->value.len > 100 ? "..." : "");
 }
 
 /* The record's key: a string's bytes, or the text of anything else; none where it is absent. */
