@@ -16,7 +16,7 @@ worker() { # NAME VERB...: pid in workers[NAME]
     workers[$1]=$begun
 }
 declare -A workers servers from=([full]=kappa [killed]=kappa [killed2]=lambda [emptied]=kappa
-    [emptied2]=lambda [demoted]=kappa [locked]=lambda [tight]=kappa)
+    [emptied2]=lambda [demoted]=kappa [locked]=lambda [tight]=kappa [evicting]=kappa)
 for name in "${!from[@]}"; do
     aof=no
     case $name in killed*) aof=yes ;; esac
@@ -29,10 +29,9 @@ verify() { "$lk" verify "${plan[@]}" "${log[@]}" --view "$(to "$1")" --from "${f
 began() { verify "$1" | grep -q '"behind":0'; }
 for name in "${!from[@]}"; do until_true 100 began "$name"; done
 
-# From now on two of them have no memory left: one for good, and one for a while.
-for name in full tight; do
-    store $name config set maxmemory "$(($(store $name info memory | sed -nE 's/^used_memory:([0-9]+).*/\1/p') + 60000))" >/dev/null
-done
+# From now on two of them are full: one for good, and one for a while. (A limit above what is in use
+# would let now and then a commit through: Redis looks before a command, not at its size.)
+for name in full tight; do store $name config set maxmemory 1 >/dev/null; done
 # 18,000 events more, in about four seconds.
 "$lk" gen flights "${log[@]}" --resume --events 20000 --speed 25000 >"$work/gen.said" 2>&1 &
 generator=$!
@@ -46,6 +45,8 @@ sleep 0.5
 store demoted replicaof 127.0.0.1 1 >/dev/null
 store locked config set requirepass "$secret" >/dev/null
 REDISCLI_AUTH=$secret store locked client kill type normal >/dev/null
+store evicting config set maxmemory-policy allkeys-lru >/dev/null
+store evicting client kill type normal >/dev/null
 redis killed --appendonly yes --appendfsync always
 redis killed2 --appendonly yes --appendfsync always
 wait "$generator"
@@ -56,6 +57,9 @@ ended demoted "${workers[demoted]}" 3 'is a replica now*redis-cli REPLICAOF NO O
 store demoted replicaof no one >/dev/null
 ended locked "${workers[locked]}" 3 'wants a password; set LK_REDIS_PASSWORD'
 REDISCLI_AUTH=$secret store locked config set requirepass '' >/dev/null
+ended evicting "${workers[evicting]}" 3 'may evict keys*CONFIG SET maxmemory-policy noeviction'
+store evicting config set maxmemory-policy noeviction >/dev/null
+row 0 ' events' "$lk" kappa run "${plan[@]}" "${log[@]}" --view "$(to evicting)" --until-end
 row 0 ' events' "$lk" kappa run "${plan[@]}" "${log[@]}" --view "$(to demoted)" --until-end
 row 0 ' events' "$lk" lambda speed "${plan[@]}" "${log[@]}" --view "$(to locked)" --until-end
 
@@ -83,6 +87,7 @@ for name in killed killed2 emptied emptied2 tight; do
     esac
 done
 equal demoted
+equal evicting
 equal locked
 # Full for good: when its patience is over the worker gives up; nothing is lost.
 ended full "${workers[full]}" 3 'Redis is full (maxmemory)*CONFIG SET maxmemory'

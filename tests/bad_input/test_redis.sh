@@ -87,9 +87,10 @@ equal other
 
 # Too small for a batch: nothing of it is published, and with more memory it is.
 redis tight
-store tight config set maxmemory "$(($(store tight info memory | sed -nE 's/^used_memory:([0-9]+).*/\1/p') + 200000))" >/dev/null
+store tight config set maxmemory "$(($(store tight info memory | sed -nE 's/^used_memory:([0-9]+).*/\1/p') + 100000))" >/dev/null
 uri=$(to tight)
 row 3 'Redis is full (OOM*raise maxmemory' "$lk" lambda batch "${plan[@]}" --archive "$work/archive" --view "$uri"
+store tight config set maxmemory 1 >/dev/null
 row 3 'Redis is full (OOM*CONFIG SET maxmemory' "$lk" kappa run "${plan[@]}" "${log[@]}" --view "$uri" --until-end --patience 300ms
 store tight config set maxmemory 0 >/dev/null
 row 0 'published' "$lk" lambda batch "${plan[@]}" --archive "$work/archive" --view "$uri"

@@ -112,6 +112,21 @@ row 4 'line 2: not valid JSON*1 of 3 lines of broken.jsonl are bad' "$lk" scan a
 row 2 '"a..b" is no field' "$lk" scan a..b broken.jsonl
 row 2 'scan wants 1 to 64 fields' "$lk" scan
 
+# Files that may not be read; root may read all, so that it is nobody who asks.
+if [ "$(id -u)" = 0 ]; then as=(setpriv --reuid 65534 --clear-groups); else as=(); fi
+if "${as[@]}" test -x "$lk"; then
+    chmod 755 "$work"
+    mkdir -m 777 "$work/open"
+    install -m 000 "$work/good.csv" "$work/locked.csv"
+    install -m 000 "$flights" "$work/locked.json"
+    mkdir -m 000 "$work/locked"
+    row 3 'cannot open locked.csv: Permission denied' "${as[@]}" "$lk" gen replay --log "embedded:$work/open/log" --topic t --file locked.csv --time-field at
+    row 2 'cannot read the plan locked.json: Permission denied' "${as[@]}" "$lk" plan check locked.json
+    row 3 'Permission denied' "${as[@]}" "$lk" gen ads --log embedded:locked --topic t
+    row 3 'Permission denied' "${as[@]}" "$lk" lambda archive --log embedded:locked --topic t --archive x
+    row 3 'sudo install -d' "${as[@]}" "$BASH" -c "'$lk' doctor --archive locked >&2"
+fi
+
 # Logs and archives that are not there, not ours, or not whole.
 worker=("${plan[@]}" "${nowhere[@]}" --until-end)
 row 3 'there is no log at nowhere; `lk gen` makes one' "$lk" kappa run "${worker[@]}" --log embedded:nowhere --topic t
