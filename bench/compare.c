@@ -125,13 +125,21 @@ static int heal(struct run *run, struct side *side, struct err *err)
     return process_start(run_child(run, side, step), err);
 }
 
+/* A part that found its environment missing (a full disk, a full Redis) is no failed check. */
+static int code_of(const struct process *process)
+{
+    return process->exit_status == err_exit_status(ERR_ENV) ? ERR_ENV : ERR_CHECK;
+}
+
 static int watch_children(struct run *run, struct side *side, struct err *err)
 {
     (void)run;
     for (int i = 0; i < side->child_count; i++)
         if (process_ended(&side->children[i]) && side->children[i].failed)
-            return err_set(err, ERR_CHECK, "%s: %s ended by itself: %s", side->pipeline->name,
-                           side->children[i].name, side->children[i].fate);
+            return err_set(err, code_of(&side->children[i]),
+                           "%s: %s ended by itself: %s; see %s.err", side->pipeline->name,
+                           side->children[i].name, side->children[i].fate,
+                           side->children[i].output);
     if (process_ended(&side->redis.process))
         return err_set(err, ERR_ENV, "%s: its Redis ended: %s", side->pipeline->name,
                        side->redis.process.fate);
@@ -191,7 +199,8 @@ static int watch_run(struct run *run, struct err *err)
         say_progress(run);
     }
     if (rc == 0 && run->generator.failed)
-        rc = err_set(err, ERR_CHECK, "the generator failed: %s", run->generator.fate);
+        rc = err_set(err, code_of(&run->generator), "the generator failed: %s; see %s.err",
+                     run->generator.fate, run->generator.output);
     if (rc == 0)
         fprintf(stderr, "lk compare: all events are out; waiting until both views hold them\n");
     int64_t deadline = clock_mono_ns() + (int64_t)SETTLE_WAIT_MS * 1000000;

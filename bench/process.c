@@ -176,6 +176,7 @@ static void account(struct process *process, int status, const struct rusage *us
     process->live_cpu_s = process->live_rss_mb = 0;
     process->live_read_mb = process->live_written_mb = 0;
     process->pid = 0;
+    process->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     process->ended_ns = clock_mono_ns();
     char words[96];
     last_words(process, words, sizeof words);

@@ -23,6 +23,7 @@ struct process {
     int starts;
     bool wanted; /* an end before process_stop is a failure */
     bool failed;
+    int exit_status; /* of its last end; 0 where a signal ended it */
     char fate[128]; /* "ran to its end", "killed by us (SIGKILL)", "exit 4: TEXT" */
     /* over all starts */
     double cpu_s, rss_max_mb, read_mb, written_mb;
