@@ -47,12 +47,19 @@ note 'both batches make the same view' $? "${sums[*]}"
 [ "${peaks[0]}" -lt 60 ] && [ "${peaks[0]}" -lt "${peaks[1]}" ]
 note 'the small batch stays below 60 MB and below the large one' $? "${peaks[*]} MB"
 
-# Readers that stand still (SIGSTOP) while a generator appends for five seconds in thousands of small
+# lk compare with the usual port of Redis taken: it takes ports that are free, and holds each of its
+# processes to 200 MB (as the demo does, whose whole run is a test of its own).
+perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => 6379); sleep 60' &
+started+=($!)
+begin compare "$lk" compare flights --count 3000 --speed 400000 --batch-every 500ms --out "$work/out"
+compare=$begun
+
+# Readers that stand still (SIGSTOP) while a generator appends for three seconds in thousands of small
 # transactions. LMDB reuses the pages that each append leaves behind, unless a reader stands in a
-# transaction: with one that does, the file is eight times as large after three seconds. A minute
-# would only show more of the same. The log without readers is the measure.
+# transaction: with one that does, the file is eight times as large. A minute would only show more of
+# the same. The log without readers is the measure.
 append() { # LOG
-    "$lk" gen ads --log "embedded:$work/$1" --topic ads --events 100000 --rate 20000 --resume >"$work/$1.gen" 2>&1 &
+    "$lk" gen ads --log "embedded:$work/$1" --topic ads --events 60000 --rate 20000 --resume >"$work/$1.gen" 2>&1 &
 }
 size() { stat -c %s "$work/$1/data.mdb"; }
 cat >"$work/ads.json" <<'PLAN'
@@ -73,28 +80,24 @@ append alone
 generators=$!
 append watched
 generators+=" $!"
-sleep 1
+sleep 0.5
 kill -STOP "$kappa" "$archiver"
 # shellcheck disable=SC2086 # two words
 wait $generators
 sizes="$(size alone) bytes alone, $(size watched) with two readers that stood still"
-[ "$(size watched)" -lt $(($(size alone) * 5 / 4)) ]
+[ "$(size watched)" -lt $(($(size alone) * 2)) ]
 note 'the log does not grow for readers that stand still' $? "$sizes"
-grep -q ' 99000 events' "$work/watched.gen"
+grep -q ' 59000 events' "$work/watched.gen"
 note 'the generator did not wait for them' $? "$(cat "$work/watched.gen")"
 kill -CONT "$kappa" "$archiver"
 caught_up() { "$lk" verify "${view[@]}" "${log[@]}" --from kappa --json | grep -q '"equal":true.*"behind":0'; }
 until_true 100 caught_up
 note 'going on, the worker catches up and its view equals its contract' $?
 kill "$kappa" "$archiver"
-ended kappa "$kappa" 130 'kappa run: 100000 events'
-ended archiver "$archiver" 130 'archived 100000 events'
+ended kappa "$kappa" 130 'kappa run: 60000 events'
+ended archiver "$archiver" 130 'archived 60000 events'
 
-# lk compare with the usual port of Redis taken: it takes ports that are free, and holds each of its
-# processes to 200 MB (as the demo does, whose whole run is a test of its own).
-perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => 6379); sleep 60' &
-started+=($!)
-row 0 'ok *every process stays below 200 MB*passed; report' "$lk" compare flights --count 3000 --speed 400000 --batch-every 500ms --out "$work/out"
+ended compare "$compare" 0 'ok *every process stays below 200 MB*passed; report'
 grep -q '"pass": *true' "$work/out/result.json"
 note 'its result says so' $? "$(head -c 300 "$work/out/result.json")"
 

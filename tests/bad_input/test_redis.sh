@@ -89,7 +89,7 @@ equal other
 redis tight
 store tight config set maxmemory "$(($(store tight info memory | sed -nE 's/^used_memory:([0-9]+).*/\1/p') + 100000))" >/dev/null
 uri=$(to tight)
-row 3 'Redis is full (OOM*raise maxmemory' "$lk" lambda batch "${plan[@]}" --archive "$work/archive" --view "$uri"
+row 3 'Redis is full (OOM*memory*' "$lk" lambda batch "${plan[@]}" --archive "$work/archive" --view "$uri"
 store tight config set maxmemory 1 >/dev/null
 row 3 'Redis is full (OOM*CONFIG SET maxmemory' "$lk" kappa run "${plan[@]}" "${log[@]}" --view "$uri" --until-end --patience 300ms
 store tight config set maxmemory 0 >/dev/null
