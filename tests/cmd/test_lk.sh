@@ -43,5 +43,8 @@ row 3 'cannot write the output' bash -c "'$lk' --help >/dev/full"
 # Talk goes to stderr, so that data can be piped.
 row 0 '' bash -c "[ -z \"\$('$lk' nonsense 2>/dev/null)\" ]"
 
+# The page of settings is the table of settings (else: make docs).
+row 0 '' diff <("$lk" --settings) <(grep '^|' docs/settings.md)
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
