@@ -63,11 +63,11 @@ static int reconnect(struct job *job, struct err *err)
 {
     job->in_flight = job->looking = job->full = false;
     job->stats.reconnects++;
-    for (int i = 0; i < job->count; i++)
-        if (job->slots[i].state == SLOT_HELD)
-            slot_drop(job, &job->slots[i], SLOT_OUT);
     for (;;) {
         struct err cause = {0};
+        for (int i = 0; i < job->count; i++) /* also what the try before has taken */
+            if (job->slots[i].state == SLOT_HELD)
+                slot_drop(job, &job->slots[i], SLOT_OUT);
         fault_point("reconnect");
         int rc = kv_reconnect(job->kv, &cause);
         if (rc == 0)

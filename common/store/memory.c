@@ -448,8 +448,13 @@ static int memory_send(void *handle, struct err *err)
         arena_reset(&m->arena);
     for (int i = 0; i < m->queued.count; i++) {
         pthread_mutex_lock(&m->server->lock);
-        struct kv_reply reply = run_command(m, &m->queued.list[i]);
+        bool here = m->era == m->server->era; /* else it went back in time: nothing more lands */
+        struct kv_reply reply = {0};
+        if (here)
+            reply = run_command(m, &m->queued.list[i]);
         pthread_mutex_unlock(&m->server->lock);
+        if (!here)
+            return broken(m, err);
         keep_answer(m, reply);
     }
     commands_clear(&m->queued);

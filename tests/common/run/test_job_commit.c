@@ -94,6 +94,21 @@ Test(job_commit, a_connection_lost_at_any_step_changes_nothing)
         }
 }
 
+Test(job_commit, a_connection_that_breaks_again_while_partitions_are_taken_changes_nothing)
+{
+    for (int nth = 3; nth <= 10; nth++) {
+        struct scene scene;
+        char fault[64];
+        snprintf(fault, sizeof fault, "commit answered:3:error,take:%d:error", nth);
+        scene_open(&scene, ARCHS[nth % 2], 2, SCENE_PLAN(SCENE_LATE));
+        cr_assert_eq(fault_set(fault, NULL), 0);
+        cr_assert_eq(scene_run(&scene, 300), 0, "%s: %s", fault, scene.err.text);
+        fault_set(NULL, NULL);
+        scene_check(&scene, 300, fault);
+        scene_close(&scene);
+    }
+}
+
 static void break_hook(struct scene *scene, struct task *task)
 {
     (void)task;
@@ -212,6 +227,36 @@ Test(job_commit, a_store_that_is_full_when_a_partition_is_taken_again_is_waited_
     cr_expect_gt(scene.stats.reconnects, 0);
     memory_meddle(SCENE_NAME, NULL, NULL);
     scene_check(&scene, 300, "room again");
+    scene_close(&scene);
+}
+
+static void stop_asked_while_away(void *context)
+{
+    struct scene *scene = context;
+    if (++scene->number == 12)
+        stop_ask(true);
+}
+
+static void full_for_good_hook(struct scene *scene, struct task *task)
+{
+    (void)task;
+    if (scene->tick != 5)
+        return;
+    memory_full(SCENE_NAME, true);
+    memory_break(SCENE_NAME, true);
+    memory_meddle(SCENE_NAME, stop_asked_while_away, scene);
+}
+
+Test(job_commit, a_stop_that_is_asked_while_the_store_is_away_is_an_interruption)
+{
+    struct scene scene;
+    scene_open(&scene, ARCH_KAPPA, 2, SCENE_PLAN(SCENE_LATE));
+    scene.hook = full_for_good_hook;
+    cr_expect_eq(scene_run(&scene, 300), ERR_INTERRUPTED, "%s", scene.err.text);
+    memory_meddle(SCENE_NAME, NULL, NULL);
+    memory_full(SCENE_NAME, false);
+    stop_ask(false);
+    scene_check(&scene, -1, "interrupted");
     scene_close(&scene);
 }
 
