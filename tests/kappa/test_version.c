@@ -1,0 +1,248 @@
+/* tests/kappa/test_version.c - the life of a version: run, deploy beside the live one, compare where
+ * nothing can change any more, promote once it lags no longer. */
+#include "kappa/version.h"
+
+#include "tests/common/run/scene.h"
+
+/* Another lateness, so other counts; and another keep, which changes nothing here but the hash. */
+#define OTHER_PLAN SCENE_PLAN(",\"allowed_lateness\":\"4s\"")
+#define SAME_PLAN SCENE_PLAN(SCENE_LATE ",\"keep\":\"1000d\"")
+
+static int run(struct scene *scene, const char *json, bool may_add, struct err *err)
+{
+    struct plan *plan = scene_plan(json);
+    struct worker_result result;
+    struct worker_options options = {.plan = plan,
+                                     .log_uri = log_uri(scene->log),
+                                     .topic = SCENE_TOPIC,
+                                     .workers = 2,
+                                     .until_end = true,
+                                     .job = scene->options};
+    int rc = kappa_run(&options, may_add, &result, err);
+    rc = rc < 0 ? rc : options.job.version;
+    plan_free(plan);
+    return rc;
+}
+
+/* A view whose version 1 holds 300 events of each of two partitions. */
+static void open_version_1(struct scene *scene)
+{
+    struct err err = {0};
+    scene_open(scene, ARCH_KAPPA, 2, SCENE_PLAN(SCENE_LATE));
+    clock_free_run();
+    for (int p = 0; p < 2; p++)
+        scene_append(scene, p, 300);
+    cr_assert_eq(run(scene, SCENE_PLAN(SCENE_LATE), false, &err), 1, "%s", err.text);
+    scene_check(scene, 300, "version 1");
+}
+
+static int live_of(struct scene *scene)
+{
+    struct registry registry;
+    cr_assert_eq(registry_read(scene->kv, "v", ARCH_KAPPA, &registry, NULL), 0);
+    int live = registry.live;
+    registry_release(&registry);
+    return live;
+}
+
+Test(version, a_changed_plan_runs_only_where_it_is_deployed_and_beside_the_live_one)
+{
+    struct scene scene;
+    struct err err = {0};
+    open_version_1(&scene);
+    cr_expect_eq(run(&scene, OTHER_PLAN, false, &err), ERR_USAGE);
+    cr_expect(strstr(err.text, "lk kappa deploy"), "%s", err.text);
+    cr_expect_eq(run(&scene, OTHER_PLAN, true, NULL), 2);
+    cr_expect_eq(run(&scene, OTHER_PLAN, false, NULL), 2, "deployed, it is a version to be run");
+    cr_expect_eq(run(&scene, SCENE_PLAN(SCENE_LATE), false, NULL), 1);
+    cr_expect_eq(live_of(&scene), 1);
+    scene_check(&scene, 300, "the live one is as it was");
+    scene_close(&scene);
+}
+
+/* ---- compare ---- */
+
+struct differences {
+    size_t count;
+    int64_t last_ms;
+};
+
+static void differ(const struct answer_row *live, const struct answer_row *target, void *context)
+{
+    struct differences *differences = context;
+    int64_t window_ms = live ? live->window_ms : target->window_ms;
+    differences->count++;
+    if (window_ms > differences->last_ms)
+        differences->last_ms = window_ms;
+}
+
+/* The smallest T of the partitions' first n events. */
+static int64_t smallest_T(const struct scene *scene, int64_t n)
+{
+    int64_t smallest = INT64_MAX;
+    for (int p = 0; p < scene->partitions; p++) {
+        int64_t T_ms = INT64_MIN;
+        for (int64_t i = 0; i < n; i++) {
+            int64_t time_ms = scene_event(scene, p, i).time_ms;
+            T_ms = time_ms > T_ms ? time_ms : T_ms;
+        }
+        smallest = T_ms < smallest ? T_ms : smallest;
+    }
+    return smallest;
+}
+
+/* Rows that the loops have in windows with end + lateness <= T; all of them where lateness < 0. */
+static size_t rows_final(struct scene *scene, int64_t lateness_ms, int64_t T_ms)
+{
+    struct answer got = {0}, want = {0};
+    size_t count = 0;
+    scene_read(scene, &got);
+    scene_expect(scene, &got, &want);
+    for (size_t i = 0; i < want.count; i++)
+        count += lateness_ms < 0 || want.rows[i].window_ms + 1000 + lateness_ms <= T_ms;
+    answer_release(&got);
+    answer_release(&want);
+    return count;
+}
+
+static int compare(const char *json, struct kappa_diff *diff, struct differences *differences,
+                   struct err *err)
+{
+    struct plan *plan = scene_plan(json);
+    int rc = kappa_compare(plan, SCENE_URI, 0, differ, differences, diff, err);
+    plan_free(plan);
+    return rc;
+}
+
+Test(version, two_versions_that_agree_are_compared_in_final_windows_alone)
+{
+    struct scene scene;
+    struct kappa_diff diff;
+    struct differences differences = {0};
+    struct err err = {0};
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, SAME_PLAN, true, NULL), 2);
+    cr_assert_eq(compare(SAME_PLAN, &diff, &differences, &err), 0, "%s", err.text);
+    size_t final = rows_final(&scene, 1000, smallest_T(&scene, 300));
+    cr_expect(diff.live == 1 && diff.target == 2);
+    cr_expect_eq(diff.rows, final);
+    cr_expect_eq(diff.not_final, rows_final(&scene, -1, 0) - final);
+    cr_expect_gt(diff.not_final, 0);
+    cr_expect(diff.differing == 0 && differences.count == 0);
+    scene_close(&scene);
+}
+
+Test(version, versions_that_differ_are_told_row_by_row_and_only_where_final_in_both)
+{
+    struct scene scene;
+    struct kappa_diff diff;
+    struct differences differences = {0};
+    struct err err = {0};
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, OTHER_PLAN, true, NULL), 2);
+    cr_assert_eq(compare(OTHER_PLAN, &diff, &differences, &err), 0, "%s", err.text);
+    cr_expect_gt(diff.differing, 0, "late events make a difference");
+    cr_expect_eq(diff.differing, differences.count);
+    cr_expect_leq(differences.last_ms + 1000 + 4000, smallest_T(&scene, 300));
+    size_t final = rows_final(&scene, 4000, smallest_T(&scene, 300)); /* of version 1 */
+    cr_expect(diff.rows >= final && diff.rows <= final + diff.differing);
+    scene_close(&scene);
+}
+
+Test(version, the_live_version_compared_with_itself_agrees)
+{
+    struct scene scene;
+    struct kappa_diff diff;
+    struct differences differences = {0};
+    open_version_1(&scene);
+    cr_assert_eq(compare(SCENE_PLAN(SCENE_LATE), &diff, &differences, NULL), 0);
+    cr_expect(diff.live == 1 && diff.target == 1 && diff.differing == 0 && diff.rows > 0);
+    scene_close(&scene);
+}
+
+/* ---- promote ---- */
+
+static int promote(const char *json, int wait_ms, int *number, struct err *err)
+{
+    struct plan *plan = scene_plan(json);
+    int rc = kappa_promote(plan, SCENE_URI, wait_ms, number, err);
+    plan_free(plan);
+    return rc;
+}
+
+Test(version, a_version_that_lags_is_neither_promoted_nor_compared)
+{
+    struct scene scene;
+    struct kappa_diff diff;
+    struct differences differences = {0};
+    struct err err = {0};
+    int number;
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, OTHER_PLAN, true, NULL), 2);
+    scene_append(&scene, 0, 30);
+    scene_append(&scene, 1, 12);
+    cr_assert_eq(run(&scene, SCENE_PLAN(SCENE_LATE), false, NULL), 1);
+    cr_expect_eq(promote(OTHER_PLAN, 0, &number, &err), ERR_CHECK);
+    cr_expect(strstr(err.text, "by 42 events"), "%s", err.text);
+    cr_expect_eq(compare(OTHER_PLAN, &diff, &differences, NULL), ERR_CHECK);
+    cr_expect_eq(live_of(&scene), 1);
+    cr_assert_eq(run(&scene, OTHER_PLAN, false, NULL), 2);
+    cr_expect_eq(promote(OTHER_PLAN, 0, &number, NULL), 0);
+    cr_expect(number == 2 && live_of(&scene) == 2);
+    cr_expect_eq(promote(SCENE_PLAN(SCENE_LATE), 0, &number, NULL), 0, "and back: it lags nothing");
+    cr_expect_eq(live_of(&scene), 1);
+    scene_close(&scene);
+}
+
+Test(version, a_plan_that_is_no_version_is_not_promoted)
+{
+    struct scene scene;
+    struct err err = {0};
+    int number;
+    open_version_1(&scene);
+    cr_expect_eq(promote(OTHER_PLAN, 0, &number, &err), ERR_USAGE);
+    cr_expect(strstr(err.text, "lk kappa deploy"), "%s", err.text);
+    scene_close(&scene);
+}
+
+/* ---- status ---- */
+
+static char *status(bool json, int *rc, struct err *err)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    *rc = kappa_status("v", SCENE_URI, json, out, err);
+    fclose(out);
+    return text;
+}
+
+Test(version, status_is_a_line_a_version)
+{
+    struct scene scene;
+    int rc, number;
+    open_version_1(&scene);
+    run(&scene, OTHER_PLAN, true, NULL);
+    promote(OTHER_PLAN, 0, &number, NULL);
+    char *text = status(false, &rc, NULL);
+    cr_assert_eq(rc, 0);
+    cr_expect(strstr(text, "version 1  live: no  running"), "%s", text);
+    cr_expect(strstr(text, "version 2  live: yes  running"), "%s", text);
+    cr_expect(strstr(text, "next: 300 300\n"), "%s", text);
+    free(text);
+    text = status(true, &rc, NULL);
+    cr_expect(strstr(text, "{\"version\":2,\"live\":true,\"state\":\"running\""), "%s", text);
+    cr_expect(strstr(text, "\"next\":[300,300]}\n"), "%s", text);
+    free(text);
+    scene_close(&scene);
+}
+
+Test(version, status_of_a_view_that_is_none_names_what_makes_it)
+{
+    struct err err = {0};
+    int rc;
+    memory_drop(SCENE_NAME);
+    free(status(false, &rc, &err));
+    cr_expect_eq(rc, ERR_ENV);
+    cr_expect(strstr(err.text, "lk kappa run"), "%s", err.text);
+}
