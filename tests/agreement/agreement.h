@@ -66,8 +66,10 @@ struct stage {
     int appended;                 /* events of made */
     bool faulty;                  /* this case does things to the store */
     bool sure[2];                 /* by arch: the view is there, whatever happened */
+    int losses;                   /* how often the store has lost something */
     bool archived;                /* the archive has something */
     bool nested;                  /* a leg runs inside a leg */
+    bool moving;                  /* a worker runs beside: two reads may differ */
     /* Scenes: in place of what chance does between two steps; false ends the leg. */
     bool (*between)(struct stage *stage, int ticks);
     int64_t memory_bytes, span_ms;

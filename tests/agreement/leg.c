@@ -3,8 +3,10 @@
  * On threads it is worker_run_on itself. Step by step the task loop runs on this thread under a sink
  * that wraps job_sink: it lets through few events at a time and not every tick, so commits, reads
  * and troubles of the store fall between any two steps, and the same seed does the same again. */
+#include <pthread.h>
 #include <stdio.h>
 
+#include "common/base/clock.h"
 #include "common/base/stop.h"
 #include "common/run/job.h"
 #include "lambda/archive.h"
@@ -38,6 +40,7 @@ static bool flush(struct stage *stage)
     kv_words(stage->kv, "FLUSHALL", NULL);
     kv_roundtrip(stage->kv, &replies, NULL); /* or it meets a break: both may be */
     stage->sure[ARCH_KAPPA] = stage->sure[ARCH_LAMBDA] = false;
+    stage->losses++;
     return stage_chance(stage, 2) ||
            (stage_register(stage, ARCH_KAPPA) && stage_register(stage, ARCH_LAMBDA));
 }
@@ -47,6 +50,7 @@ static bool go_back(struct stage *stage)
     stage_tell(stage, "the store goes back in time");
     memory_restore(stage->memory);
     stage->sure[ARCH_KAPPA] = stage->sure[ARCH_LAMBDA] = false;
+    stage->losses++;
     return true;
 }
 
@@ -201,6 +205,39 @@ static int run_steps(struct stage *stage, const struct leg *leg, const int64_t *
 
 /* ---- on threads ---- */
 
+/* Beside a worker on threads, at whatever moment it comes: reads, a batch, troubles. The stage is
+ * its own while it runs: this thread's caller waits for the worker. */
+struct companion {
+    struct stage *stage;
+    const struct leg *leg;
+};
+
+static bool beside(struct stage *stage, enum arch arch)
+{
+    uint64_t what = rng_below(&stage->rng, 6);
+    if (what == 0 && stage->archived && stage->version == 1)
+        return leg_batch(stage, BATCH_CALM);
+    if (what <= 2 && stage->faulty)
+        return leg_trouble(stage);
+    return check_view(stage, arch);
+}
+
+static void *accompany(void *context)
+{
+    const struct companion *companion = context;
+    struct stage *stage = companion->stage;
+    stage->moving = true;
+    for (int i = 0, times = 1 + (int)rng_below(&stage->rng, 3); i < times; i++) {
+        clock_sleep_ms((int64_t)rng_below(&stage->rng, 3));
+        if (!beside(stage, companion->leg->arch))
+            break;
+    }
+    if (stage->memory)
+        memory_full(stage->memory, false);
+    stage->moving = false;
+    return NULL;
+}
+
 static int run_threads(struct stage *stage, const struct leg *leg, const int64_t *goal,
                        struct err *err)
 {
@@ -214,11 +251,14 @@ static int run_threads(struct stage *stage, const struct leg *leg, const int64_t
                                      .workers = leg->workers,
                                      .job = job_options(stage, leg->arch)};
     struct worker_result result;
-    if (stage->faulty && !leg->calm && stage_chance(stage, 2) && !leg_trouble(stage))
-        return ERR_CHECK;
-    if (stage->memory)
-        memory_full(stage->memory, false);
-    return worker_run_on(&options, stage->log, goal, &result, err);
+    if (!stage_chance(stage, 3) || leg->calm)
+        return worker_run_on(&options, stage->log, goal, &result, err);
+    struct companion companion = {.stage = stage, .leg = leg};
+    pthread_t thread;
+    pthread_create(&thread, NULL, accompany, &companion);
+    int rc = worker_run_on(&options, stage->log, goal, &result, err);
+    pthread_join(thread, NULL);
+    return rc;
 }
 
 /* ---- a leg ---- */
@@ -255,10 +295,9 @@ bool leg_run(struct stage *stage, const struct leg *leg)
         stop_ask(false);
         if (stage->memory)
             memory_full(stage->memory, false); /* the user has made room */
-        stage->sure[leg->arch] = false;
+        int losses = stage->losses;
         if (!stage_register(stage, leg->arch))
             return false;
-        stage->sure[leg->arch] = true; /* unless something happens meanwhile */
         bool last = tries + 1 == LEG_TRIES;
         struct leg calmer = *leg;
         calmer.calm = leg->calm || tries > 2;
@@ -270,6 +309,8 @@ bool leg_run(struct stage *stage, const struct leg *leg)
             return false;
         if (rc < 0)
             stage_tell(stage, "ends: %.60s", err.text);
+        if (rc == 0 && losses == stage->losses)
+            stage->sure[leg->arch] = true;
         if (rc < 0 && (last || !may_end(stage, leg, rc)))
             return stage_fail(stage, "%s: %s", stage_arch(leg->arch), err.text);
     }
@@ -334,7 +375,9 @@ bool leg_batch(struct stage *stage, enum batch_way way)
     }
     if (rc == ERR_ENV && options.reload) /* there is none yet */
         return true;
+    if (rc == ERR_INTERRUPTED && stage->moving) /* a worker beside it has failed: all leave */
+        return true;
     if (rc < 0)
         return stage_fail(stage, "batch: %s", err.text);
-    return stage->nested || check_view(stage, ARCH_LAMBDA);
+    return stage->nested || stage->moving || check_view(stage, ARCH_LAMBDA);
 }
