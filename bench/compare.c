@@ -83,11 +83,29 @@ static void sample_usage(struct run *run, struct side *side)
                t_s, side->pipeline->name, rss);
 }
 
+static void clear_progress(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+}
+
+/* A sentence of ours, in the place of the progress. */
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    clear_progress();
+    fputs("lk compare: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
 static int strike(struct run *run, struct side *side, struct err *err)
 {
     struct process *victim = &side->children[side->victim];
-    fprintf(stderr, "lk compare: %s %s is killed (SIGKILL) and started again\n",
-            side->pipeline->name, victim->name);
+    say("%s %s is killed (SIGKILL) and started again", side->pipeline->name, victim->name);
     side->killed_ns = clock_mono_ns();
     process_kill(victim);
     remember(run, victim);
@@ -118,8 +136,7 @@ static int heal(struct run *run, struct side *side, struct err *err)
     }
     if (side->healing_at == 0) {
         side->healing_began_ns = clock_mono_ns();
-        fprintf(stderr, "lk compare: %s heals: %s\n", side->pipeline->name,
-                side->pipeline->healing_story);
+        say("%s heals: %s", side->pipeline->name, side->pipeline->healing_story);
     }
     side->healing_at++;
     return process_start(run_child(run, side, step), err);
@@ -187,7 +204,7 @@ static void say_progress(const struct run *run)
         return;
     said_ns = now;
     double share = (double)(now - run->began_ns) / (double)(run->duration_ns + 1);
-    fprintf(stderr, "\rlk compare: %3.0f %% of %.0f s ", share > 1 ? 100 : share * 100,
+    fprintf(stderr, "\r\033[Klk compare: %3.0f %% of %.0f s", share > 1 ? 100 : share * 100,
             (double)run->duration_ns / 1e9);
 }
 
@@ -202,7 +219,7 @@ static int watch_run(struct run *run, struct err *err)
         rc = err_set(err, code_of(&run->generator), "the generator failed: %s; see %s.err",
                      run->generator.fate, run->generator.output);
     if (rc == 0)
-        fprintf(stderr, "lk compare: all events are out; waiting until both views hold them\n");
+        say("all events are out; waiting until both views hold them");
     int64_t deadline = clock_mono_ns() + (int64_t)SETTLE_WAIT_MS * 1000000;
     while (rc == 0 && !settled(run)) {
         rc = tick(run, err);
@@ -287,6 +304,10 @@ static void release(struct run *run)
         sampler_release(side);
     }
     process_release(&run->generator);
+    if (run->options.plan) {
+        unlink(run->plan_path);
+        unlink(run->healed_path);
+    }
     log_close(run->log);
     buf_release(&run->plan_json);
     buf_release(&run->healed_json);
@@ -300,16 +321,17 @@ int compare_run(const struct compare_options *options, FILE *out, bool *pass, st
     run->options = *options;
     int rc = run_prepare(run, err);
     if (rc == 0)
-        fprintf(stderr, "lk compare: %s, %lld events in %.0f s, seed %llu; raw files in %s\n",
-                options->workload, (long long)run->events, (double)run->duration_ns / 1e9,
-                (unsigned long long)options->seed, run->work);
+        say("%s, %lld events in %.0f s, seed %llu; raw files in %s", options->workload,
+            (long long)run->events, (double)run->duration_ns / 1e9,
+            (unsigned long long)options->seed, run->work);
     if (rc == 0)
         rc = run_start(run, err);
     if (rc == 0)
         rc = watch_run(run, err);
+    clear_progress();
     stop_all(run);
     if (rc == 0)
-        fprintf(stderr, "lk compare: judging every answer that was read\n");
+        say("judging every answer that was read");
     if (rc == 0)
         rc = run_judge(run, err);
     if (rc == 0)

@@ -4,7 +4,7 @@
 #include <ftw.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bench/run.h"
 #include "common/base/clock.h"
@@ -115,6 +115,19 @@ static const char *directory_of(const char *path, char out[400])
     return out;
 }
 
+/* Write a plan where its table stands; the user's folder may see several runs at once. */
+static int write_plan(const struct run *run, const char *name, struct bytes text, char path[500],
+                      struct err *err)
+{
+    char file[64];
+    if (run->options.plan)
+        snprintf(file, sizeof file, ".lk-%d-%s", (int)getpid(), name);
+    else
+        snprintf(file, sizeof file, "%s", name);
+    snprintf(path, 500, "%s/%s", run->table_dir, file);
+    return workload_write(run->table_dir, file, text, err);
+}
+
 /* The user's plan stays beside its table; the workload's own is written into the work folder. */
 static int prepare_plan(struct run *run, const struct workload *workload, struct err *err)
 {
@@ -135,11 +148,9 @@ static int prepare_plan(struct run *run, const struct workload *workload, struct
         rc = check_plan(run, buf_bytes(&text), run->table_dir, err);
     buf_release(&text);
     if (rc == 0)
-        rc = workload_write(run->table_dir, run->options.plan ? ".lk-plan.json" : "plan.json",
-                            buf_bytes(&run->plan_json), err);
+        rc = write_plan(run, "plan.json", buf_bytes(&run->plan_json), run->plan_path, err);
     if (rc == 0)
-        rc = workload_write(run->table_dir, run->options.plan ? ".lk-healed.json" : "healed.json",
-                            buf_bytes(&run->healed_json), err);
+        rc = write_plan(run, "healed.json", buf_bytes(&run->healed_json), run->healed_path, err);
     return rc;
 }
 
@@ -206,7 +217,7 @@ static void replace(struct buf *out, const char *command, const char *const *pai
             while (*pair && strncmp(command, *pair, strlen(*pair)) != 0)
                 pair += 2;
         if (*command == '{' && *pair) {
-            buf_add_text(out, pair[1]);
+            process_add_word(out, pair[1]);
             command += strlen(*pair);
         } else {
             buf_add_char(out, *command++);
@@ -216,19 +227,15 @@ static void replace(struct buf *out, const char *command, const char *const *pai
 
 struct process *run_child(struct run *run, struct side *side, const struct pipeline_process *what)
 {
-    char plan[500], healed[500], commit[32], span[32], every[32], output[600];
-    bool own = run->options.plan == NULL;
-    snprintf(plan, sizeof plan, "%s/%s", run->table_dir, own ? "plan.json" : ".lk-plan.json");
-    snprintf(healed, sizeof healed, "%s/%s", run->table_dir,
-             own ? "healed.json" : ".lk-healed.json");
+    char commit[32], span[32], every[32], output[600];
     snprintf(commit, sizeof commit, "%lldms", (long long)run->options.commit_ms);
     snprintf(span, sizeof span, "%lldms", (long long)run->options.span_ms);
     snprintf(every, sizeof every, "%lldms", (long long)run->options.batch_every_ms);
-    const char *pairs[] = {"{plan}",        plan,         "{healed}",  healed,
-                           "{log}",         run->log_uri, "{topic}",   run->options.workload,
-                           "{view}",        side->view,   "{archive}", side->archive,
-                           "{commit}",      commit,       "{span}",    span,
-                           "{batch_every}", every,        NULL};
+    const char *pairs[] = {"{plan}",        run->plan_path, "{healed}",  run->healed_path,
+                           "{log}",         run->log_uri,   "{topic}",   run->options.workload,
+                           "{view}",        side->view,     "{archive}", side->archive,
+                           "{commit}",      commit,         "{span}",    span,
+                           "{batch_every}", every,          NULL};
     struct buf command = {0};
     replace(&command, what->command, pairs);
     snprintf(output, sizeof output, "%s/%s-%s.out", run->work, side->pipeline->name, what->name);
@@ -276,24 +283,31 @@ static int wait_until_up(struct run *run, struct side *side, struct err *err)
     return err_set(err, ERR_ENV, "the view of %s does not come up", side->pipeline->name);
 }
 
+static void add_flag(struct buf *command, const char *flag, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(command, " %s ", flag);
+    process_add_word(command, value);
+}
+
 static int start_generator(struct run *run, struct err *err)
 {
     const struct compare_options *o = &run->options;
     struct buf command = {0};
     char output[600];
-    buf_printf(&command, "gen %s --log %s --topic %s --seed %llu --start-ns %lld --events %lld",
-               o->workload, run->log_uri, o->workload, (unsigned long long)o->seed,
-               (long long)run->began_wall_ns, (long long)o->event_count);
+    buf_printf(&command, "gen %s --topic %s --seed %llu --start-ns %lld --events %lld", o->workload,
+               o->workload, (unsigned long long)o->seed, (long long)run->began_wall_ns,
+               (long long)o->event_count);
+    add_flag(&command, "--log", run->log_uri);
     if (strcmp(o->workload, "ads") == 0)
         buf_printf(&command, " --rate %.0f --event-rate %.0f", o->rate, o->rate);
     else
         buf_printf(&command, " --speed %.6g", o->speed);
-    if (o->events)
-        buf_printf(&command, " --file %s --time-field %s", o->events, o->time_field);
-    if (o->time_format)
-        buf_printf(&command, " --time-format %s", o->time_format);
-    if (o->key_field)
-        buf_printf(&command, " --key-field %s", o->key_field);
+    add_flag(&command, "--file", o->events);
+    add_flag(&command, "--time-field", o->time_field);
+    add_flag(&command, "--time-format", o->time_format);
+    add_flag(&command, "--key-field", o->key_field);
     snprintf(output, sizeof output, "%s/generator.out", run->work);
     process_init(&run->generator, "", "generator", o->program, command.ptr, output);
     buf_release(&command);

@@ -15,6 +15,23 @@
 
 enum { POLL_MS = 5 };
 
+/* A blank inside of a word, as no path nor pattern holds it. */
+enum { BLANK = '\x1f' };
+
+void process_add_word(struct buf *command, const char *word)
+{
+    for (; *word; word++)
+        buf_add_char(command, *word == ' ' ? BLANK : *word);
+}
+
+static char *word_of(char *word)
+{
+    for (char *c = word; *c; c++)
+        if (*c == BLANK)
+            *c = ' ';
+    return mem_copy_string(word);
+}
+
 void process_init(struct process *process, const char *pipeline, const char *name,
                   const char *program, const char *command, const char *output)
 {
@@ -27,7 +44,7 @@ void process_init(struct process *process, const char *pipeline, const char *nam
     process->argv[count++] = mem_copy_string("lk");
     for (char *word; (word = strsep(&rest, " ")) && count < PROCESS_ARGS_MAX - 1;)
         if (*word)
-            process->argv[count++] = mem_copy_string(word);
+            process->argv[count++] = word_of(word);
     free(copy);
 }
 

@@ -31,6 +31,8 @@ struct process {
         live_written_mb; /* of the one that runs, last sample */
 };
 
+/* Append to a command a word that may hold blanks, such as a path. */
+void process_add_word(struct buf *command, const char *word);
 /* Split command at blanks into argv behind program's name. */
 void process_init(struct process *process, const char *pipeline, const char *name,
                   const char *program, const char *command, const char *output);

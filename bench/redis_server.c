@@ -47,7 +47,8 @@ static int wait_until_up(struct redis_server *server, struct err *err)
 int redis_server_start(struct redis_server *server, const char *owner, const char *directory,
                        struct err *err)
 {
-    char command[1400], files[600], output[600];
+    char files[600], output[600];
+    struct buf command = {0};
     int port = free_port();
     snprintf(files, sizeof files, "%s/redis", directory);
     snprintf(output, sizeof output, "%s/redis.out", directory);
@@ -55,10 +56,12 @@ int redis_server_start(struct redis_server *server, const char *owner, const cha
     mkdir(directory, 0755);
     if (mkdir(files, 0755) < 0 && errno != EEXIST)
         return err_errno(err, ERR_ENV, "cannot make %s", files);
-    snprintf(command, sizeof command,
-             "--port %d --bind 127.0.0.1 --dir %s --appendonly yes --maxmemory-policy noeviction",
-             port, files);
-    process_init(&server->process, owner, "redis", "redis-server", command, output);
+    buf_printf(&command,
+               "--port %d --bind 127.0.0.1 --appendonly yes --maxmemory-policy noeviction --dir ",
+               port);
+    process_add_word(&command, files);
+    process_init(&server->process, owner, "redis", "redis-server", command.ptr, output);
+    buf_release(&command);
     int rc = process_start(&server->process, err);
     return rc < 0 ? rc : wait_until_up(server, err);
 }

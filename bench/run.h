@@ -111,6 +111,7 @@ struct run {
     struct buf plan_json, healed_json;
     bool heals;            /* the healed plan is another plan */
     const char *table_dir; /* where the plans' table stands */
+    char plan_path[500], healed_path[500]; /* there; removed at the end where it is the user's */
     struct process generator;
     struct side sides[PIPELINES];
     int64_t began_ns, began_wall_ns, ended_ns;       /* began: the schedule's start */
