@@ -74,7 +74,10 @@ static double wrong_at_end(const struct run *run, const struct side *side)
 
 static double healed_at(const struct run *run, const struct side *side)
 {
-    return side->healed_ns ? (double)(side->healed_ns - run->began_wall_ns) / 1e9 : METRIC_NONE;
+    if (!side->healed_ns)
+        return METRIC_NONE;
+    int64_t after_ns = side->healed_ns - run->began_wall_ns;
+    return after_ns > 0 ? (double)after_ns / 1e9 : 0; /* readers begin before the events do */
 }
 
 static double recovery_ms(const struct run *run, const struct side *side)
