@@ -1,6 +1,7 @@
 /* cmd/scan.c - lk scan FIELD... [FILE]: JSON lines in, of each the wanted fields as one JSON array.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "cmd/cmd.h"
@@ -18,6 +19,13 @@ static bool is_file(const char *word)
 {
     struct stat status;
     return stat(word, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
+/* A word at the end that can only be meant as a file: as a field it would find nothing, in silence. */
+static bool looks_like_file(const char *word)
+{
+    size_t len = strlen(word), tail = strlen(".jsonl");
+    return strchr(word, '/') || (len > tail && strcmp(word + len - tail, ".jsonl") == 0);
 }
 
 static int schema_of_words(const char *const *words, int count, struct field *fields,
@@ -107,6 +115,8 @@ int cmd_scan(const struct settings *settings, struct err *err)
     const char *const *words;
     int count = settings_words(settings, &words);
     bool file = count > 0 && is_file(words[count - 1]);
+    if (count > 1 && !file && looks_like_file(words[count - 1]))
+        return err_set(err, ERR_ENV, "there is no file %s", words[count - 1]);
     struct lines lines = {stdin, "standard input", 0, 0};
     struct field fields[SCHEMA_FIELDS_MAX];
     struct schema schema = {0};

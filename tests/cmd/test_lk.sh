@@ -35,6 +35,7 @@ row 2 'did you mean --view' "$lk" doctor --veiw x
 row 3 'fix: start one: redis-server --port 1' "$lk" doctor --view redis://127.0.0.1:1
 row 3 'fix: sudo install -d' "$lk" doctor --archive /proc/1/nowhere/x
 row 3 '"ok":false' "$lk" doctor --json --view redis://127.0.0.1:1
+row 3 'there is no file none.jsonl' "$lk" scan a none.jsonl
 row 2 'holds no run' "$lk" report "$work"
 row 2 'expected: lk report DIR' "$lk" report
 row 2 'LK_FAULT=x: expected point:nth' env LK_FAULT=x "$lk" doctor
