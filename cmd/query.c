@@ -248,8 +248,8 @@ static int read_key(const struct plan *plan, const char *text, struct buf *out, 
 
 static void tell(const struct view_args *args, const struct answer *answer)
 {
-    fprintf(stderr, "%zu rows of view %s, %s version %d, %s at positions", answer->count,
-            args->plan->view, arch_name(args->arch), answer->version,
+    fprintf(stderr, "%zu row%s of view %s, %s version %d, %s at positions", answer->count,
+            answer->count == 1 ? "" : "s", args->plan->view, arch_name(args->arch), answer->version,
             answer->exact ? "exactly" : "at least");
     for (int p = 0; p < answer->partitions; p++)
         if (answer->parts[p].read)

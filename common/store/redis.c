@@ -127,7 +127,12 @@ static int log_in(struct redis *redis, struct err *err)
     if (!reply)
         return err ? err->code : ERR_AWAY;
     int rc = 0;
-    if (reply->type == REDIS_REPLY_ERROR)
+    if (reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "without any password configured"))
+        rc = err_set(err, ERR_ENV,
+                     "Redis at %s has no password, but one is given; leave it out of --view and "
+                     "LK_REDIS_PASSWORD",
+                     where_text(redis));
+    else if (reply->type == REDIS_REPLY_ERROR)
         rc = err_set(err, ERR_ENV,
                      "Redis at %s refuses the password; put the right one into LK_REDIS_PASSWORD",
                      where_text(redis));
