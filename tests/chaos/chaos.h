@@ -23,7 +23,7 @@
 #include "common/store/pos.h"
 #include "common/store/registry.h"
 
-enum { PARTITIONS = 12, CHILDREN_MAX = 64, EVENTS = 6000, PATIENCE_MS = 20000 };
+enum { PARTITIONS = 20, CHILDREN_MAX = 256, EVENTS = 6000, PATIENCE_MS = 20000 };
 #define TOPIC "t"
 
 /* ---- cases ---- */
@@ -104,10 +104,12 @@ bool lane_make_log(struct lane *lane);
 bool lane_remove(const char *directory);
 /* Positions folded in all partitions; owners (may be NULL) gets the partitions' owners. */
 int64_t lane_folded(struct lane *lane, enum arch arch, char owners[PARTITIONS][POS_ID_BYTES]);
+/* A batch has published something. */
+bool lane_published(struct lane *lane);
 /* The feeder has ended, all that it appended is folded and, for lambda, published by a batch. */
 bool lane_all_done(struct lane *lane, enum arch arch);
 struct kv_reply *lane_ask(struct lane *lane, const char *word, const char *more);
-/* A digest of all that the store holds. */
+/* A digest of all that the store holds, once nothing is under way any more. */
 void lane_digest(struct lane *lane, char out[41]);
 
 /* ---- child.c ---- */
@@ -179,6 +181,7 @@ extern const char *const VERB_POINTS[]; /* of verbs that are no workers; ends wi
 
 /* ---- check.c ---- */
 
+struct child *check_start(struct lane *lane, enum arch arch); /* lk verify */
 /* lk verify finds it equal; whole: at the log's end, and the truth where the plan drops nothing. */
 bool check_view(struct lane *lane, enum arch arch, bool whole);
 /* Nothing is left that pos, the floor or the manifests do not account for. */

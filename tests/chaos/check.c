@@ -12,11 +12,16 @@
 
 enum { MORE_EVENTS = 300 };
 
+struct child *check_start(struct lane *lane, enum arch arch)
+{
+    return child_start(lane, NULL,
+                       "verify --from %s --plan %s --view %s --log %s --topic " TOPIC " --json",
+                       arch == ARCH_KAPPA ? "kappa" : "lambda", lane->plan, lane->uri, lane->log);
+}
+
 bool check_view(struct lane *lane, enum arch arch, bool whole)
 {
-    struct child *verify = child_start(
-        lane, NULL, "verify --from %s --plan %s --view %s --log %s --topic " TOPIC " --json",
-        arch == ARCH_KAPPA ? "kappa" : "lambda", lane->plan, lane->uri, lane->log);
+    struct child *verify = check_start(lane, arch);
     if (!child_run(lane, verify, 0))
         return false;
     if (whole && !child_said(verify, "\"behind\":0,"))

@@ -15,6 +15,8 @@
 
 enum {
     IDLE_MS = 1500,  /* the idle look comes after a second */
+    LOOK_MS = 100,   /* between two looks at the view */
+    ERROR_MS = 20,   /* in which a process that does not survive its error has left */
     SEEDS_LISTED = 6 /* by name */
 };
 
@@ -31,6 +33,8 @@ struct play {
     bool again;                  /* a killed victim is started with another fault */
     struct child *rival;         /* with whom the victim shares its partitions */
     bool shared;                 /* there was one */
+    struct child *looker;        /* lk verify, while events flow */
+    int64_t looked_ns;
 };
 
 /* ---- the play's persons ---- */
@@ -70,8 +74,37 @@ static bool begin(struct play *play)
 
 /* ---- waiting ---- */
 
+static bool all_owned(struct play *play)
+{
+    char owners[PARTITIONS][POS_ID_BYTES];
+    lane_folded(play->lane, role_arch(play->role), owners);
+    for (int p = 0; p < PARTITIONS; p++)
+        if (!*owners[p])
+            return false;
+    return true;
+}
+
+/* The view is right at every moment, whoever lives: 3 is no verdict (it moved during each read). */
+static bool look(struct play *play, int wait_ms)
+{
+    int64_t now = clock_mono_ns();
+    if (play->looker) {
+        if (!child_wait(play->looker, CHILD_ENDED, wait_ms))
+            return true;
+        struct child *looker = play->looker;
+        play->looker = NULL;
+        play->looked_ns = now;
+        return looker->status == 0 || looker->status == 3 ||
+               child_blame(play->lane, looker, "the view is wrong while events flow");
+    }
+    bool due = now - play->looked_ns > (int64_t)LOOK_MS * 1000000;
+    if (wait_ms == 0 && due && play->what != FLUSH && all_owned(play))
+        play->looker = check_start(play->lane, role_arch(play->role));
+    return true;
+}
+
 /* Until the victim is stopped or has ended, or all is done and rest_ms have passed. */
-static bool follow(struct play *play, int rest_ms)
+static bool follow_looking(struct play *play, int rest_ms)
 {
     int64_t began = clock_mono_ns(), done_at = 0;
     for (;;) {
@@ -82,6 +115,8 @@ static bool follow(struct play *play, int rest_ms)
                 return child_blame(play->lane, play->worker[role], "left the victim alone");
         if (child_look(play->worker[play->role]) != CHILD_RUNS)
             return true;
+        if (!look(play, 0))
+            return false;
         if (!done_at && lane_all_done(play->lane, role_arch(play->role)))
             done_at = now;
         if (done_at && now - done_at >= (int64_t)rest_ms * 1000000)
@@ -90,6 +125,11 @@ static bool follow(struct play *play, int rest_ms)
             return child_blame(play->lane, play->worker[play->role], "does not get on");
         clock_sleep_ms(2);
     }
+}
+
+static bool follow(struct play *play, int rest_ms)
+{
+    return follow_looking(play, rest_ms) && look(play, PATIENCE_MS);
 }
 
 /* How long after the last event the point may still be passed. */
@@ -178,11 +218,12 @@ static bool flush(struct play *play)
 {
     struct child *victim = play->worker[play->role];
     lane_ask(play->lane, "FLUSHALL", NULL);
-    if (play->role == ROLE_BATCH) { /* the batch wakes when speed has begun again */
-        char nobody[PARTITIONS][POS_ID_BYTES] = {{0}};
-        if (!wait_for_new_owners(play, nobody))
-            return false;
-    }
+    char nobody[PARTITIONS][POS_ID_BYTES] = {{0}};
+    /* the batch wakes when speed has begun again, and speed when a batch has published above it */
+    if (play->role != ROLE_KAPPA && !wait_for_new_owners(play, nobody))
+        return false;
+    for (int i = 0; play->role == ROLE_SPEED && i < PATIENCE_MS && !lane_published(play->lane); i++)
+        clock_sleep_ms(1);
     child_signal(victim, SIGCONT);
     return child_wait(victim, CHILD_RUNS, PATIENCE_MS) ||
            child_blame(play->lane, victim, "SIGCONT does not wake it");
@@ -207,6 +248,8 @@ static int after_fault(struct play *play)
         }
         return (play->what == STOP ? meet_rival(play) : flush(play)) ? 1 : -1;
     }
+    if (play->what == KILL || play->what == ERROR) /* said, and about to die; or to go on */
+        child_wait(victim, CHILD_ENDED, play->what == KILL ? PATIENCE_MS : ERROR_MS);
     if (victim->state != CHILD_ENDED)
         return 1;
     if (victim->status != (play->what == KILL ? -SIGKILL : 3)) {

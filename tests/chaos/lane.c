@@ -14,7 +14,7 @@
 #include "common/log/log.h"
 #include "tests/chaos/chaos.h"
 
-enum { UP_TRIES = 300, UP_MS = 10 };
+enum { UP_TRIES = 300, UP_MS = 10, SETTLED = 5 };
 
 bool lane_fail(struct lane *lane, const char *format, ...)
 {
@@ -97,10 +97,22 @@ struct kv_reply *lane_ask(struct lane *lane, const char *word, const char *more)
     return &replies[0];
 }
 
-void lane_digest(struct lane *lane, char out[41])
+static void digest_now(struct lane *lane, char out[41])
 {
     const struct kv_reply *reply = lane_ask(lane, "DEBUG", "DIGEST");
     snprintf(out, 41, "%.*s", (int)reply->text.len, reply->text.ptr);
+}
+
+/* What a process sent before it was stopped may lie unread at the server. */
+void lane_digest(struct lane *lane, char out[41])
+{
+    char last[41] = "";
+    for (int same = 0; same < SETTLED;) {
+        digest_now(lane, out);
+        same = strcmp(out, last) == 0 ? same + 1 : 0;
+        memcpy(last, out, sizeof last);
+        clock_sleep_ms(1);
+    }
 }
 
 /* The sum of a field of pos over all partitions, and their owners (may be NULL). */
@@ -130,6 +142,11 @@ static int64_t sum_of(struct lane *lane, enum arch arch, const char *field,
 int64_t lane_folded(struct lane *lane, enum arch arch, char owners[PARTITIONS][POS_ID_BYTES])
 {
     return sum_of(lane, arch, "next", owners);
+}
+
+bool lane_published(struct lane *lane)
+{
+    return sum_of(lane, ARCH_LAMBDA, "boundary", NULL) > 0;
 }
 
 bool lane_all_done(struct lane *lane, enum arch arch)
