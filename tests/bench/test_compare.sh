@@ -39,15 +39,19 @@ fact 'lk report rebuilds the page byte for byte' $?
 compare ads --count 20000 --rate 5000 --batch-every 2s --out "$work/ads" --json
 fact 'ads: the comparison passes' $?
 
-printf 'time,kind,n\n' >"$work/events.csv"
-for i in $(seq 1 3000); do echo "$((1700000000000 + i * 20)),k$((i % 7)),$i"; done >>"$work/events.csv"
-cat >"$work/plan.json" <<'P'
+mine="$work/my data" # a blank in a name, as users have them
+mkdir "$mine"
+printf 'time,kind,n\n' >"$mine/events.csv"
+for i in $(seq 1 3000); do echo "$((1700000000000 + i * 20)),k$((i % 7)),$i"; done >>"$mine/events.csv"
+cat >"$mine/plan.json" <<'P'
 {"view": "kinds", "source": {"time": {"field": "time", "format": "ms"}, "fields": {"kind": "string", "n": "int"}},
  "key": ["kind"], "window": {"hopping": ["10s", "4s"]}, "values": {"n": "count", "sum": {"sum": "n"}}}
 P
-compare --plan "$work/plan.json" --events "$work/events.csv" --time-field time --speed 10 --batch-every 2s \
-    --out "$work/replay"
+compare --plan "$mine/plan.json" --events "$mine/events.csv" --time-field time --speed 10 --batch-every 2s \
+    --out "$mine/replay"
 fact 'a plan and a file of the user: the comparison passes' $?
+[ "$(ls -A "$mine" | tr '\n' ' ')" = 'events.csv plan.json replay ' ]
+fact 'and leaves nothing beside the plan' $?
 
 "$lk" compare flights --out "$work/cut" >"$work/said" 2>&1 </dev/null &
 child=$!
