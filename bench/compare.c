@@ -12,6 +12,7 @@
 #include "common/store/kv.h"
 
 enum {
+    HASTE_S = 5, /* a shorter run shows little */
     TICK_MS = 10,
     SAMPLE_MS = 250,
     SETTLE_WAIT_MS = 120000,
@@ -315,6 +316,17 @@ static void release(struct run *run)
     free(run);
 }
 
+/* A recording at the speed of another shows little: say which speed would make it a minute. */
+static void warn_of_haste(const struct run *run)
+{
+    double seconds = (double)run->duration_ns / 1e9, minute = run->options.speed * seconds / 60;
+    if (seconds < HASTE_S && run->options.events)
+        say("at --speed %.6g all events are out after %.1f s: too little to see faults and "
+            "healing. "
+            "For a run of a minute: --speed %.3g",
+            run->options.speed, seconds, minute);
+}
+
 int compare_run(const struct compare_options *options, FILE *out, bool *pass, struct err *err)
 {
     struct run *run = mem_zero(1, sizeof *run);
@@ -324,6 +336,8 @@ int compare_run(const struct compare_options *options, FILE *out, bool *pass, st
         say("%s, %lld events in %.0f s, seed %llu; raw files in %s", options->workload,
             (long long)run->events, (double)run->duration_ns / 1e9,
             (unsigned long long)options->seed, run->work);
+    if (rc == 0)
+        warn_of_haste(run);
     if (rc == 0)
         rc = run_start(run, err);
     if (rc == 0)

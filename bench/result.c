@@ -146,11 +146,11 @@ static json_t *machine_json(void)
 
 static json_t *settings_json(const struct compare_options *o)
 {
-    return json_pack("{s:I, s:I, s:I, s:f, s:b, s:s, s:s}", "commit ms", (json_int_t)o->commit_ms,
+    return json_pack("{s:I, s:I, s:I, s:f, s:s, s:s, s:s}", "commit ms", (json_int_t)o->commit_ms,
                      "span ms", (json_int_t)o->span_ms, "batch every ms",
-                     (json_int_t)o->batch_every_ms, "speed", o->speed, "kills", o->faults,
-                     "healed lateness", o->heal_lateness, "log",
-                     "embedded (LMDB; not Kafka; survives process death, not power loss)");
+                     (json_int_t)o->batch_every_ms, "speed", o->speed, "kills",
+                     o->faults ? "a worker of each" : "none", "healed lateness", o->heal_lateness,
+                     "log", "embedded (LMDB; not Kafka; survives process death, not power loss)");
 }
 
 static void set_plan(json_t *root, const struct run *run)
@@ -168,23 +168,56 @@ static void set_plan(json_t *root, const struct run *run)
     buf_release(&mistakes);
 }
 
+/* A flag and its value, in quotes where a shell would split it. */
+static void add_flag(struct buf *out, const char *flag, const char *value)
+{
+    if (!value)
+        return;
+    bool quote = strpbrk(value, " \t\"$&*();<>?[]`|\\") != NULL;
+    buf_printf(out, " %s %s%s%s", flag, quote ? "'" : "", value, quote ? "'" : "");
+}
+
+/* The command that makes this run again, whatever was given by a variable, a file or a default. */
+static void say_command(const struct compare_options *o, struct buf *out)
+{
+    buf_printf(out, "lk compare%s%s", o->events ? "" : " ", o->events ? "" : o->workload);
+    add_flag(out, "--plan", o->plan);
+    add_flag(out, "--events", o->events);
+    add_flag(out, "--time-field", o->time_field);
+    add_flag(out, "--time-format", o->time_format);
+    add_flag(out, "--key-field", o->key_field);
+    if (o->event_count > 0)
+        buf_printf(out, " --count %lld", (long long)o->event_count);
+    if (strcmp(o->workload, "ads") == 0)
+        buf_printf(out, " --rate %.6g", o->rate);
+    else
+        buf_printf(out, " --speed %.6g", o->speed);
+    buf_printf(out,
+               " --seed %llu --partitions %d --commit %lldms --span %lldms --batch-every %lldms",
+               (unsigned long long)o->seed, o->partitions, (long long)o->commit_ms,
+               (long long)o->span_ms, (long long)o->batch_every_ms);
+    add_flag(out, "--heal-lateness", o->heal_lateness);
+    buf_add_text(out, o->faults ? "" : " --no-kills");
+}
+
 static json_t *run_json(const struct run *run, bool *pass)
 {
-    char started[40], command[300];
+    char started[40];
+    struct buf command = {0};
     time_t seconds = (time_t)(run->began_wall_ns / 1000000000);
     struct tm utc;
     gmtime_r(&seconds, &utc);
     strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    snprintf(command, sizeof command, "lk compare %s --seed %llu", run->options.workload,
-             (unsigned long long)run->options.seed);
+    say_command(&run->options, &command);
     json_t *checks = checks_json(run, pass);
     json_t *root = json_pack(
         "{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:b, s:f, s:[s,s]}", "title",
         "Lambda and kappa on the same events", "workload", run->options.workload, "command",
-        command, "seed", (json_int_t)run->options.seed, "started", started, "events",
+        command.ptr, "seed", (json_int_t)run->options.seed, "started", started, "events",
         (json_int_t)run->events, "partitions", (json_int_t)run->options.partitions, "pass", *pass,
         "duration_s", since_s(run, run->ended_ns), "pipelines", run->sides[0].pipeline->name,
         run->sides[1].pipeline->name);
+    buf_release(&command);
     json_object_set_new(root, "machine", machine_json());
     json_object_set_new(root, "settings", settings_json(&run->options));
     set_plan(root, run);
