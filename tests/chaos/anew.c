@@ -21,7 +21,7 @@ static bool feed(struct lane *lane, uint64_t seed, int count, int salt)
 
 static bool run(struct lane *lane, const struct item *item)
 {
-    struct tuning tuning = {.commit_ms = 1, .workers = 1};
+    struct tuning tuning = {.commit_ms = 1, .workers = 1, .memory_kib = 1024};
     enum role role = (enum role)item->which;
     if (!lane_begin(lane, item->seed) || !feed(lane, item->seed, OLD_EVENTS, 0) ||
         !child_run(lane, role_start(lane, role, &tuning, NULL, "--until-end"), 0))
@@ -39,7 +39,7 @@ static bool run(struct lane *lane, const struct item *item)
 /* The same under a process that runs and waits for more. */
 static bool run_under(struct lane *lane, const struct item *item)
 {
-    struct tuning tuning = {.commit_ms = 1, .workers = 1};
+    struct tuning tuning = {.commit_ms = 1, .workers = 1, .memory_kib = 1024};
     if (!lane_begin(lane, item->seed) || !feed(lane, item->seed, OLD_EVENTS, 0))
         return false;
     struct child *child = role_start(lane, (enum role)item->which, &tuning, NULL, "");

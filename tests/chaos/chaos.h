@@ -152,7 +152,7 @@ void feeder_stop(struct lane *lane); /* and lane->fed is what the log holds */
 enum role { ROLE_KAPPA, ROLE_SPEED, ROLE_ARCHIVE, ROLE_BATCH, ROLES };
 extern const char *const ROLE_NAMES[ROLES];
 struct tuning {
-    int commit_ms, workers;
+    int commit_ms, workers, memory_kib;
 };
 struct child *role_start(struct lane *lane, enum role role, const struct tuning *tuning,
                          const char *fault, const char *more);

@@ -163,7 +163,7 @@ bool check_litter(struct lane *lane, enum arch arch)
 
 static bool to_the_end(struct lane *lane, enum role role, const char *more)
 {
-    struct tuning tuning = {.commit_ms = 1, .workers = 1};
+    struct tuning tuning = {.commit_ms = 1, .workers = 1, .memory_kib = 1024};
     return child_run(lane, role_start(lane, role, &tuning, NULL, more), 0);
 }
 

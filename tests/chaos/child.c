@@ -159,9 +159,9 @@ struct child *role_start(struct lane *lane, enum role role, const struct tuning 
     case ROLE_SPEED:
         return child_start(lane, fault,
                            "%s --plan %s --view %s --log %s --topic " TOPIC
-                           " --commit %dms --memory 1MiB --workers %d%s %s",
+                           " --commit %dms --memory %dKiB --workers %d%s %s",
                            role == ROLE_KAPPA ? "kappa run" : "lambda speed", p, v, l,
-                           tuning->commit_ms, tuning->workers,
+                           tuning->commit_ms, tuning->memory_kib, tuning->workers,
                            role == ROLE_SPEED ? " --span 30ms" : "", more);
     case ROLE_ARCHIVE:
         return child_start(lane, fault,

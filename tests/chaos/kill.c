@@ -60,7 +60,10 @@ static bool begin(struct play *play)
     if (play->role == ROLE_ARCHIVE || play->role == ROLE_BATCH)
         feed.chunk = 100; /* many segments, several batches */
     play->tuning = (struct tuning){.commit_ms = 1 + (int)rng_below(&play->rng, 8),
-                                   .workers = 1 + (int)rng_below(&play->rng, 2)};
+                                   .workers = 1 + (int)rng_below(&play->rng, 2),
+                                   .memory_kib = 64 << 2 * rng_below(&play->rng, 3)};
+    if (strcmp(play->point->name, "evict") == 0)
+        play->tuning.memory_kib = 64;
     if (play->what == STOP && !play->point->between)
         play->tuning.workers = 1; /* another thread might be amid its takes */
     play->again = rng_below(&play->rng, 2);

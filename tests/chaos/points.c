@@ -83,7 +83,7 @@ static bool all_known(struct lane *lane, const struct child *child)
 
 static bool run_names(struct lane *lane, const struct item *item)
 {
-    struct tuning tuning = {.commit_ms = 1, .workers = 1};
+    struct tuning tuning = {.commit_ms = 1, .workers = 1, .memory_kib = 1024};
     struct feed feed = {.seed = item->seed, .count = EVENTS, .chunk = EVENTS};
     static const char *const MORE[ROLES] = {"--until-end", "--until-end", "--until-end", ""};
     if (!lane_begin(lane, item->seed) || !feeder_run(lane, &feed))

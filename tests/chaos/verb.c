@@ -7,7 +7,7 @@
 /* A view of 2,000 events; its worker goes on and has nothing to do. */
 static struct child *folded_view(struct lane *lane, uint64_t seed)
 {
-    struct tuning tuning = {.commit_ms = 1, .workers = 1};
+    struct tuning tuning = {.commit_ms = 1, .workers = 1, .memory_kib = 1024};
     struct feed feed = {.seed = seed, .count = 2000, .chunk = 500};
     if (!lane_begin(lane, seed) || !feeder_start(lane, &feed))
         return NULL;

@@ -87,7 +87,8 @@ static bool run(struct lane *lane, const struct item *item)
     char nobody[PARTITIONS][POS_ID_BYTES] = {{0}};
     rng_init_at(&s.rng, item->seed, 0x20b1);
     s.tuning = (struct tuning){.commit_ms = 1 + (int)rng_below(&s.rng, 10),
-                               .workers = 1 + (int)rng_below(&s.rng, 2)};
+                               .workers = 1 + (int)rng_below(&s.rng, 2),
+                               .memory_kib = 64 << 2 * rng_below(&s.rng, 3)};
     if (!lane_begin(lane, item->seed) || !feeder_start(lane, &feed))
         return false;
     s.owner = role_start(lane, s.role, &s.tuning, NULL, "");
