@@ -37,6 +37,9 @@ static int speed_of(const struct settings *settings, struct compare_options *opt
     bool ads = strcmp(options->workload, "ads") == 0;
     const char *text = settings_text(settings, "speed");
     char *end = NULL;
+    if (ads && text)
+        return err_set(err, ERR_USAGE,
+                       "--speed is for recorded events; ads come at their --rate, events a second");
     options->speed = ads ? 1 : FLIGHTS_SPEED;
     if (text)
         options->speed = strtod(text, &end);

@@ -113,7 +113,8 @@ static bool refuse(const struct pos *pos, int64_t boundary, struct publish_part 
 {
     const char *why = NULL;
     if (boundary <= 0)
-        why = "the archive has no events of it yet";
+        why = pos->next > 0 ? "the archive has not reached a cut of the speed layer yet"
+                            : "the archive has no events of it yet";
     else if (boundary == pos->boundary)
         why = "a batch up to the same offset is already published";
     else if (boundary < pos->boundary)

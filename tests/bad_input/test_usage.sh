@@ -161,6 +161,7 @@ row 2 'no workload "trains"; flights, ads' "$lk" compare trains
 row 2 'one workload: flights or ads' "$lk" compare flights ads
 row 2 'lk compare needs --time-field' "$lk" compare "${plan[@]}" --events x
 row 2 '--speed: found "fast", expected a number above 0' "$lk" compare flights --speed fast
+row 2 '--speed is for recorded events; ads come at their --rate' "$lk" compare ads --speed 3
 row 2 'cannot open nowhere.csv: No such file' "$lk" compare "${plan[@]}" --events nowhere.csv --time-field at --out out
 row 2 '--heal-lateness: found "soon", expected a duration such as 48h' "$lk" compare ads --count 10 --heal-lateness soon --out out
 row 3 'cannot make directory /proc/none/work' "$lk" compare ads --count 10 --out /proc/none
