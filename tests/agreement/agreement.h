@@ -105,6 +105,7 @@ struct leg {
     enum arch arch;
     int workers; /* 0: step by step on this thread */
     bool to_end; /* else to somewhere between */
+    bool beyond; /* it waits at the end, until it is told to stop */
     bool calm;   /* nothing happens to the store meanwhile */
 };
 bool leg_run(struct stage *stage, const struct leg *leg);
@@ -136,6 +137,7 @@ bool play_case(const struct case_options *options, uint64_t number, struct buf *
 struct scene {
     const char *name;
     bool (*play)(struct stage *stage);
+    int rounds; /* so many made plans */
 };
 extern const struct scene SCENES[]; /* ends with NULL */
 const struct scene *scene_find(const char *name);

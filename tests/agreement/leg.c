@@ -268,7 +268,9 @@ static void choose_goal(struct stage *stage, const struct leg *leg, int64_t *goa
     for (int p = 0; p < stage->made->partitions; p++) {
         int64_t end = stage->ends[p];
         bool all = leg->to_end || stage_chance(stage, 3);
-        goal[p] = all ? end : (int64_t)rng_below(&stage->rng, (uint64_t)end + 1);
+        goal[p] = leg->beyond ? end + 1
+                  : all       ? end
+                              : (int64_t)rng_below(&stage->rng, (uint64_t)end + 1);
     }
 }
 
@@ -307,6 +309,8 @@ bool leg_run(struct stage *stage, const struct leg *leg)
             rc = run_steps(stage, &calmer, goal, &err);
         if (stage->problem.len)
             return false;
+        if (leg->beyond && rc == ERR_INTERRUPTED)
+            rc = 0;
         if (rc < 0)
             stage_tell(stage, "ends: %.60s", err.text);
         if (rc == 0 && losses == stage->losses)

@@ -7,10 +7,19 @@
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
+#include "common/base/stop.h"
 #include "common/store/pos.h"
 #include "tests/agreement/agreement.h"
 
-enum { GAP_TICK = 20, BATCH_TICK = 22, ROUNDS = 8, WAIT_TRIES = 500, HALF_DELAY_MS = 60 };
+enum {
+    GAP_TICK = 20,
+    BATCH_TICK = 22,
+    OVERTAKE_TICK = 2,
+    FLUSH_TICK = 50,
+    NOTICE_TICKS_MAX = 6000,
+    WAIT_TRIES = 500,
+    HALF_DELAY_MS = 60
+};
 
 static bool speed_to_end(struct stage *stage)
 {
@@ -151,11 +160,69 @@ static bool passed_by_retention(struct stage *stage)
     return right && speed_to_end(stage) && check_end(stage, ARCH_LAMBDA, digest);
 }
 
+/* ---- a batch overtakes the speed layer while it has something to send ---- */
+
+static bool overtake(struct stage *stage, int ticks)
+{
+    if (ticks != OVERTAKE_TICK)
+        return true;
+    stage->nested = true;
+    bool right = leg_batch(stage, BATCH_FULL);
+    stage->nested = false;
+    return right;
+}
+
+static bool overtaken(struct stage *stage)
+{
+    char digest[33];
+    stage->span_ms = INT32_MAX; /* no cut but the first: the batch goes to the archive's end */
+    stage->between = overtake;
+    return stage_append(stage, stage->made->count * 2 / 3) && leg_archive(stage) &&
+           stage_append(stage, EVENTS_MAX) && speed_to_end(stage) &&
+           check_end(stage, ARCH_LAMBDA, digest);
+}
+
+/* ---- the store forgets while a worker has nothing to send ---- */
+
+/* The worker must notice, though no connection ends, and fold all of it again. */
+static bool notice(struct stage *stage, int ticks)
+{
+    struct answer answer;
+    struct view_query query = {.positions_only = true};
+    bool there, back = true;
+    if (ticks == FLUSH_TICK)
+        return forget(stage) && stage_register(stage, ARCH_KAPPA);
+    if (ticks <= FLUSH_TICK || ticks % 100 != 0)
+        return true;
+    if (ticks > NOTICE_TICKS_MAX)
+        return stage_fail(stage, "an idle worker does not notice that the store was flushed");
+    stage->sure[ARCH_KAPPA] = false;
+    if (!check_read(stage, ARCH_KAPPA, &query, &answer, &there) || !there)
+        return !there;
+    for (int p = 0; p < answer.partitions; p++)
+        back = back && answer.parts[p].next == stage->ends[p];
+    answer_release(&answer);
+    if (back)
+        stop_ask(true);
+    return true;
+}
+
+static bool flushed_while_idle(struct stage *stage)
+{
+    const struct leg leg = {.arch = ARCH_KAPPA, .beyond = true, .calm = true};
+    char digest[33];
+    stage->between = notice;
+    return stage_append(stage, EVENTS_MAX) && leg_run(stage, &leg) &&
+           check_end(stage, ARCH_KAPPA, digest);
+}
+
 /* ---- the tables ---- */
 
 const struct scene SCENES[] = {
-    {"the store forgets while a batch loads", forgotten_load},
-    {"retention passes the speed layer", passed_by_retention},
+    {"the store forgets while a batch loads", forgotten_load, 4},
+    {"retention passes the speed layer", passed_by_retention, 8},
+    {"a batch overtakes the speed layer", overtaken, 4},
+    {"the store forgets while a worker is idle", flushed_while_idle, 2},
     {0},
 };
 
@@ -170,6 +237,12 @@ const struct plant PLANTS[] = {
     {.name = "span-off-by-one"},
     {.name = "boundary-any"},
     {.name = "skip-gens", .scene = "the store forgets while a batch loads"},
+    {.name = "new-window"},
+    {.name = "clean-all"},
+    {.name = "jump-T"},
+    {.name = "jump-mark"},
+    {.name = "send-again", .scene = "a batch overtakes the speed layer"},
+    {.name = "idle-blind", .scene = "the store forgets while a worker is idle"},
     {.name = "late", .in_oracle = true},
     {.name = "floor", .in_oracle = true},
     {.name = "avg", .in_oracle = true},
@@ -207,7 +280,7 @@ static bool play_round(const struct case_options *options, const struct scene *s
 bool play_scene(const struct case_options *options, const struct scene *scene, struct buf *problem)
 {
     bool right = true;
-    for (int round = 0; right && round < ROUNDS; round++)
+    for (int round = 0; right && round < scene->rounds; round++)
         right = play_round(options, scene, round, problem);
     return right;
 }
