@@ -132,7 +132,7 @@ static int heal(struct run *run, struct side *side, struct err *err)
     if (!step->name) {
         side->healing_done_ns = clock_mono_ns();
         run_happening(run, side->pipeline->name, side->healing_began_ns, side->healing_done_ns,
-                      "healing: %s", side->pipeline->healing[0].name);
+                      "healing, from %s on", side->pipeline->healing[0].name);
         return 0;
     }
     if (side->healing_at == 0) {

@@ -139,7 +139,8 @@ static void judge_recovery(struct judge *judge, struct side *side)
     }
     int64_t until_ns = side->killed_ns + (side->recovery_us > 0 ? side->recovery_us * 1000 : 0);
     run_happening(run, side->pipeline->name, side->killed_ns, until_ns,
-                  "%s killed, caught up again", side->children[side->victim].name);
+                  "%s %s killed, caught up again", side->pipeline->name,
+                  side->children[side->victim].name);
 }
 
 /* ---- whole reads ---- */

@@ -199,10 +199,13 @@ const struct metric METRICS[] = {
      fresh_p99},
     {"freshness max", "ms", false, false, "the slowest event of all", fresh_max},
     {"rows wrong, worst", "%", false, true,
-     "share of the view's rows that differed from truth at the read that missed most",
+     "share of the view's rows that differed from truth at the read that missed most events, after "
+     "the first fifth of the run",
      wrong_before},
     {"events missing, worst", "%", false, false,
-     "share of the events due by then that the answer lacked, at its worst", missing_before},
+     "share of the events due by then that the answer lacked, at its worst after the first fifth "
+     "of the run",
+     missing_before},
     {"error-seconds", "s", false, true,
      "share of missing events, integrated over the run: 1 = everything missing for a second",
      error_seconds},
