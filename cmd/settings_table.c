@@ -109,7 +109,7 @@ const struct setting SETTINGS[] = {
      "N  how many events; 0: all (ads: 300,000)"},
     {"seed", SETTING_INT, "1", 0, 0, NULL, "compare", "N  decides the events and the kills"},
     {"speed", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
-     "X  recorded time over wall time [20160: 14 days in a minute]"},
+     "X  recorded time over wall time; not for ads [20160: 14 days in a minute]"},
     {"rate", SETTING_NUMBER, "5000", 1, 1e7, NULL, "compare", "N  ads: events a second"},
     {"partitions", SETTING_INT, "4", 1, 1024, NULL, "compare", "N  of the topic"},
     {"commit", SETTING_DURATION, "100ms", 1, 60000, NULL, "compare", "DURATION  between commits"},
