@@ -5,6 +5,7 @@
  *                          │ stopped: a rival takes its partitions, then it may go on (check: it is lost)
  *                          │ flushed: stopped, FLUSHALL, goes on
  *                all folded ──> SIGTERM ──> verify ──> to the end ──> verify, litter
+ * While all this goes on, lk verify looks at the view again and again: it must be right at any moment.
  * The nth passing is drawn from the seed; where the run did not come so far it is halved, so that a
  * case that cannot reach its point fails. */
 #include <signal.h>
@@ -14,7 +15,8 @@
 #include "tests/chaos/chaos.h"
 
 enum {
-    IDLE_MS = 1500,  /* the idle look comes after a second */
+    IDLE_MS = 1500, /* the idle look comes after a second */
+    BUG_PATIENCE_MS = 6000,
     LOOK_MS = 100,   /* between two looks at the view */
     ERROR_MS = 20,   /* in which a process that does not survive its error has left */
     SEEDS_LISTED = 6 /* by name */
@@ -124,7 +126,7 @@ static bool follow_looking(struct play *play, int rest_ms)
             done_at = now;
         if (done_at && now - done_at >= (int64_t)rest_ms * 1000000)
             return true;
-        if (now - began > (int64_t)PATIENCE_MS * 1000000)
+        if (now - began > (int64_t)(play->lane->bug ? BUG_PATIENCE_MS : PATIENCE_MS) * 1000000)
             return child_blame(play->lane, play->worker[play->role], "does not get on");
         clock_sleep_ms(2);
     }
