@@ -2,6 +2,7 @@
  * is what straight loops over the log's prefix say: lost connections, a Redis that is emptied, goes
  * back in time or is full, memory too small for the cells. */
 #include "tests/common/run/scene.h"
+#include "tests/common/store/redis_here.h"
 
 static const enum arch ARCHS[] = {ARCH_KAPPA, ARCH_LAMBDA};
 
@@ -303,6 +304,36 @@ Test(job_commit, what_lies_below_the_floor_is_unlinked_while_the_store_is_full)
     cr_assert_eq(scene_run(&scene, 2000), 0, "%s", scene.err.text);
     scene_check(&scene, 2000, "room again");
     scene_close(&scene);
+}
+
+/* The same on a real Redis, whose rules of refusing the memory server only imitates. */
+static void really_full_hook(struct scene *scene, struct task *task)
+{
+    bool before = scene->flag;
+    stays_full_hook(scene, task);
+    if (before || !scene->flag)
+        return;
+    struct arena arena = {0};
+    struct kv_args args = args_new(&arena, "CONFIG", "SET", "maxmemory", "1", NULL);
+    scene_ask(scene, &args);
+    arena_release(&arena);
+}
+
+Test(job_commit, a_real_full_redis_is_relieved_of_what_lies_below_the_floor)
+{
+    struct redis_here redis;
+    struct scene scene;
+    redis_here_start(&redis);
+    scene_open_at(&scene, redis.uri, ARCH_KAPPA, 1, SCENE_PLAN(SCENE_KEEP));
+    clock_free_run(); /* answers take their time */
+    scene.hook = really_full_hook;
+    scene.options.patience_ms = 300;
+    cr_expect_eq(scene_run(&scene, 2000), ERR_FULL, "%s", scene.err.text);
+    cr_assert(scene.flag, "nothing was below the floor");
+    cr_expect_not(cells_stand(&scene, 0, scene.number), "window %lld stands",
+                  (long long)scene.number);
+    scene_close(&scene);
+    redis_here_stop(&redis);
 }
 
 /* ---- deletion ---- */
