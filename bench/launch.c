@@ -1,5 +1,6 @@
 /* bench/launch.c - everything before the first event: plans, the stream's length, the seeded strikes, a Redis
  * and the processes of each pipeline, the generator. */
+#include <assert.h>
 #include <errno.h>
 #include <ftw.h>
 #include <jansson.h>
@@ -182,7 +183,7 @@ static int measure_stream(struct run *run, const struct workload *workload, stru
     if (rc < 0)
         return rc;
     while ((rc = stream_next(stream, &event, err)) == 1) {
-        if ((size_t)run->events == capacity) {
+        if (!publish_us || (size_t)run->events == capacity) {
             capacity = capacity ? capacity * 2 : 65536;
             publish_us = mem_grow(publish_us, capacity * sizeof *publish_us);
         }
@@ -192,6 +193,7 @@ static int measure_stream(struct run *run, const struct workload *workload, stru
     if (rc == 0 && run->events == 0)
         rc = err_set(err, ERR_USAGE, "the workload has no events");
     if (rc == 0) {
+        assert(publish_us);
         double scale = 1000 / run->options.speed;
         run->duration_ns = (int64_t)((double)publish_us[run->events - 1] * scale);
         struct rng rng;

@@ -16,12 +16,16 @@
 enum { POLL_MS = 5 };
 
 /* A blank inside of a word, as no path nor pattern holds it. */
-enum { BLANK = '\x1f' };
+static const char BLANK = '\x1f';
 
 void process_add_word(struct buf *command, const char *word)
 {
-    for (; *word; word++)
-        buf_add_char(command, *word == ' ' ? BLANK : *word);
+    for (; *word; word++) {
+        if (*word == ' ')
+            buf_add_char(command, BLANK);
+        else
+            buf_add_char(command, *word);
+    }
 }
 
 static char *word_of(char *word)

@@ -207,7 +207,8 @@ static json_t *run_json(const struct run *run, bool *pass)
     time_t seconds = (time_t)(run->began_wall_ns / 1000000000);
     struct tm utc;
     gmtime_r(&seconds, &utc);
-    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    if (strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        started[0] = 0;
     say_command(&run->options, &command);
     json_t *checks = checks_json(run, pass);
     json_t *root = json_pack(
@@ -285,7 +286,8 @@ static void print_table(const struct run *run, FILE *out)
             if (value == METRIC_NONE)
                 fprintf(out, " %12s", "-");
             else
-                fprintf(out, " %12.*f", value >= 100 || value == (int64_t)value ? 0 : 2, value);
+                fprintf(out, " %12.*f", value >= 100 || value == (double)(int64_t)value ? 0 : 2,
+                        value);
         }
         fprintf(out, "  %-5s %s\n", METRICS[i].unit,
                 METRICS[i].structural ? "structural" : "measured");

@@ -85,7 +85,7 @@ static int take_parts(struct dlq *dlq, int partition, const struct kv_reply *rep
 static int read_pos(struct dlq *dlq, const char *version, int partition, struct pos *out,
                     struct err *err)
 {
-    struct kv_reply *replies;
+    struct kv_reply *replies = NULL;
     kv_words(dlq->args.kv, "HGETALL",
              key_pos(&dlq->arena, dlq->args.plan->view, version, partition), NULL);
     int rc = kv_roundtrip(dlq->args.kv, &replies, err);
@@ -96,14 +96,14 @@ static int read_pos(struct dlq *dlq, const char *version, int partition, struct 
 static int try_partition(struct dlq *dlq, const char *version, int partition, struct err *err)
 {
     struct pos before = {0}, after = {0};
-    struct kv_reply *replies;
+    struct kv_reply *replies = NULL;
     size_t count = dlq->count;
     int rc = read_pos(dlq, version, partition, &before, err);
     if (rc >= 0 && before.here) {
         queue_parts(dlq, version, partition, &before);
         rc = kv_roundtrip(dlq->args.kv, &replies, err);
     }
-    if (rc > 0)
+    if (rc > 0 && replies)
         rc = take_parts(dlq, partition, replies, rc, err);
     if (rc >= 0)
         rc = read_pos(dlq, version, partition, &after, err);
@@ -269,9 +269,9 @@ static int find_event(const struct dlq *dlq, struct bad_event *out, struct err *
 
 static int show_event(struct dlq *dlq, struct err *err)
 {
-    struct bad_event event;
+    struct bad_event event = {0};
     struct source source = {0};
-    struct log_batch batch;
+    struct log_batch batch = {0};
     int rc = settings_require(dlq->settings, "offset", err);
     if (rc == 0)
         rc = find_event(dlq, &event, err);
@@ -328,7 +328,7 @@ static int export_event(struct source *source, const struct bad_event *event, co
 {
     char key[64];
     bool fresh;
-    struct log_batch batch;
+    struct log_batch batch = {0};
     snprintf(key, sizeof key, "%d:%" PRId64, event->partition, event->offset);
     map_put(keys, bytes_of(key), &fresh);
     if (!fresh)

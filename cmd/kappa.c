@@ -64,7 +64,7 @@ static void show(const struct answer_row *live, const struct answer_row *target,
 int cmd_kappa_diff(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
-    struct kappa_diff diff;
+    struct kappa_diff diff = {0};
     struct shown shown = {.json = settings_bool(settings, "json")};
     int rc = settings_require(settings, "plan,view", err);
     if (rc == 0)

@@ -93,7 +93,8 @@ void buf_add_utc(struct buf *buf, int64_t ms)
         buf_add_char(buf, '-');
         return;
     }
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+        text[0] = 0;
     buf_add_text(buf, text);
     if (rest)
         buf_printf(buf, ".%03d", (int)rest);

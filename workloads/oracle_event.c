@@ -85,6 +85,7 @@ void event_keep(struct oracle *oracle, struct shard *shard, const struct log_bat
 {
     const struct rulebook *book = &oracle->book;
     struct scalar row[FACTS_MAX];
+    row[0] = (struct scalar){0};
     make_room(shard, book->value_count);
     struct happening *event = &shard->events[shard->count];
     int64_t *amounts = &shard->amounts[shard->count * (size_t)book->value_count];

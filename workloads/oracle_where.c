@@ -125,7 +125,7 @@ static int check_comparison(const struct rulebook *book, const json_t *where, st
     buf_printf(&word, " %s ", op ? op : "?");
     bool known = strstr(OPS, word.ptr) != NULL;
     buf_release(&word);
-    if (fact < 0 || !known)
+    if (fact < 0 || !op || !known)
         return unreadable(fact < 0 ? "an unknown field" : "an unknown comparison", err);
     if (strcmp(op, "exists") == 0)
         return 0;

@@ -98,7 +98,7 @@ int err_exit_status(int code)
 
 static void *checked(void *memory, size_t bytes)
 {
-    if (memory || bytes == 0)
+    if (memory)
         return memory;
     fprintf(stderr, "lk: out of memory (%zu bytes asked for)\n", bytes);
     exit(3);
@@ -106,17 +106,17 @@ static void *checked(void *memory, size_t bytes)
 
 void *mem_alloc(unsigned long bytes)
 {
-    return checked(malloc(bytes), bytes);
+    return checked(malloc(bytes ? bytes : 1), bytes);
 }
 
 void *mem_zero(unsigned long count, unsigned long bytes)
 {
-    return checked(calloc(count, bytes), count * bytes);
+    return checked(calloc(count ? count : 1, bytes ? bytes : 1), count * bytes);
 }
 
 void *mem_grow(void *old, unsigned long bytes)
 {
-    return checked(realloc(old, bytes), bytes);
+    return checked(realloc(old, bytes ? bytes : 1), bytes);
 }
 
 char *mem_copy_string(const char *text)

@@ -43,9 +43,9 @@ int err_exit_status(int code);
 
 /* malloc and friends that end the program (exit 3, one line on stderr) when memory is gone:
  * every bound on memory in lk is a limit of ours, met before the machine's. */
-void *mem_alloc(unsigned long bytes);
-void *mem_zero(unsigned long count, unsigned long bytes);
-void *mem_grow(void *old, unsigned long bytes);
+void *mem_alloc(unsigned long bytes) __attribute__((returns_nonnull));
+void *mem_zero(unsigned long count, unsigned long bytes) __attribute__((returns_nonnull));
+void *mem_grow(void *old, unsigned long bytes) __attribute__((returns_nonnull));
 char *mem_copy_string(const char *text);
 
 #endif

@@ -1,5 +1,6 @@
 /* common/run/worker.c - a worker process: partitions shared out over threads, a task and a job on
  * each. */
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -92,6 +93,7 @@ int worker_run_on(const struct worker_options *options, struct log *log, const i
         workers = options->count;
     if (workers > WORKERS_MAX)
         workers = WORKERS_MAX;
+    assert(workers > 0); /* a topic has partitions, and --partitions names some */
     struct thread *threads = mem_zero((size_t)workers, sizeof *threads);
     struct worker_options shared = *options;
     shared.job.memory_bytes /= workers;

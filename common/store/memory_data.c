@@ -56,12 +56,12 @@ void item_set(struct key *key, struct bytes field, struct bytes value)
 {
     bool found;
     int i = data_lower_bound(key->items, key->count, sizeof *key->items, field, &found);
-    if (found) {
+    if (found && key->items) {
         free((char *)key->items[i].value.ptr);
         key->items[i].value = data_copy_bytes(value);
         return;
     }
-    if (key->count == key->capacity) {
+    if (!key->items || key->count == key->capacity) {
         key->capacity = key->capacity ? key->capacity * 2 : 8;
         key->items = mem_grow(key->items, (size_t)key->capacity * sizeof *key->items);
     }

@@ -6,6 +6,7 @@
  * from, and are finished at the end. */
 #include "common/store/read.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -156,7 +157,7 @@ static int list_sources(struct reading *r, int partition, const struct pos *pos,
     for (int i = 0; i < count; i++)
         kv_words(r->kv, "SMEMBERS", key_part(&r->arena, r->view, r->version, partition, parts[i]),
                  NULL);
-    struct kv_reply *replies;
+    struct kv_reply *replies = NULL;
     int rc = count ? kv_roundtrip(r->kv, &replies, err) : 0;
     for (int i = 0; rc >= 0 && i < count; i++)
         rc = add_index(r, parts[i], &replies[i], floor_ms, err);
@@ -194,12 +195,13 @@ static int read_cells(struct reading *r, int partition, const struct pos *pos,
             kv_words(r->kv, "HGETALL", key, NULL);
     }
     kv_words(r->kv, "HGETALL", key_pos(&r->arena, r->view, r->version, partition), NULL);
-    struct kv_reply *replies;
+    struct kv_reply *replies = NULL;
     int rc = break_at(r, "read pos again", err);
     if (rc == 0)
         rc = kv_roundtrip(r->kv, &replies, err);
     if (rc < 0)
         return rc;
+    assert(replies);
     r->found_count = 0;
     int64_t floor_ms = floor_of(r, pos);
     for (int i = 0; i < r->source_count; i++) {
@@ -392,7 +394,7 @@ static int no_view(const char *view, enum arch arch, struct err *err)
 int view_read(struct kv *kv, const char *view, enum arch arch, const struct view_query *query,
               struct answer *out, struct err *err)
 {
-    struct registry registry;
+    struct registry registry = {0};
     *out = (struct answer){0};
     int rc = kv_down(kv) ? kv_reconnect(kv, err) : 0;
     if (rc == 0)
