@@ -43,7 +43,7 @@ int publish_look(struct publish *p, int partition, struct pos *pos, struct err *
 
 int publish_error(const struct kv_reply *reply, struct err *err)
 {
-    if (kv_is_error(reply, "OOM"))
+    if (kv_is_full(reply))
         return err_set(err, ERR_FULL,
                        "Redis is full (%.*s): raise maxmemory, or give the plan a shorter keep",
                        (int)reply->text.len, reply->text.ptr);

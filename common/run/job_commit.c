@@ -439,7 +439,7 @@ static int outcome_of(struct job *job, const struct kv_reply *replies, struct er
         return EXEC_DONE;
     }
     for (int i = 0; i <= job->exec_index; i++) {
-        if (kv_is_error(&replies[i], "OOM"))
+        if (kv_is_full(&replies[i]))
             return EXEC_FULL;
         if (kv_is_error(&replies[i], "READONLY"))
             return err_set(err, ERR_ENV,

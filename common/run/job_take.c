@@ -169,8 +169,8 @@ static int put_token(struct job *job, struct slot *slot, const struct pos *pos, 
         return rc;
     for (int i = 0; i < 3; i++)
         if (replies[i].type == KV_ERROR)
-            return err_set(err, kv_is_error(&replies[i], "OOM") ? ERR_FULL : ERR_ENV,
-                           kv_is_error(&replies[i], "OOM")
+            return err_set(err, kv_is_full(&replies[i]) ? ERR_FULL : ERR_ENV,
+                           kv_is_full(&replies[i])
                                ? "taking partition %d: Redis is full (%.*s); give it more memory "
                                  "(redis-cli CONFIG SET maxmemory ...), then run it again"
                                : "taking partition %d: Redis says %.*s",

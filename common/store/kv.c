@@ -120,3 +120,9 @@ bool kv_is_error(const struct kv_reply *reply, const char *word)
     return reply->type == KV_ERROR && reply->text.len >= len &&
            memcmp(reply->text.ptr, word, len) == 0;
 }
+
+bool kv_is_full(const struct kv_reply *reply)
+{
+    static const char discarded[] = "EXECABORT Transaction discarded because of: OOM";
+    return kv_is_error(reply, "OOM") || kv_is_error(reply, discarded);
+}

@@ -52,6 +52,8 @@ void kv_traffic(const struct kv *kv, int64_t *sent, int64_t *received);
 
 /* Is reply an error that begins with word, such as "OOM" or "WRONGTYPE"? */
 bool kv_is_error(const struct kv_reply *reply, const char *word);
+/* Does reply say that the server is full: "OOM ...", or an EXEC that was discarded because of that? */
+bool kv_is_full(const struct kv_reply *reply);
 
 /* Tests: what a memory server can do to its users. */
 void memory_snapshot(const char *name); /* remember everything */
@@ -60,6 +62,7 @@ void memory_restore(
 void memory_break(const char *name,
                   bool landed); /* break connections; what is unread was done, or was not */
 void memory_full(const char *name, bool full); /* writes answer -OOM */
+void memory_full_at_exec(const char *name);    /* from the next EXEC on, that one included */
 /* Before each sending to the server, call meddle, which may use connections of its own (its sendings
  * call nothing); NULL ends it. */
 void memory_meddle(const char *name, void (*meddle)(void *context), void *context);

@@ -21,7 +21,7 @@ struct server {
     struct data now, kept;
     uint64_t stamp;
     uint64_t era; /* connections of an older era are broken */
-    bool full;
+    bool full, full_at_exec;
     bool break_next, break_landed;
     void (*meddle)(void *context);
     void *context;
@@ -275,11 +275,24 @@ static struct kv_reply run_word(struct memory *m, const struct command *c)
     return WORDS[word].run(m->server, c, &m->arena);
 }
 
+static bool any_writes(const struct commands *commands)
+{
+    for (int i = 0; i < commands->count; i++)
+        if (WORDS[find_word(&commands->list[i])].writes)
+            return true;
+    return false;
+}
+
 static struct kv_reply run_exec(struct memory *m)
 {
     m->in_multi = false;
     struct kv_reply reply = {.type = KV_NIL};
-    if (m->multi_failed)
+    m->server->full = m->server->full || m->server->full_at_exec;
+    m->server->full_at_exec = false;
+    if (!m->multi_failed && m->server->full && any_writes(&m->multi))
+        reply = word_reply(KV_ERROR, "EXECABORT Transaction discarded because of: OOM command not "
+                                     "allowed when used memory > 'maxmemory'.");
+    else if (m->multi_failed)
         reply = word_reply(KV_ERROR, "EXECABORT Transaction discarded because of previous errors.");
     else if (!spoiled(m)) {
         reply = array_reply(&m->arena, m->multi.count);
@@ -554,6 +567,14 @@ void memory_full(const char *name, bool full)
     struct server *server = server_named(name);
     pthread_mutex_lock(&server->lock);
     server->full = full;
+    pthread_mutex_unlock(&server->lock);
+}
+
+void memory_full_at_exec(const char *name)
+{
+    struct server *server = server_named(name);
+    pthread_mutex_lock(&server->lock);
+    server->full_at_exec = true;
     pthread_mutex_unlock(&server->lock);
 }
 

@@ -120,8 +120,8 @@ static int put(struct kv *kv, struct kv_args *hset, struct err *err)
         return rc;
     for (int i = 0; i < rc; i++)
         if (replies[i].type == KV_ERROR)
-            return err_set(err, kv_is_error(&replies[i], "OOM") ? ERR_FULL : ERR_ENV,
-                           kv_is_error(&replies[i], "OOM")
+            return err_set(err, kv_is_full(&replies[i]) ? ERR_FULL : ERR_ENV,
+                           kv_is_full(&replies[i])
                                ? "Redis is full (%.*s); give it more memory (redis-cli CONFIG SET "
                                  "maxmemory ...), then run it again"
                                : "Redis: %.*s",
