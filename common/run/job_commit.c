@@ -164,24 +164,35 @@ static void queue_cells(struct job *job, struct slot *slot)
     map_release(&groups);
 }
 
+/* The span that an offset was folded in: the last cut at or below it. */
+static uint64_t part_of(const struct job *job, const struct slot *slot, int64_t offset)
+{
+    int i = slot->cut_count - 1;
+    while (i > 0 && slot->cuts[i] > offset)
+        i--;
+    return job->options.arch == ARCH_LAMBDA && i >= 0 ? (uint64_t)slot->cuts[i] : 0;
+}
+
+/* Those of an aborted commit stay in their span, though a cut was made behind them. */
 static void queue_bad(struct job *job, struct slot *slot)
 {
     const struct fold *fold = slot->fold;
     slot->sent_bad = fold->bad_count;
-    if (fold->bad_count == 0)
-        return;
-    queue_index(job, slot, fold->part, "bad");
-    struct kv_args args =
-        args_new(&job->arena, "HSET",
-                 key_cells(&job->arena, job->plan->view, job->version, slot->partition,
-                           part_name(job, &job->arena, fold->part), "bad"),
-                 NULL);
-    for (size_t k = 0; k < fold->bad_count; k++) {
-        char offset[24];
-        snprintf(offset, sizeof offset, "%lld", (long long)fold->bad[k].offset);
-        args_pair(&args, offset, fold->bad[k].reason);
+    for (size_t k = 0; k < fold->bad_count;) {
+        uint64_t part = part_of(job, slot, fold->bad[k].offset);
+        struct kv_args args =
+            args_new(&job->arena, "HSET",
+                     key_cells(&job->arena, job->plan->view, job->version, slot->partition,
+                               part_name(job, &job->arena, part), "bad"),
+                     NULL);
+        for (; k < fold->bad_count && part_of(job, slot, fold->bad[k].offset) == part; k++) {
+            char offset[24];
+            snprintf(offset, sizeof offset, "%lld", (long long)fold->bad[k].offset);
+            args_pair(&args, offset, fold->bad[k].reason);
+        }
+        queue_index(job, slot, part, "bad");
+        queue(job, &args);
     }
-    queue(job, &args);
 }
 
 static bool below(const struct job *job, const struct slot *slot, const struct slot_field *field)
@@ -278,7 +289,7 @@ static void queue_pos(struct job *job, struct slot *slot)
                  key_pos(&job->arena, job->plan->view, job->version, slot->partition), NULL);
     slot->sent_next = fold->next;
     slot->sent_floor_ms = floor_of(job, slot);
-    slot->sent_from = slot->previous_boundary > slot->from ? slot->previous_boundary : slot->from;
+    slot->sent_from = slot->previous_boundary > slot->begin ? slot->previous_boundary : slot->begin;
     slot->sent_counters = fold->counters;
     slot->sent_cuts = slot->cuts_changed;
     args_int(&args, "next", slot->sent_next);
@@ -510,7 +521,7 @@ static void settle_done(struct job *job, struct slot *slot)
     slot->unlink_due =
         slot->unlink_due || slot->sent_floor_ms > slot->floor_ms || slot->sent_from > slot->from;
     slot->floor_ms = slot->sent_floor_ms;
-    slot->from = slot->sent_from;
+    slot->from = slot->begin = slot->sent_from;
     fold->bad_count -= slot->sent_bad;
     if (fold->bad_count > 0)
         memmove(fold->bad, fold->bad + slot->sent_bad, fold->bad_count * sizeof *fold->bad);

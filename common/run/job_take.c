@@ -103,12 +103,13 @@ static int check_pos(struct job *job, const struct slot *slot, const struct pos 
                        "view %s (%s) was made by another plan; a changed plan is a new version: lk "
                        "kappa deploy, or a view name of its own",
                        view, job->version);
-    if (pos->here && pos->next > end && pos->boundary < pos->next)
+    int64_t stands = pos->boundary > pos->next ? pos->boundary : pos->next;
+    if (pos->here && stands > end)
         return err_set(
             err, ERR_DATA,
             "view %s stands at offset %lld of partition %d of topic %s, whose log ends at "
             "%lld. Was the log deleted and made anew? Use a new topic name, or another view",
-            view, (long long)pos->next, slot->partition, job->task->topic, (long long)end);
+            view, (long long)stands, slot->partition, job->task->topic, (long long)end);
     if (job->options.arch == ARCH_KAPPA && first > pos->next)
         return err_set(
             err, ERR_GONE,
@@ -300,23 +301,27 @@ static int load_fields(struct job *job, struct slot *slot, const struct pos *pos
     return rc < 0 ? rc : 0;
 }
 
-static int load(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
+/* Nothing below the topic's first offset can be folded any more: only a batch can answer for it. */
+static void step_over(struct job *job, struct slot *slot, int64_t first)
 {
     struct fold *fold = slot->fold;
-    int i = (int)(slot - job->slots);
-    if (!bug_planted("keep-memory"))
-        fold_clear(fold);
-    slot->next = pos->next;
-    slot->floor_ms = pos->floor_ms;
-    slot->from = pos->from;
-    slot->counters = pos->counters;
-    slot->news = slot->cuts_changed = false;
-    for (int k = 0; k < pos->cut_count; k++)
-        slot_add_cut(slot, pos->cuts[k]);
-    slot->news = slot->cuts_changed = false;
-    int rc = load_fields(job, slot, pos, err);
-    if (rc == 0)
-        rc = rebuild(job, slot, pos->mark, pos->next, pos->T_ms, err);
+    fold_clear(fold);
+    fold->track = true;
+    fold->counters = slot->counters;
+    fold->counters.read += first - slot->next;
+    fold->counters.skipped += first - slot->next;
+    fold->next = slot->begin = first;
+    slot_add_cut(slot, first);
+    fold->part = (uint64_t)first;
+    slot->news = slot->waiting = true;
+    job->task->paused[slot - job->slots] = true;
+}
+
+/* Stand where pos says, with the horizon that belongs to it. */
+static int resume(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
+{
+    struct fold *fold = slot->fold;
+    int rc = rebuild(job, slot, pos->mark, pos->next, pos->T_ms, err);
     if (rc < 0)
         return rc;
     fold->track = true;
@@ -327,34 +332,37 @@ static int load(struct job *job, struct slot *slot, const struct pos *pos, struc
     fold->part = slot->cut_count ? (uint64_t)slot->cuts[slot->cut_count - 1] : 0;
     fold->evicted = pos->T_ms == INT64_MAX; /* no window begins behind it: none is surely new */
     fold->known_from_ms = pos->T_ms == INT64_MIN || fold->evicted ? INT64_MIN : pos->T_ms + 1;
+    return 0;
+}
+
+static int load(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
+{
+    int i = (int)(slot - job->slots);
+    if (!bug_planted("keep-memory"))
+        fold_clear(slot->fold);
+    slot->next = pos->next;
+    slot->floor_ms = pos->floor_ms;
+    slot->from = slot->begin = pos->from;
+    slot->counters = pos->counters;
+    for (int k = 0; k < pos->cut_count; k++)
+        slot_add_cut(slot, pos->cuts[k]);
+    slot->news = slot->cuts_changed = false;
     job->task->moved[i] = true;
     slot->waiting = pos->from > pos->boundary;
     job->task->paused[i] = slot->waiting;
     note_published(slot, pos);
-    if (*pos->generation && pos->boundary >= pos->next)
-        return jump(job, slot, pos, err);
-    return 0;
-}
-
-/* The topic's first offset has passed a speed layer that stood below it: nothing between can be
- * folded any more; only a batch can answer for it. */
-static int step_over_retention(struct job *job, struct slot *slot, struct err *err)
-{
-    int64_t first, end;
-    int rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
-    if (rc < 0 || slot->fold->next >= first)
+    bool ahead = *pos->generation && pos->boundary >= pos->next;
+    int64_t first = 0, end;
+    int rc = load_fields(job, slot, pos, err);
+    if (rc == 0 && job->options.arch == ARCH_LAMBDA)
+        rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
+    if (rc < 0)
         return rc;
-    slot->counters.read += first - slot->next;
-    slot->counters.skipped += first - slot->next;
-    fold_clear(slot->fold);
-    slot->fold->track = true;
-    slot->fold->counters = slot->counters;
-    slot->fold->next = slot->from = first;
-    slot_add_cut(slot, first);
-    slot->fold->part = (uint64_t)first;
-    slot->news = slot->waiting = true;
-    job->task->paused[slot - job->slots] = true;
-    return 0;
+    if (first > (ahead ? pos->boundary : pos->next)) {
+        step_over(job, slot, first);
+        return 0;
+    }
+    return ahead ? jump(job, slot, pos, err) : resume(job, slot, pos, err);
 }
 
 int slot_review(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
@@ -384,7 +392,8 @@ int slot_review(struct job *job, struct slot *slot, const struct pos *pos, struc
     note_published(slot, pos);
     if (bug_planted("send-again"))
         return 0;
-    return *pos->generation && pos->boundary >= slot->next ? jump(job, slot, pos, err) : 0;
+    bool ahead = pos->boundary >= slot->next && pos->boundary >= slot->begin;
+    return *pos->generation && ahead ? jump(job, slot, pos, err) : 0;
 }
 
 /* WATCH all that is held, read it, load what was taken just now and review the rest. */
@@ -410,8 +419,6 @@ static int arm(struct job *job, const bool *fresh, bool *again, struct err *err)
             continue;
         }
         rc = load(job, slot, &positions[i], err);
-        if (rc == 0 && job->options.arch == ARCH_LAMBDA)
-            rc = step_over_retention(job, slot, err);
     }
     for (int i = 0; i < job->count; i++)
         pos_release(&positions[i]);

@@ -145,6 +145,11 @@ int worker_run(const struct worker_options *options, struct worker_result *resul
         until = mem_zero((size_t)all.count, sizeof *until);
     for (int i = 0; rc == 0 && i < all.count; i++) {
         int64_t first;
+        for (int k = 0; rc == 0 && k < i; k++) /* two would take it from each other */
+            if (all.partitions[k] == all.partitions[i])
+                rc = err_set(err, ERR_USAGE, "partition %d is named twice", all.partitions[i]);
+        if (rc < 0)
+            break;
         if (all.partitions[i] < 0 || all.partitions[i] >= total)
             rc = err_set(err, ERR_USAGE, "topic %s has partitions 0 to %d, not %d", options->topic,
                          total - 1, all.partitions[i]);

@@ -67,7 +67,7 @@ static void add_source(struct reading *r, const char *part, const char *field,
 static int64_t floor_of(const struct reading *r, const struct pos *pos)
 {
     int64_t floor_ms =
-        pos->next < pos->boundary ? window_floor(r->plan, pos->boundary_T_ms) : WINDOW_FLOOR_NONE;
+        pos->next <= pos->boundary ? window_floor(r->plan, pos->boundary_T_ms) : WINDOW_FLOOR_NONE;
     return floor_ms > pos->floor_ms ? floor_ms : pos->floor_ms;
 }
 
@@ -222,11 +222,21 @@ static int read_cells(struct reading *r, int partition, const struct pos *pos,
 
 enum verdict { READ_MOVED, READ_AT_LEAST, READ_EXACT };
 
+/* The least start of a window at or above the floor: what a floor serves, whatever it reads. */
+static int64_t served_from(const struct plan *plan, int64_t floor_ms)
+{
+    int64_t step_ms = plan->window == WINDOW_HOPPING ? plan->hop_ms : plan->size_ms, from_ms;
+    if (floor_ms == WINDOW_FLOOR_NONE || step_ms < 1)
+        return floor_ms;
+    int64_t over = floor_ms % step_ms, up = over > 0 ? step_ms - over : -over;
+    return __builtin_add_overflow(floor_ms, up, &from_ms) ? INT64_MAX : from_ms;
+}
+
 static enum verdict judge(const struct reading *r, const struct pos *before,
                           const struct pos *after)
 {
     if (!after->here || after->retired || strcmp(before->owner, after->owner) != 0 ||
-        before->floor_ms != after->floor_ms)
+        served_from(r->plan, before->floor_ms) != served_from(r->plan, after->floor_ms))
         return READ_MOVED;
     if (r->arch == ARCH_LAMBDA) {
         bool current = strcmp(after->generation, before->generation) == 0;
@@ -240,13 +250,12 @@ static enum verdict judge(const struct reading *r, const struct pos *before,
 
 static void fill_part(const struct reading *r, struct answer_part *part, const struct pos *pos)
 {
-    *part =
-        (struct answer_part){.read = true,
-                             .next = pos->next > pos->boundary ? pos->next : pos->boundary,
-                             .boundary = pos->boundary,
-                             .T_ms = pos->next >= pos->boundary ? pos->T_ms : pos->boundary_T_ms,
-                             .floor_ms = floor_of(r, pos),
-                             .counters = pos->counters};
+    *part = (struct answer_part){.read = true,
+                                 .next = pos->next > pos->boundary ? pos->next : pos->boundary,
+                                 .boundary = pos->boundary,
+                                 .T_ms = pos->next > pos->boundary ? pos->T_ms : pos->boundary_T_ms,
+                                 .floor_ms = floor_of(r, pos),
+                                 .counters = pos->counters};
     snprintf(part->generation, sizeof part->generation, "%s", pos->generation);
 }
 

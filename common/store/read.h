@@ -1,7 +1,7 @@
 /* common/store/read.h - the logical read: live version, then per partition pos, cells, pos.
  *
- * A partition's part is valid if the second pos has the same owner and floor, `from` is not above
- * the boundary read, and the generation read is its current or previous one; if `next` is the same
+ * A partition's part is valid if the second pos has the same owner and a floor that serves the same
+ * windows, `from` is not above the boundary read, and the generation read is its current or previous one; if `next` is the same
  * too, it is exact at next, else it holds all below the first next and claims that. Otherwise the
  * partition is read again, VIEW_READ_TRIES times, then ERR_AWAY. from > boundary is ERR_GAP.
  * For lambda the same read merges batch(generation) with the spans from the boundary. */
