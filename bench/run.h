@@ -109,8 +109,8 @@ struct run {
     char dir[400], work[440], log_uri[480];
     struct log *log;
     struct buf plan_json, healed_json;
-    bool heals;            /* the healed plan is another plan */
-    const char *table_dir; /* where the plans' table stands */
+    bool heals;                            /* the healed plan is another plan */
+    const char *table_dir;                 /* where the plans' table stands */
     char plan_path[500], healed_path[500]; /* there; removed at the end where it is the user's */
     struct process generator;
     struct side sides[PIPELINES];

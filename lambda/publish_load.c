@@ -15,7 +15,7 @@ struct load {
     struct arena arena;          /* of what is not sent yet */
     struct kv_args hset;
     int pairs;
-    size_t queued; /* bytes since the last drain */
+    size_t queued;    /* bytes since the last drain */
     struct buf field; /* the one being filled */
 };
 

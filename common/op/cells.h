@@ -46,7 +46,8 @@ void cells_init(struct cells *cells, const struct plan *plan);
 void cells_key(const struct plan *plan, const struct columns *columns, int row, struct buf *out);
 void cells_key_json(const struct plan *plan, struct bytes raw, struct buf *out);
 /* Find or make (slots zero, state 0, *fresh true). key is copied if the cell is new. */
-struct cell *cells_at(struct cells *cells, uint64_t part, struct cell_field field, struct bytes key, bool *fresh);
+struct cell *cells_at(struct cells *cells, uint64_t part, struct cell_field field, struct bytes key,
+                      bool *fresh);
 /* Set CELL_DIRTY and list the cell in changed, if it is not there yet. */
 void cells_change(struct cells *cells, struct cell *cell);
 /* Changed cell i of 0 .. changed_count - 1. */

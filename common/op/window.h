@@ -25,10 +25,11 @@ struct rules {
 /* floor = T - keep, WINDOW_FLOOR_NONE without keep. Windows that start below it are not served. */
 int64_t window_floor(const struct plan *plan, int64_t T_ms);
 /* The cell of an event at time_ms, or false: late, no window takes it. Rounds towards minus infinity. */
-bool window_assign(const struct plan *plan, const struct rules *rules, int64_t time_ms, int64_t T_ms,
-                   struct cell_field *out);
+bool window_assign(const struct plan *plan, const struct rules *rules, int64_t time_ms,
+                   int64_t T_ms, struct cell_field *out);
 /* Start of the first and last window that the cell may belong to (a range in steps of hop). */
-void window_range(const struct plan *plan, struct cell_field field, int64_t *first_ms, int64_t *last_ms);
+void window_range(const struct plan *plan, struct cell_field field, int64_t *first_ms,
+                  int64_t *last_ms);
 /* "978307200000" (tumbling, none) or "978307200000.978307190000": the field as it stands in a Redis key. */
 void window_encode(const struct plan *plan, struct cell_field field, struct buf *out);
 bool window_decode(const struct plan *plan, struct bytes text, struct cell_field *out);

@@ -19,7 +19,8 @@ static void add_object(json_t *object, struct buf *out)
     const char **names = mem_zero(json_object_size(object) + 1, sizeof *names);
     const char *name;
     json_t *value;
-    json_object_foreach(object, name, value) names[count++] = name;
+    json_object_foreach (object, name, value)
+        names[count++] = name;
     qsort(names, count, sizeof *names, by_text);
     buf_add_char(out, '{');
     for (size_t i = 0; i < count; i++) {

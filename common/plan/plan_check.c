@@ -243,8 +243,7 @@ void check_object(struct check *check, const struct at *at, json_t *object, cons
     }
     const char *name;
     json_t *value;
-    json_object_foreach(object, name, value)
-    {
+    json_object_foreach (object, name, value) {
         struct at here = {at, name, 0};
         if (member_index(members, count, name) < 0)
             unknown_member(check, &here, object, members, count);

@@ -198,8 +198,7 @@ static void read_fields(struct check *check, const struct at *at, json_t *value)
         check_mistake(check, at, value, "at most %d fields", SCHEMA_FIELDS_MAX - 1);
         return;
     }
-    json_object_foreach(value, name, type)
-    {
+    json_object_foreach (value, name, type) {
         struct at here = {at, name, 0};
         if (strcmp(name, schema->fields[0].name) == 0) {
             check_note(check, &here, "the field of the event time again",

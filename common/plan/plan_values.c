@@ -101,8 +101,7 @@ static void read_value_object(struct check *check, const struct at *at, json_t *
     const char *name;
     json_t *member;
     int aggregates = 0;
-    json_object_foreach(object, name, member)
-    {
+    json_object_foreach (object, name, member) {
         struct at here = {at, name, 0};
         int kind = aggregate_named(name);
         if (kind >= 0) {
@@ -160,8 +159,7 @@ void plan_read_values(struct check *check, const struct at *at, json_t *value)
                       PLAN_VALUES_MAX);
         return;
     }
-    json_object_foreach(value, name, member)
-    {
+    json_object_foreach (value, name, member) {
         struct at here = {at, name, 0};
         struct value *out = &plan->values[plan->value_count++];
         *out = (struct value){.name = arena_string(check->arena, name), .field = -1};

@@ -225,8 +225,7 @@ static struct where *read_joined(struct check *check, const struct at *at, json_
         [WHERE_AND] = "and", [WHERE_OR] = "or", [WHERE_NOT] = "not"};
     const char *name;
     json_t *inner;
-    json_object_foreach(value, name, inner)
-    {
+    json_object_foreach (value, name, inner) {
         struct at here = {at, name, 0};
         if (strcmp(name, "not") == 0)
             return read_not(check, &here, inner, limit, depth);

@@ -36,7 +36,8 @@ struct slot {
     bool news;    /* something besides new events is to be committed */
     /* as committed */
     int64_t next, floor_ms, from;
-    int64_t begin; /* what the next commit raises from to: below it nothing can be folded any more */
+    int64_t
+        begin; /* what the next commit raises from to: below it nothing can be folded any more */
     struct counters counters;
     char generation[POS_ID_BYTES];
     int64_t boundary, previous_boundary;

@@ -26,8 +26,8 @@ struct pipeline {
     enum arch arch;
     const struct pipeline_process *processes; /* started together, before the first event */
     const struct pipeline_process *healing;   /* done in order late in the run; may be empty */
-    bool batches; /* its answers are right up to the last batch's boundary */
-    const char *healing_story;                /* how this architecture heals, for the report */
+    bool batches;              /* its answers are right up to the last batch's boundary */
+    const char *healing_story; /* how this architecture heals, for the report */
 };
 
 extern const struct pipeline pipeline_lambda; /* lambda/pipeline.c */

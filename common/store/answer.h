@@ -19,12 +19,12 @@ struct answer_row {
 
 /* What one partition contributed. */
 struct answer_part {
-    bool read;        /* false: the query did not need this partition */
-    int64_t next;     /* V: the answer holds exactly what lies below it */
-    int64_t boundary; /* batch covers [0, boundary); 0 for kappa */
-    char generation[33]; /* "" for none */
-    int64_t T_ms;     /* INT64_MIN: no event yet */
-    int64_t floor_ms; /* WINDOW_FLOOR_NONE: none */
+    bool read;                /* false: the query did not need this partition */
+    int64_t next;             /* V: the answer holds exactly what lies below it */
+    int64_t boundary;         /* batch covers [0, boundary); 0 for kappa */
+    char generation[33];      /* "" for none */
+    int64_t T_ms;             /* INT64_MIN: no event yet */
+    int64_t floor_ms;         /* WINDOW_FLOOR_NONE: none */
     struct counters counters; /* of the job that commits here: all events below next */
 };
 
@@ -51,7 +51,8 @@ void answer_row_json(const struct answer_row *row, struct buf *out); /* no newli
 /* Walk both sorted answers and call differ for each row that is not in both (NULL where absent) with
  * equal values. Returns how many. */
 size_t answer_diff(const struct answer *a, const struct answer *b,
-                   void (*differ)(const struct answer_row *a, const struct answer_row *b, void *context),
+                   void (*differ)(const struct answer_row *a, const struct answer_row *b,
+                                  void *context),
                    void *context);
 void answer_release(struct answer *answer);
 

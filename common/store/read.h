@@ -14,12 +14,12 @@
 enum { VIEW_READ_TRIES = 8 };
 
 struct view_query {
-    const char *key;      /* JSON array text, ["ORD"]; NULL: every key */
+    const char *key; /* JSON array text, ["ORD"]; NULL: every key */
     bool has_window;
-    int64_t window_ms;    /* with has_window: this window alone */
-    bool positions_only;  /* no cells: what V would a read have (freshness probes read one key) */
-    bool exact;           /* try again until every part is exact */
-    int version;          /* 0: the live one */
+    int64_t window_ms;   /* with has_window: this window alone */
+    bool positions_only; /* no cells: what V would a read have (freshness probes read one key) */
+    bool exact;          /* try again until every part is exact */
+    int version;         /* 0: the live one */
 };
 
 /* Read into out (initialised here; release it). partitions come from the registry. ERR_ENV where the

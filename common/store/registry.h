@@ -26,17 +26,19 @@ struct registry {
     int count;
 };
 
-int registry_read(struct kv *kv, const char *view, enum arch arch, struct registry *out, struct err *err);
+int registry_read(struct kv *kv, const char *view, enum arch arch, struct registry *out,
+                  struct err *err);
 void registry_release(struct registry *registry);
 /* The version made of this plan (by hash), or NULL. */
 const struct registry_version *registry_find(const struct registry *registry, const char *hash);
 /* Add the plan as a new version; the first one is live. Returns its number, that of the version that
  * it already is, or ERR_USAGE where the partitions differ from the view's. */
-int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions, struct err *err);
+int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
+                 struct err *err);
 /* Where the store was emptied under a worker: the plan stands again under the number that it had, live
  * if none is. ERR_ENV where the view was begun again otherwise meanwhile. */
-int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int partitions, int number,
-                     struct err *err);
+int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
+                     int number, struct err *err);
 /* Flip the live pointer; ERR_USAGE unless the target is running. */
 int registry_promote(struct kv *kv, const char *view, enum arch arch, int number, struct err *err);
 /* "k1" or "l1". */

@@ -19,6 +19,7 @@
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/base/fault.h"
+#include "common/base/stop.h"
 #include "tests/agreement/agreement.h"
 
 enum { JOBS_MAX = 16, CASE_SECONDS_MAX = 60, FAILURES_SHOWN = 5 };
@@ -100,6 +101,13 @@ static void run_one(const struct flags *flags, struct process *process, const ch
     buf_release(&problem);
 }
 
+/* The parent cleans up behind an interrupt; its children just end. */
+static void own_signals(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+
 /* Workers tell on stderr what tests do to them: only who asks for it wants to hear it. */
 static void hush(const struct flags *flags)
 {
@@ -126,6 +134,7 @@ static void start(const struct flags *flags, struct process *process, int64_t fr
     if (process->pid)
         return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    own_signals();
     hush(flags);
     run_share(flags, process, from, flags->jobs);
     exit(0);
@@ -144,13 +153,17 @@ static void run_all(const struct flags *flags, struct score *sum)
     }
     while (running > 0) {
         int status, pid = wait(&status);
+        for (int j = 0; pid < 0 && stop_asked() && j < flags->jobs; j++)
+            if (processes[j].pid > 0)
+                kill(processes[j].pid, SIGKILL);
         for (int j = 0; j < flags->jobs; j++) {
             struct process *process = &processes[j];
             if (process->pid != pid)
                 continue;
             remove_all(process->root);
+            process->pid = 0;
             running--;
-            if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            if (stop_asked() || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
                 continue;
             struct buf problem = {0};
             buf_printf(&problem, "  ended by signal %d\n",
@@ -250,10 +263,12 @@ static void run_plant(const struct flags *flags, const struct plant *plant, stru
     int pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        own_signals();
         hush(flags);
         hunt(flags, plant, root);
     }
-    waitpid(pid, &status, 0);
+    while (waitpid(pid, &status, 0) < 0)
+        kill(pid, SIGKILL); /* interrupted */
     remove_all(root);
     bool seen = !WIFEXITED(status) || WEXITSTATUS(status) == 1;
     if (!WIFEXITED(status))
@@ -319,7 +334,7 @@ int main(int argc, char **argv)
 {
     struct score sum = {0};
     struct flags flags = read_flags(argc, argv);
-    signal(SIGPIPE, SIG_IGN); /* as lk does: a Redis that hung up is an error code */
+    stop_install(); /* also ignores SIGPIPE: a Redis that hung up is an error code */
     snprintf(program, sizeof program, "%s", argv[0]);
     int64_t began = clock_mono_ns();
     if (flags.only >= 0) {
@@ -332,9 +347,11 @@ int main(int argc, char **argv)
         printf("%lld cases, %lld of them also on Redis, seed %llu, %.0f s\n",
                (long long)flags.cases, (long long)sum.on_redis, (unsigned long long)flags.seed,
                (double)(clock_mono_ns() - began) / 1e9);
+    if (flags.only < 0 && flags.cases > 0 && flags.redis_every > 0 && sum.on_redis == 0)
+        puts("skip: no case ran on Redis: redis-server is not installed or does not start");
     if (flags.only < 0)
-        for (const struct plant *plant = PLANTS; plant->name; plant++)
+        for (const struct plant *plant = PLANTS; plant->name && !stop_asked(); plant++)
             run_plant(&flags, plant, &sum);
     printf("%lld passed, %lld failed\n", (long long)sum.passed, (long long)sum.failed);
-    return sum.failed ? 1 : 0;
+    return stop_asked() ? 130 : sum.failed ? 1 : 0;
 }

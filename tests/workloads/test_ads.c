@@ -47,7 +47,7 @@ static void expect_uniform(json_t *counts, const char *name, size_t choices, dou
     const char *text;
     cr_expect_eq(json_object_size(of), choices, "%s: %zu", name, json_object_size(of));
     double mean = n / (double)choices, sigma = sqrt(mean * (1 - 1 / (double)choices));
-    json_object_foreach(of, text, count)
+    json_object_foreach (of, text, count)
         cr_expect_lt(fabs((double)json_integer_value(count) - mean), 5 * sigma + 0.5, "%s %s: %lld",
                      name, text, json_integer_value(count));
 }

@@ -44,8 +44,7 @@ char *plans_changed(const char *changes)
     cr_assert(plan && change, "%s in %s", error.text, changes);
     const char *name;
     json_t *value;
-    json_object_foreach(change, name, value)
-    {
+    json_object_foreach (change, name, value) {
         if (json_is_null(value))
             json_object_del(plan, name);
         else
