@@ -19,7 +19,6 @@
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/base/fault.h"
-#include "common/base/stop.h"
 #include "tests/agreement/agreement.h"
 
 enum { JOBS_MAX = 16, CASE_SECONDS_MAX = 60, FAILURES_SHOWN = 5 };
@@ -44,6 +43,13 @@ struct process {
 };
 
 static char program[256];
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
 {
@@ -153,7 +159,7 @@ static void run_all(const struct flags *flags, struct score *sum)
     }
     while (running > 0) {
         int status, pid = wait(&status);
-        for (int j = 0; pid < 0 && stop_asked() && j < flags->jobs; j++)
+        for (int j = 0; pid < 0 && interrupted && j < flags->jobs; j++)
             if (processes[j].pid > 0)
                 kill(processes[j].pid, SIGKILL);
         for (int j = 0; j < flags->jobs; j++) {
@@ -163,7 +169,7 @@ static void run_all(const struct flags *flags, struct score *sum)
             remove_all(process->root);
             process->pid = 0;
             running--;
-            if (stop_asked() || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+            if (interrupted || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
                 continue;
             struct buf problem = {0};
             buf_printf(&problem, "  ended by signal %d\n",
@@ -183,98 +189,115 @@ static void run_all(const struct flags *flags, struct score *sum)
     munmap(scores, sizeof *scores * JOBS_MAX);
 }
 
-/* ---- scenes and planted bugs ---- */
+/* ---- scenes and planted bugs: each in a process of its own ---- */
 
-/* In a process of its own: the exit status says whether something was wrong. */
-static void hunt(const struct flags *flags, const struct plant *plant, const char *root)
+/* What a child does; says whether all was right. */
+typedef bool child_function(const struct flags *flags, const void *item, const char *root);
+
+/* The child's exit status, or -1 if a signal ended it. */
+static int in_child(const struct flags *flags, child_function *what, const void *item)
 {
-    struct case_options options = {.seed = flags->seed, .root = root, .verbose = flags->verbose};
-    struct buf problem = {0};
-    bool right = true;
-    int64_t number = 0;
-    if (plant && plant->in_oracle)
-        options.oracle_bug = plant->name;
-#ifdef LK_BUGS
-    if (plant && !plant->in_oracle)
-        bug_plant(plant->name);
-#endif
-    alarm(2 * CASE_SECONDS_MAX);
-    if (plant && plant->scene)
-        right = play_scene(&options, scene_find(plant->scene), &problem);
-    for (; right && plant && !plant->scene && number < PLANT_CASES_MAX; number++)
-        right = play_case(&options, (uint64_t)number, &problem);
-    if (plant && !right && !plant->scene)
-        printf("caught  %-22s in case %lld\n", plant->name, (long long)number - 1);
-    if (plant && !right && plant->scene)
-        printf("caught  %-22s in scene %s\n", plant->name, plant->scene);
-    if (plant && right)
-        printf("FAIL    %-22s was planted and not seen\n", plant->name);
-    if (plant && !right && flags->verbose)
-        printf("%s", problem.ptr);
+    char root[128];
+    int status = 0;
+    make_root(root, sizeof root);
     fflush(stdout);
-    _exit(right ? 0 : 1);
+    int pid = fork();
+    if (pid == 0) {
+        own_signals();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        hush(flags);
+        alarm(2 * CASE_SECONDS_MAX);
+        bool right = what(flags, item, root);
+        fflush(stdout);
+        _exit(right ? 0 : 1);
+    }
+    while (waitpid(pid, &status, 0) < 0)
+        kill(pid, SIGKILL); /* interrupted */
+    remove_all(root);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static bool play_one_scene(const struct flags *flags, const struct scene *scene, const char *root)
+static bool child_scene(const struct flags *flags, const void *item, const char *root)
 {
     const struct case_options options = {
         .seed = flags->seed, .root = root, .verbose = flags->verbose};
+    const struct scene *scene = item;
     struct buf problem = {0};
-    alarm(CASE_SECONDS_MAX);
     bool right = play_scene(&options, scene, &problem);
-    alarm(0);
     if (!right)
-        printf("FAIL scene %s\n%s", scene->name, problem.ptr);
+        printf("FAIL scene %s, seed %llu\n%s", scene->name, (unsigned long long)flags->seed,
+               problem.ptr);
     buf_release(&problem);
     return right;
 }
 
 static void run_scenes(const struct flags *flags, struct score *sum)
 {
-    char root[128];
-    make_root(root, sizeof root);
-    hush(flags); /* what the parent says goes to stdout */
-    for (const struct scene *scene = SCENES; scene->name; scene++) {
-        bool right = play_one_scene(flags, scene, root);
-        sum->passed += right;
-        sum->failed += !right;
+    for (const struct scene *scene = SCENES; scene->name && !interrupted; scene++) {
+        int status = in_child(flags, child_scene, scene);
+        if (status < 0)
+            printf("FAIL scene %s: it ended by a signal\n", scene->name);
+        sum->passed += status == 0;
+        sum->failed += status != 0;
     }
-    remove_all(root);
 }
 
-static bool can_plant(const struct plant *plant)
+static void plant(const struct plant *bug, struct case_options *options)
 {
+    if (bug->in_oracle)
+        options->oracle_bug = bug->name;
 #ifdef LK_BUGS
-    (void)plant;
-    return true;
-#else
-    return plant->in_oracle;
+    else
+        bug_plant(bug->name);
 #endif
 }
 
-static void run_plant(const struct flags *flags, const struct plant *plant, struct score *sum)
+/* Right: the bug was seen. */
+static bool child_hunt(const struct flags *flags, const void *item, const char *root)
 {
-    char root[128];
-    int status;
-    if (!can_plant(plant) || (flags->bug && strcmp(flags->bug, plant->name) != 0))
-        return;
-    make_root(root, sizeof root);
-    fflush(stdout);
-    int pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        own_signals();
-        hush(flags);
-        hunt(flags, plant, root);
+    const struct plant *bug = item;
+    struct case_options options = {.seed = flags->seed, .root = root, .verbose = flags->verbose};
+    struct buf problem = {0};
+    bool right = true;
+    int number = 0;
+    plant(bug, &options);
+    if (bug->scene)
+        right = play_scene(&options, scene_find(bug->scene), &problem);
+    while (right && !bug->scene && number < PLANT_CASES_MAX)
+        right = play_case(&options, (uint64_t)number++, &problem);
+    if (right)
+        printf("FAIL    %-20s was planted and not seen\n", bug->name);
+    else if (bug->scene)
+        printf("caught  %-20s when %s\n", bug->name, bug->scene);
+    else
+        printf("caught  %-20s in case %d\n", bug->name, number - 1);
+    if (!right && flags->verbose)
+        printf("%s", problem.ptr);
+    buf_release(&problem);
+    return !right;
+}
+
+static bool can_plant(const struct plant *bug)
+{
+#ifdef LK_BUGS
+    (void)bug;
+    return true;
+#else
+    return bug->in_oracle;
+#endif
+}
+
+static void run_plants(const struct flags *flags, struct score *sum)
+{
+    for (const struct plant *bug = PLANTS; bug->name && !interrupted; bug++) {
+        if (!can_plant(bug) || (flags->bug && strcmp(flags->bug, bug->name) != 0))
+            continue;
+        int status = in_child(flags, child_hunt, bug);
+        if (status < 0)
+            printf("caught  %-20s: a signal ended the case\n", bug->name);
+        sum->passed += status <= 0;
+        sum->failed += status > 0;
     }
-    while (waitpid(pid, &status, 0) < 0)
-        kill(pid, SIGKILL); /* interrupted */
-    remove_all(root);
-    bool seen = !WIFEXITED(status) || WEXITSTATUS(status) == 1;
-    if (!WIFEXITED(status))
-        printf("caught  %-22s by signal %d\n", plant->name, WTERMSIG(status));
-    sum->passed += seen;
-    sum->failed += !seen;
 }
 
 /* ---- main ---- */
@@ -334,7 +357,10 @@ int main(int argc, char **argv)
 {
     struct score sum = {0};
     struct flags flags = read_flags(argc, argv);
-    stop_install(); /* also ignores SIGPIPE: a Redis that hung up is an error code */
+    const struct sigaction action = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* as lk does: a Redis that hung up is an error code */
     snprintf(program, sizeof program, "%s", argv[0]);
     int64_t began = clock_mono_ns();
     if (flags.only >= 0) {
@@ -350,8 +376,7 @@ int main(int argc, char **argv)
     if (flags.only < 0 && flags.cases > 0 && flags.redis_every > 0 && sum.on_redis == 0)
         puts("skip: no case ran on Redis: redis-server is not installed or does not start");
     if (flags.only < 0)
-        for (const struct plant *plant = PLANTS; plant->name && !stop_asked(); plant++)
-            run_plant(&flags, plant, &sum);
+        run_plants(&flags, &sum);
     printf("%lld passed, %lld failed\n", (long long)sum.passed, (long long)sum.failed);
-    return stop_asked() ? 130 : sum.failed ? 1 : 0;
+    return interrupted ? 130 : sum.failed ? 1 : 0;
 }
