@@ -24,6 +24,18 @@ static bool args_swept(const struct pos *pos, const load_id *ids, int count, str
     return kept < pos->gen_count;
 }
 
+/* A full server takes nothing behind MULTI. Without any gens, what other batches load is only refused, so
+ * this needs no fence. 1, or a code. */
+static int drop_gens(struct publish *p, struct err *err)
+{
+    struct kv_reply *replies;
+    kv_words(p->kv, "HDEL", p->key, "gens", NULL);
+    int rc = kv_roundtrip(p->kv, &replies, err);
+    if (rc > 0 && replies[0].type == KV_ERROR)
+        return publish_error(&replies[0], err);
+    return rc < 0 ? rc : 1;
+}
+
 /* Ids out of gens; here[k]: this pos names ids[k], named[k]: one of them does. */
 static int leave_gens(struct publish *p, int partition, const load_id *ids, int count, bool *named,
                       bool *here, struct err *err)
@@ -34,7 +46,6 @@ static int leave_gens(struct publish *p, int partition, const load_id *ids, int 
         if (rc < 0)
             return rc;
         struct kv_args hset = args_new(&p->arena, "HSET", p->key, NULL);
-        struct kv_args hdel = args_new(&p->arena, "HDEL", p->key, "gens", NULL);
         bool change = args_swept(&pos, ids, count, &hset);
         for (int k = 0; k < count; k++)
             here[k] = publish_named(&pos, ids[k]);
@@ -42,9 +53,9 @@ static int leave_gens(struct publish *p, int partition, const load_id *ids, int 
         if ((rc = publish_fault(p, "sweep", err)))
             return rc;
         rc = change ? publish_exec(p, &hset, 1, err) : publish_unwatch(p, err);
-        if (rc == ERR_FULL) { /* a full server takes no HSET; without gens, ids are only refused */
+        if (rc == ERR_FULL) {
             err_clear(err);
-            rc = publish_exec(p, &hdel, 1, err);
+            rc = drop_gens(p, err);
         }
         if (rc < 0 || rc == 1 || !change) {
             for (int k = 0; k < count; k++)
@@ -53,6 +64,20 @@ static int leave_gens(struct publish *p, int partition, const load_id *ids, int 
         }
     }
     return err_set(err, ERR_AWAY, "pos of partition %d changes all the time", partition);
+}
+
+/* The same on a full server, key by key: each script looks by itself whether the id is absent. */
+static int unlink_by_script(struct publish *p, const char *id, char *const *keys, size_t count,
+                            struct err *err)
+{
+    struct kv_reply *replies;
+    for (size_t i = 0; i < count; i++)
+        kv_words(p->kv, "EVAL", POS_UNLINK_IF_ABSENT, "2", p->key, keys[i], id, NULL);
+    int rc = kv_roundtrip(p->kv, &replies, err);
+    for (int i = 0; i < rc; i++)
+        if (replies[i].type == KV_ERROR)
+            return publish_error(&replies[i], err);
+    return rc < 0 ? rc : 0;
 }
 
 /* UNLINK count of the keys in one EXEC, while the id is absent: 0, or a code. */
@@ -71,7 +96,14 @@ static int unlink_some(struct publish *p, int partition, const char *id, char *c
         struct kv_args args = args_new(&p->arena, "UNLINK", NULL);
         for (size_t i = 0; i < count; i++)
             args_text(&args, keys[i]);
-        if ((rc = publish_fault(p, "sweep", err)) || (rc = publish_exec(p, &args, 1, err)))
+        if ((rc = publish_fault(p, "sweep", err)))
+            return rc;
+        rc = publish_exec(p, &args, 1, err);
+        if (rc == ERR_FULL) {
+            err_clear(err);
+            return unlink_by_script(p, id, keys, count, err);
+        }
+        if (rc)
             return rc < 0 ? rc : 0;
     }
     return err_set(err, ERR_AWAY, "pos of partition %d changes all the time", partition);

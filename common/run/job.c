@@ -170,6 +170,20 @@ static void evict(struct job *job)
     }
 }
 
+/* A partition whose cells take twice what they may, and cannot be evicted since no commit has been answered
+ * (Redis is slow, away or full), is not read on until one is. */
+static void hold_back(struct job *job)
+{
+    size_t limit = 2 * (size_t)(job->options.memory_bytes / job->count);
+    for (int i = 0; i < job->count; i++) {
+        const struct slot *slot = &job->slots[i];
+        if (slot->state != SLOT_HELD || slot->waiting)
+            continue;
+        bool unanswered = job->in_flight || job->full || slot->fold->cells.changed_count > 0;
+        job->task->paused[i] = unanswered && cells_bytes(&slot->fold->cells) > limit;
+    }
+}
+
 /* ---- the sink ---- */
 
 static int job_begin(void *state, struct task *task, struct err *err)
@@ -225,8 +239,10 @@ static int job_tick(void *state, struct task *task, struct err *err)
     (void)task;
     struct job *job = state;
     int rc = mend(job, act(job, err), err);
-    if (rc == 0)
+    if (rc == 0) {
         evict(job);
+        hold_back(job);
+    }
     return rc < 0 ? rc : still_something_held(job, err);
 }
 

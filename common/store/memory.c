@@ -12,6 +12,7 @@
 
 #include "common/store/kv_ops.h"
 #include "common/store/memory_data.h"
+#include "common/store/pos.h"
 
 enum { SERVERS_MAX = 16, NAME_BYTES = 64 };
 
@@ -219,19 +220,32 @@ static struct kv_reply do_flush(struct server *server, const struct command *c, 
     return word_reply(KV_STATUS, "OK");
 }
 
-/* The one script that lk sends, POS_UNLINK_IF_OWNER. */
+static struct bytes field_of(const struct key *key, const char *field)
+{
+    bool found = false;
+    int at =
+        key ? data_lower_bound(key->items, key->count, sizeof *key->items, bytes_of(field), &found)
+            : 0;
+    return found ? key->items[at].value : (struct bytes){"", 0};
+}
+
+/* The two scripts that lk sends: pos.h. */
 static struct kv_reply do_eval(struct server *server, const struct command *c, struct arena *arena)
 {
     (void)arena;
     const struct key *pos = key_find(&server->now, c->args[3]);
-    bool mine = false;
-    int at =
-        pos ? data_lower_bound(pos->items, pos->count, sizeof *pos->items, bytes_of("owner"), &mine)
-            : 0;
-    mine = mine && bytes_equal(pos->items[at].value, c->args[5]);
-    if (mine)
-        key_delete(server, key_find(&server->now, c->args[4]));
-    return (struct kv_reply){.type = KV_INT, .integer = mine};
+    struct bytes word = c->args[5], gens = field_of(pos, "gens");
+    bool due;
+    if (bytes_equal(c->args[1], bytes_of(POS_UNLINK_IF_OWNER)))
+        due = bytes_equal(field_of(pos, "owner"), word);
+    else
+        due = !bytes_equal(field_of(pos, "generation"), word) &&
+              !bytes_equal(field_of(pos, "previous"), word) &&
+              !memmem(gens.ptr, gens.len, word.ptr, word.len);
+    struct key *key = due ? key_find(&server->now, c->args[4]) : NULL;
+    if (key)
+        key_delete(server, key);
+    return (struct kv_reply){.type = KV_INT, .integer = key != NULL};
 }
 
 static struct kv_reply do_ping(struct server *server, const struct command *c, struct arena *arena)

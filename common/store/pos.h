@@ -65,11 +65,17 @@ void args_gens(struct kv_args *args, const char (*gens)[POS_ID_BYTES],
 struct kv_args args_new(struct arena *arena, const char *word, ...) __attribute__((sentinel));
 void args_queue(struct kv_args *args, struct kv *kv); /* kv_command */
 
-/* EVAL of it with two keys, a pos and what is to go, and a token: unlinks the second key if the token
- * is the pos's owner. The only script that lk sends; a memory server knows it. */
+/* A full Redis takes nothing behind MULTI, not even a deletion; a script may delete. The only two that lk
+ * sends, each with two keys, a pos and what is to go, and one word; a memory server knows them.
+ * Unlinks the second key if the word is the pos's owner. */
 #define POS_UNLINK_IF_OWNER                                                                        \
     "if redis.call('HGET',KEYS[1],'owner')~=ARGV[1] then return 0 end "                            \
     "return redis.call('UNLINK',KEYS[2])"
+/* Unlinks the second key if the word is a generation that the pos neither names nor has in gens. */
+#define POS_UNLINK_IF_ABSENT                                                                       \
+    "local p=redis.call('HMGET',KEYS[1],'generation','previous','gens') "                          \
+    "if p[1]==ARGV[1] or p[2]==ARGV[1] or (p[3] and string.find(p[3],ARGV[1],1,true)) "            \
+    "then return 0 end return redis.call('UNLINK',KEYS[2])"
 
 /* Key names, in arena. version: "k1". */
 char *key_pos(struct arena *arena, const char *view, const char *version, int partition);

@@ -46,7 +46,7 @@ static int parse_address(struct redis *redis, const char *where, struct err *err
     if (fields != 2 || where[used] != 0 || redis->port < 1 || redis->port > 65535)
         return err_set(err, ERR_USAGE,
                        "view: expected redis://[:PASSWORD@]HOST:PORT[/DB], found redis://%s",
-                       where);
+                       where[0] == ':' ? "... without a host" : where); /* no password is shown */
     return 0;
 }
 

@@ -189,6 +189,58 @@ Test(publish, a_full_server_is_said_and_swept)
     kit_close(&kit);
 }
 
+struct filling {
+    const char *server;
+    int sendings, at;
+};
+
+static void fill_up(void *context)
+{
+    struct filling *filling = context;
+    if (++filling->sendings == filling->at)
+        memory_full(filling->server, true);
+}
+
+static bool published_anywhere(struct kv *kv)
+{
+    bool published = false;
+    for (int q = 0; q < KIT_PARTITIONS; q++) {
+        struct pos pos = kit_pos(kv, q);
+        published = published || *pos.generation;
+        pos_release(&pos);
+    }
+    return published;
+}
+
+Test(publish, a_server_that_fills_up_at_any_sending_is_swept_while_it_is_full)
+{
+    int refused = 0;
+    for (int at = 1; at <= 40; at++) {
+        struct kit kit;
+        struct batch_result result;
+        struct err err = {0};
+        struct filling filling = {.server = "publish_fills", .at = at};
+        kit_open(&kit, 29, 8);
+        kit_fill(&kit, 0, EVENTS);
+        struct kv *kv = kit_kv("memory:publish_fills");
+        memory_meddle("publish_fills", fill_up, &filling);
+        int rc = run(&kit, kv, &result, &err);
+        memory_meddle("publish_fills", NULL, NULL);
+        cr_assert(rc == 0 || rc == ERR_FULL, "at %d: %s", at, err.text);
+        refused += rc == ERR_FULL;
+        cr_assert_leq(kit_files(&kit, ".load"), published_anywhere(kv),
+                      "at %d: a load was not swept", at);
+        batch_release(&result);
+        memory_full("publish_fills", false);
+        run_ok(&kit, kv);
+        kit_expect_view(&kit, kv, ENDS);
+        kv_close(kv);
+        memory_drop("publish_fills");
+        kit_close(&kit);
+    }
+    cr_assert_gt(refused, 5, "full in the middle of a load, not only before it");
+}
+
 Test(publish, a_damaged_file_is_never_loaded)
 {
     struct kit kit;

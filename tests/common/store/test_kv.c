@@ -537,6 +537,7 @@ static const struct {
     {"redis://127.0.0.1:6379/one", "found"},
     {"redis://127.0.0.1:6379/1x", "found"},
     {"redis://:s3cret@127.0.0.1", "found redis://127.0.0.1"},
+    {"redis://:s3cret#127.0.0.1:6379", "without a host"},
 };
 
 Test(kv, a_uri_that_is_none_is_a_mistake_that_says_what_was_expected)
