@@ -201,6 +201,30 @@ Test(job_commit, a_full_store_is_waited_for_and_nothing_is_lost)
     }
 }
 
+/* From tick 5 to 60 nothing fits; number becomes the most events read meanwhile. */
+static void held_back_hook(struct scene *scene, struct task *task)
+{
+    if (scene->tick == 5 || scene->tick == 60)
+        memory_full(SCENE_NAME, scene->tick == 5);
+    if (scene->tick == 30)
+        scene->number = task->events;
+    if (scene->tick == 59) {
+        cr_expect(task->paused[0], "reading goes on though nothing can leave memory");
+        cr_expect_eq(task->events, scene->number);
+    }
+}
+
+Test(job_commit, a_store_that_stays_full_holds_the_reading_back_and_not_for_ever)
+{
+    struct scene scene;
+    scene_open(&scene, ARCH_KAPPA, 1, SCENE_PLAN(SCENE_LATE));
+    scene.hook = held_back_hook;
+    scene.options.memory_bytes = 1;
+    cr_assert_eq(scene_run(&scene, 600), 0, "%s", scene.err.text);
+    scene_check(&scene, 600, "held back");
+    scene_close(&scene);
+}
+
 /* Full from a break on, until the worker has knocked some times. */
 static void full_for_a_while(void *context)
 {
