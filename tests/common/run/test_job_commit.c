@@ -214,7 +214,7 @@ static void held_back_hook(struct scene *scene, struct task *task)
     }
 }
 
-Test(job_commit, a_store_that_stays_full_holds_the_reading_back_and_not_for_ever)
+Test(job_commit, a_store_that_stays_full_holds_the_reading_back_and_not_for_ever, .timeout = 60)
 {
     struct scene scene;
     scene_open(&scene, ARCH_KAPPA, 1, SCENE_PLAN(SCENE_LATE));
