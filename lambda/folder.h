@@ -2,12 +2,15 @@
  * it.
  *
  * ARCHIVE/<topic>/generations/<view>/ holds
- *   <id>.p<N>    a partition's generation file      <id>.json  the manifest, written last: only
- * what <id>.p<N>.*  temporary files of a batch                    has one exists <id>.lock flocked
- * while its batch lives      .lock      flocked for a moment by who makes or removes <load>.load  a
- * load into the store that may have left cells there publish.lock flocked by the one batch that
- * loads and publishes What a dead batch left (its lock is gone, no manifest) is removed by the next
- * one that opens. Opaque; one thread. */
+ *   <id>.p<N>       a partition's generation file
+ *   <id>.json       the manifest, written last: only what has one exists
+ *   <id>.p<N>.*     temporary files of a batch
+ *   <id>.lock       flocked while its batch lives
+ *   .lock           flocked for a moment by who makes or removes
+ *   <load>.load     a load into the store that may have left cells there
+ *   publish.lock    flocked by the one batch that loads and publishes
+ * What a dead batch left (its lock is gone, no manifest) is removed by the next one that opens.
+ * Opaque; one thread. */
 #ifndef LK_LAMBDA_FOLDER_H
 #define LK_LAMBDA_FOLDER_H
 

@@ -1,8 +1,9 @@
-/* common/run/job_parts.h - what job.c, job_take.c and job_commit.c share; for them alone.
+/* common/run/job_parts.h - what the files of the job share; for them alone.
  *
  *   job.c         the sink: when to commit, when to look, when to evict, what to do on a loss
  *   job_take.c    take, load what pos says, jump to a boundary, arm the WATCHes
- *   job_commit.c  first touch, the EXEC, its answer */
+ *   job_commit.c  first touch, the EXEC
+ *   job_answer.c  what became of it */
 #ifndef LK_RUN_JOB_PARTS_H
 #define LK_RUN_JOB_PARTS_H
 
@@ -89,6 +90,8 @@ const char *part_name(const struct job *job, struct arena *arena, uint64_t part)
 bool slot_dirty(const struct job *job, const struct slot *slot);
 int job_send(struct job *job, bool cut, struct err *err); /* a commit of what is dirty */
 int job_send_look(struct job *job, struct err *err);      /* WATCH and pos, no EXEC */
+
+/* job_answer.c */
 /* Handle the answer. 0, ERR_AWAY: the connection is lost, or a code that ends the worker. */
 int job_answer(struct job *job, struct err *err);
 void job_queue_watch(struct job *job); /* WATCH and HGETALL of every slot held */
