@@ -1,5 +1,4 @@
-/* bench/bench.h - micro-benchmarks: rounds of all contenders interleaved in one run, ratios
- * printed.
+/* bench/bench.h - micro-benchmarks: rounds of all contenders interleaved in one run, ratios printed.
  *
  * Each checks first that all contenders give the same answers; ERR_CHECK if not. One thread. */
 #ifndef LK_BENCH_BENCH_H

@@ -1,5 +1,4 @@
-/* kappa/pipeline.c - kappa as the bench sees it: one engine; healed by a replay into a new version.
- */
+/* kappa/pipeline.c - kappa as the bench sees it: one engine; healed by a replay into a new version. */
 #include "common/run/pipeline.h"
 
 static const struct pipeline_process PROCESSES[] = {

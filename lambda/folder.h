@@ -1,5 +1,4 @@
-/* lambda/folder.h - the folder where a view's generations stand, and what keeps batches apart in
- * it.
+/* lambda/folder.h - the folder where a view's generations stand, and what keeps batches apart in it.
  *
  * ARCHIVE/<topic>/generations/<view>/ holds
  *   <id>.p<N>       a partition's generation file
