@@ -111,7 +111,6 @@ static int strike(struct run *run, struct side *side, struct err *err)
     process_kill(victim);
     remember(run, victim);
     int rc = process_start(victim, err);
-    side->restarted_ns = clock_mono_ns();
     return rc;
 }
 

@@ -115,7 +115,18 @@ static int64_t lag_ns(const struct judge *judge, const struct probe *probe)
     return lag;
 }
 
-/* From the kill to the first answer that is again as fresh as 99 % were. */
+/* Does the answer hold an event that was due after an instant? Then somebody has committed since. */
+static bool covers_since(const struct judge *judge, const struct probe *probe, int64_t wall_ns)
+{
+    for (int p = 0; p < judge->partitions; p++)
+        if (probe->next[p] > 0 && probe->next[p] <= judge->ends[p] &&
+            judge->due_ns[p][probe->next[p] - 1] > wall_ns)
+            return true;
+    return false;
+}
+
+/* From the kill to the first answer that the new worker had a part in and that is again as fresh as 99 of
+ * 100 were. */
 static void judge_recovery(struct judge *judge, struct side *side)
 {
     if (!side->killed_ns)
@@ -123,18 +134,9 @@ static void judge_recovery(struct judge *judge, struct side *side)
     struct run *run = judge->run;
     int64_t killed_wall_ns = run->began_wall_ns + (side->killed_ns - run->began_ns);
     int64_t usual_ns = hist_percentile(&side->fresh_us, 99) * 1000;
-    bool seen_lag = false;
     for (size_t i = 0; i < side->probing.count && side->recovery_us < 0; i++) {
         const struct probe *probe = &side->probing.probes[i];
-        if (probe->done_ns < killed_wall_ns)
-            continue;
-        bool usual = lag_ns(judge, probe) <= usual_ns;
-        seen_lag = seen_lag || !usual;
-        int64_t restarted_ns = run->began_wall_ns + (side->restarted_ns - run->began_ns);
-        bool moved = i > 0 && probe->sent_ns > restarted_ns &&
-                     memcmp(probe->next, side->probing.probes[i - 1].next,
-                            (size_t)judge->partitions * sizeof *probe->next) != 0;
-        if (usual && moved)
+        if (covers_since(judge, probe, killed_wall_ns) && lag_ns(judge, probe) <= usual_ns)
             side->recovery_us = (probe->done_ns - killed_wall_ns) / 1000;
     }
     int64_t until_ns = side->killed_ns + (side->recovery_us > 0 ? side->recovery_us * 1000 : 0);

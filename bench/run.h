@@ -69,7 +69,7 @@ struct side {
     int64_t window_ms;
     int healing_at;                            /* next step of pipeline->healing */
     int64_t healing_began_ns, healing_done_ns; /* 0: not yet */
-    int64_t killed_ns, restarted_ns;
+    int64_t killed_ns;
     int victim;      /* index in children, -1 none */
     double redis_mb; /* used_memory at the end */
     double archive_mb;
