@@ -7,37 +7,24 @@
 
 enum { DIFFS_SHOWN = 20 };
 
-static int run(const struct settings *settings, bool may_add, bool until_end, const char *who,
-               struct err *err)
+static int follow(struct worker_options *options, struct worker_result *result, struct err *err)
 {
-    static int partitions[LOG_PARTITIONS_MAX];
-    struct worker_options options;
-    struct worker_result result = {0};
-    struct plan *plan = NULL;
-    int rc = settings_require(settings, "plan,log,topic,view", err);
-    if (rc == 0)
-        rc = cmd_worker_options(settings, partitions, &options, err);
-    if (rc == 0)
-        rc = cmd_plan(settings, &plan, err);
-    if (rc == 0) {
-        options.plan = plan;
-        options.until_end = until_end;
-        rc = kappa_run(&options, may_add, &result, err);
-        if (rc == 0 || rc == ERR_INTERRUPTED)
-            cmd_worker_summary(settings, who, &result);
-    }
-    plan_free(plan);
-    return rc;
+    return kappa_run(options, false, result, err);
+}
+
+static int deploy(struct worker_options *options, struct worker_result *result, struct err *err)
+{
+    return kappa_run(options, true, result, err);
 }
 
 int cmd_kappa_run(const struct settings *settings, struct err *err)
 {
-    return run(settings, false, settings_bool(settings, "until-end"), "kappa run", err);
+    return cmd_worker(settings, "kappa run", settings_bool(settings, "until-end"), follow, err);
 }
 
 int cmd_kappa_deploy(const struct settings *settings, struct err *err)
 {
-    return run(settings, true, !settings_bool(settings, "follow"), "kappa deploy", err);
+    return cmd_worker(settings, "kappa deploy", !settings_bool(settings, "follow"), deploy, err);
 }
 
 struct shown {

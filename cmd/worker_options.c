@@ -31,8 +31,8 @@ static int parse_partitions(const char *text, int *out, struct err *err)
     return count ? count : err_set(err, ERR_USAGE, "--partitions: names none");
 }
 
-int cmd_worker_options(const struct settings *settings, int *partitions, struct worker_options *out,
-                       struct err *err)
+static int worker_options(const struct settings *settings, int *partitions,
+                          struct worker_options *out, struct err *err)
 {
     *out = (struct worker_options){
         .log_uri = settings_text(settings, "log"),
@@ -40,6 +40,7 @@ int cmd_worker_options(const struct settings *settings, int *partitions, struct 
         .workers = (int)settings_int(settings, "workers"),
         .job = {.view_uri = settings_text(settings, "view"),
                 .commit_ms = (int)settings_int(settings, "commit"),
+                .span_ms = (int)settings_int(settings, "span"), /* kappa makes no cuts */
                 .memory_bytes = settings_int(settings, "memory"),
                 .patience_ms = (int)settings_int(settings, "patience")},
     };
@@ -51,8 +52,8 @@ int cmd_worker_options(const struct settings *settings, int *partitions, struct 
     return count < 0 ? count : 0;
 }
 
-void cmd_worker_summary(const struct settings *settings, const char *who,
-                        const struct worker_result *result)
+static void summary(const struct settings *settings, const char *who,
+                    const struct worker_result *result)
 {
     double seconds = (double)result->wall_ns / 1e9;
     double cpu = (double)clock_cpu_ns() / 1e9;
@@ -75,4 +76,29 @@ void cmd_worker_summary(const struct settings *settings, const char *who,
         "%lld reconnects\n",
         who, (long long)result->events, seconds, rate, cpu, (long long)s->commits,
         (long long)s->cells, (long long)s->aborted, (long long)s->reconnects);
+}
+
+int cmd_worker(const struct settings *settings, const char *who, bool until_end,
+               int (*run)(struct worker_options *options, struct worker_result *result,
+                          struct err *err),
+               struct err *err)
+{
+    static int partitions[LOG_PARTITIONS_MAX];
+    struct worker_options options;
+    struct worker_result result = {0};
+    struct plan *plan = NULL;
+    int rc = settings_require(settings, "plan,log,topic,view", err);
+    if (rc == 0)
+        rc = worker_options(settings, partitions, &options, err);
+    if (rc == 0)
+        rc = cmd_plan(settings, &plan, err);
+    if (rc == 0) {
+        options.plan = plan;
+        options.until_end = until_end;
+        rc = run(&options, &result, err);
+        if (rc == 0 || rc == ERR_INTERRUPTED)
+            summary(settings, who, &result);
+    }
+    plan_free(plan);
+    return rc;
 }

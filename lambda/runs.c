@@ -78,11 +78,6 @@ int runs_count(const struct runs *runs)
     return runs->spills;
 }
 
-int64_t runs_bytes(const struct runs *runs)
-{
-    return runs->size;
-}
-
 static int order(struct cell_field a, struct bytes a_key, struct cell_field b, struct bytes b_key)
 {
     if (a.pane_ms != b.pane_ms)

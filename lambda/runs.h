@@ -31,8 +31,7 @@ int runs_spill(struct runs *runs, const struct cells *cells, struct err *err);
 /* Call each for every (field, key) in order, over all runs and over cells. */
 int runs_merge(struct runs *runs, const struct cells *cells, runs_each *each, void *context,
                struct err *err);
-/* Runs spilled so far, and bytes written for them (rewriting by levels included). */
+/* Runs spilled so far. */
 int runs_count(const struct runs *runs);
-int64_t runs_bytes(const struct runs *runs);
 
 #endif
