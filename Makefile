@@ -13,7 +13,7 @@ STRICT  := -std=c17 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -
            -Wno-format-nonliteral -Werror
 DEFINES ?=
 DYGRAPHS := /usr/share/javascript/dygraphs
-LIBS    := -lhiredis -ljansson -llmdb -lzstd -lm -lpthread
+LIBS    := -lrdkafka -lhiredis -ljansson -llmdb -lzstd -lm -lpthread
 
 ## parts: a folder is an archive; the order is the direction of dependencies
 PARTS   := common/base common/event common/plan common/op common/log common/store common/run \

@@ -333,7 +333,8 @@ int run_prepare(struct run *run, struct err *err)
     if (rc == 0)
         rc = log_open(run->log_uri, true, &run->log, err);
     if (rc == 0)
-        rc = log_create_topic(run->log, run->options.workload, run->options.partitions, err);
+        rc = log_create_topic(run->log, run->options.workload,
+                              (struct log_shape){.partitions = run->options.partitions}, err);
     for (int i = 0; i < PIPELINES; i++) {
         struct side *side = &run->sides[i];
         side->pipeline = PIPELINE_LIST[i];

@@ -336,7 +336,8 @@ static int export_event(struct source *source, const struct bad_event *event, co
     int rc = get_record(source, event, &batch, err);
     if (rc < 0)
         return rc;
-    struct log_record record = {bytes_of(key), batch.value[0], batch.due_ns[0]};
+    struct log_record record = {
+        .key = bytes_of(key), .value = batch.value[0], .due_ns = batch.due_ns[0]};
     int64_t offset = log_append(source->log, topic, event->partition, &record, 1, err);
     return offset < 0 ? (int)offset : 1;
 }
@@ -346,7 +347,8 @@ static int export_all(struct dlq *dlq, struct source *source, const char *topic,
     struct map keys;
     int64_t appended = 0;
     map_init(&keys, 1);
-    int rc = log_create_topic(source->log, topic, dlq->args.registry.partitions, err);
+    int rc = log_create_topic(source->log, topic,
+                              (struct log_shape){.partitions = dlq->args.registry.partitions}, err);
     if (rc >= 0)
         rc = read_exported(source->log, topic, &keys, err);
     for (size_t i = 0; rc >= 0 && i < dlq->count; i++) {

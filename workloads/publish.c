@@ -108,7 +108,8 @@ static int open_topic(struct publisher *p, struct err *err)
         int there = log_partitions(p->log, p->topic, NULL);
         p->partitions = there > 0 ? there : DEFAULT_PARTITIONS;
     }
-    int rc = log_create_topic(p->log, p->topic, p->partitions, err);
+    int rc =
+        log_create_topic(p->log, p->topic, (struct log_shape){.partitions = p->partitions}, err);
     return rc < 0 ? rc : log_claim(p->log, p->topic, err);
 }
 

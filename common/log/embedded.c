@@ -35,9 +35,10 @@ static void embedded_close(void *handle)
     free(log);
 }
 
-static int embedded_create_topic(void *handle, const char *topic, int partitions, struct err *err)
+static int embedded_create_topic(void *handle, const char *topic, struct log_shape shape,
+                                 struct err *err)
 {
-    return embedded_topic_create(((struct embedded *)handle)->env, topic, partitions, err);
+    return embedded_topic_create(((struct embedded *)handle)->env, topic, shape.partitions, err);
 }
 
 static int embedded_partitions(void *handle, const char *topic, struct err *err)

@@ -17,8 +17,9 @@ struct log_reader {
     void *filling;
 };
 
-enum { FILLING_COUNT = 2 };
-static const struct log_ops *const FILLINGS[FILLING_COUNT] = {&log_embedded_ops, &log_archive_ops};
+enum { FILLING_COUNT = 3 };
+static const struct log_ops *const FILLINGS[FILLING_COUNT] = {&log_embedded_ops, &log_kafka_ops,
+                                                              &log_archive_ops};
 
 /* The filling whose scheme begins uri, and where its place begins; NULL if there is none. */
 static const struct log_ops *filling_of(const char *uri, const char **where)
@@ -37,7 +38,8 @@ int log_open(const char *uri, bool create, struct log **out, struct err *err)
     const char *where;
     const struct log_ops *ops = filling_of(uri, &where);
     if (!ops)
-        return err_set(err, ERR_USAGE, "not a log: \"%s\"; expected embedded:DIR or archive:DIR",
+        return err_set(err, ERR_USAGE,
+                       "not a log: \"%s\"; expected embedded:DIR, kafka:HOST:PORT or archive:DIR",
                        uri);
     void *handle = NULL;
     int rc = ops->open(where, create, &handle, err);
@@ -78,20 +80,33 @@ static int check_topic(const char *topic, struct err *err)
 
 static int read_only(const struct log *log, struct err *err)
 {
-    return err_set(err, ERR_USAGE, "%s is read only; write to embedded:DIR", log->uri);
+    return err_set(err, ERR_USAGE, "%s is read only; write to embedded:DIR or kafka:HOST:PORT",
+                   log->uri);
 }
 
-int log_create_topic(struct log *log, const char *topic, int partitions, struct err *err)
+int log_create_topic(struct log *log, const char *topic, struct log_shape shape, struct err *err)
 {
     int rc = check_topic(topic, err);
     if (rc < 0)
         return rc;
-    if (partitions < 1 || partitions > LOG_PARTITIONS_MAX)
-        return err_set(err, ERR_USAGE, "%d partitions: expected 1 to %d", partitions,
+    if (shape.partitions < 1 || shape.partitions > LOG_PARTITIONS_MAX)
+        return err_set(err, ERR_USAGE, "%d partitions: expected 1 to %d", shape.partitions,
                        LOG_PARTITIONS_MAX);
     if (!log->ops->create_topic)
         return read_only(log, err);
-    return log->ops->create_topic(log->handle, topic, partitions, err);
+    return log->ops->create_topic(log->handle, topic, shape, err);
+}
+
+int log_delete_topic(struct log *log, const char *topic, struct err *err)
+{
+    int rc = check_topic(topic, err);
+    if (rc < 0)
+        return rc;
+    if (!log->ops->delete_topic)
+        return err_set(err, ERR_USAGE,
+                       "%s cannot delete a topic; remove the directory when nothing uses it",
+                       log->uri);
+    return log->ops->delete_topic(log->handle, topic, err);
 }
 
 int log_partitions(struct log *log, const char *topic, struct err *err)
@@ -128,6 +143,20 @@ int64_t log_append(struct log *log, const char *topic, int partition,
         return read_only(log, err);
     int rc = check_partition(log, topic, partition, err);
     return rc < 0 ? rc : log->ops->append(log->handle, topic, partition, records, n, err);
+}
+
+int log_append_all(struct log *log, const char *topic, const struct log_append *parts, int count,
+                   struct err *err)
+{
+    int64_t rc = 0;
+    if (!log->ops->append_all) {
+        for (int i = 0; rc >= 0 && i < count; i++)
+            rc = log_append(log, topic, parts[i].partition, parts[i].records, parts[i].count, err);
+        return rc < 0 ? (int)rc : 0;
+    }
+    for (int i = 0; rc >= 0 && i < count; i++)
+        rc = check_partition(log, topic, parts[i].partition, err);
+    return rc < 0 ? (int)rc : log->ops->append_all(log->handle, topic, parts, count, err);
 }
 
 int log_range(struct log *log, const char *topic, int partition, int64_t *first, int64_t *end,
@@ -192,6 +221,7 @@ int log_read(struct log_reader *reader, int max, int wait_ms, struct log_batch *
              struct err *err)
 {
     assert(max > 0 && max <= LOG_BATCH_MAX);
+    *out = (struct log_batch){.partition = -1};
     return reader->ops->read(reader->filling, max, wait_ms, out, err);
 }
 
@@ -199,4 +229,26 @@ int log_get(struct log_reader *reader, int partition, int64_t offset, struct log
             struct err *err)
 {
     return reader->ops->get(reader->filling, partition, offset, out, err);
+}
+
+int log_join(struct log_reader *reader, const struct log_group *group, struct err *err)
+{
+    if (reader->ops->join)
+        return reader->ops->join(reader->filling, group, err);
+    if (group->shared)
+        return err_set(err, ERR_USAGE, "%s: a log has no consumer groups; --group needs Kafka",
+                       reader->ops->scheme);
+    return 0;
+}
+
+int log_owned(struct log_reader *reader, bool *owned, struct err *err)
+{
+    assert(reader->ops->owned);
+    return reader->ops->owned(reader->filling, owned, err);
+}
+
+void log_note(struct log_reader *reader, int partition, int64_t position)
+{
+    if (reader->ops->note)
+        reader->ops->note(reader->filling, partition, position);
 }

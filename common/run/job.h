@@ -45,6 +45,8 @@ struct worker_options {
     int count;
     int workers;
     bool until_end;
+    struct log_group
+        group; /* name NULL: positions are noted under the view's version, not shared */
     struct job_options job;
 };
 struct worker_result {

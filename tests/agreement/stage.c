@@ -81,7 +81,8 @@ static bool open_log(struct stage *stage)
     struct err err = {0};
     struct bytes json = bytes_of(stage->plan->json);
     if (log_open(stage->log_uri, true, &stage->log, &err) < 0 ||
-        log_create_topic(stage->log, TOPIC, stage->made->partitions, &err) < 0 ||
+        log_create_topic(stage->log, TOPIC,
+                         (struct log_shape){.partitions = stage->made->partitions}, &err) < 0 ||
         oracle_open(json, stage->directory, stage->log, TOPIC, &stage->oracle, &err) < 0)
         return stage_fail(stage, "log and oracle: %s", err.text);
     return true;
@@ -150,7 +151,7 @@ static bool append_one(struct stage *stage, int partition, int from, int to)
         if (event->partition != partition)
             continue;
         struct bytes key = *event->key ? bytes_of(event->key) : (struct bytes){0};
-        records[count++] = (struct log_record){key, buf_bytes(&event->value), 0};
+        records[count++] = (struct log_record){.key = key, .value = buf_bytes(&event->value)};
     }
     if (count == 0)
         return true;

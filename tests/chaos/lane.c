@@ -176,7 +176,7 @@ bool lane_make_log(struct lane *lane)
     struct err err = {0};
     int rc = log_open(lane->log, true, &log, &err);
     if (rc == 0) {
-        rc = log_create_topic(log, TOPIC, PARTITIONS, &err);
+        rc = log_create_topic(log, TOPIC, (struct log_shape){.partitions = PARTITIONS}, &err);
         log_close(log);
     }
     return rc == 0 || lane_fail(lane, "%s", err.text);

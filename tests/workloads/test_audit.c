@@ -72,7 +72,8 @@ static void fill(struct log *log, enum plant plant)
     struct stream *stream = scratch_stream(&workload_flights, OPTIONS, NONE);
     struct workload_event event;
     struct err err = {0};
-    cr_assert_eq(log_create_topic(log, "t", PARTITIONS, &err), 0, "%s", err.text);
+    cr_assert_eq(log_create_topic(log, "t", (struct log_shape){.partitions = PARTITIONS}, &err), 0,
+                 "%s", err.text);
     while (stream_next(stream, &event, NULL) == 1)
         append_event(log, &event, plant);
     stream_close(stream);

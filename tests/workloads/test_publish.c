@@ -259,7 +259,7 @@ Test(publish, resumes_where_partitions_have_come_to_different_places)
     struct workload_event event;
     struct err err = {0};
     int64_t placed[4] = {0}, limit[4] = {0, 1, 1000, INT64_MAX};
-    cr_assert_eq(log_create_topic(log, "t", 4, &err), 0);
+    cr_assert_eq(log_create_topic(log, "t", (struct log_shape){.partitions = 4}, &err), 0);
     while (stream_next(stream, &event, NULL) == 1) {
         int p = publish_partition(&event, 4);
         struct log_record record = {.key = event.key, .value = event.value};

@@ -51,9 +51,9 @@ Test(embedded, returns_every_byte_of_keys_and_values)
     for (int i = 0; i < N; i++) {
         size_t key = rng_below(&rng, 30), value = rng_below(&rng, 500);
         size_t large = i % 1000 == 17 ? BIG - N : value;
-        records[i] = (struct log_record){{i % 3 ? big + i : NULL, i % 3 ? key : 0},
-                                         {big + i / 2, large},
-                                         (int64_t)rng_u64(&rng)};
+        records[i] = (struct log_record){.key = {i % 3 ? big + i : NULL, i % 3 ? key : 0},
+                                         .value = {big + i / 2, large},
+                                         .due_ns = (int64_t)rng_u64(&rng)};
     }
     for (int i = 0; i < N; i += 500)
         must(log_append(log, "t", 0, records + i, 500, &why));
@@ -268,7 +268,7 @@ Test(embedded, topics_of_one_directory_do_not_mix)
 {
     struct scratch scratch = scratch_make();
     struct log *log = scratch_log(&scratch, 2);
-    must(log_create_topic(log, "other", 2, &why));
+    must(log_create_topic(log, "other", (struct log_shape){.partitions = 2}, &why));
     struct log_record record = {.value = bytes_of("x")};
     must(log_append(log, "other", 0, &record, 1, &why));
     append_numbered(log, 0, 0, 4, 0);

@@ -272,7 +272,7 @@ Test(processes, a_second_producer_of_a_topic_is_told_the_first_ones_pid)
 {
     struct scratch scratch = scratch_make();
     struct log *log = scratch_log(&scratch, 1), *other = NULL;
-    must(log_create_topic(log, "u", 1, &why));
+    must(log_create_topic(log, "u", (struct log_shape){.partitions = 1}, &why));
     must(log_open(scratch.uri, false, &other, &why));
     must(log_claim(log, "t", &why));
     struct err err = {0};

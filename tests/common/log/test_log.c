@@ -110,7 +110,9 @@ Test(log, refuses_topic_names_that_cannot_be_file_names)
     struct log *log = scratch_log(&scratch, 1);
     for (size_t i = 0; i < sizeof BAD_TOPICS / sizeof *BAD_TOPICS; i++) {
         struct err err = {0};
-        cr_expect_eq(log_create_topic(log, BAD_TOPICS[i], 1, &err), ERR_USAGE, "%s", BAD_TOPICS[i]);
+        cr_expect_eq(
+            log_create_topic(log, BAD_TOPICS[i], (struct log_shape){.partitions = 1}, &err),
+            ERR_USAGE, "%s", BAD_TOPICS[i]);
         cr_expect(says(&err, "cannot be a topic's name"), "%s", err.text);
     }
     log_close(log);
@@ -122,7 +124,7 @@ Test(log, names_the_topics_that_exist_when_one_does_not)
     struct scratch scratch = scratch_make();
     struct log *log = scratch_log(&scratch, 2);
     struct err err = {0};
-    must(log_create_topic(log, "ads", 1, &why));
+    must(log_create_topic(log, "ads", (struct log_shape){.partitions = 1}, &why));
     cr_expect_eq(log_partitions(log, "flights", &err), ERR_ENV);
     cr_expect(says(&err, "no topic \"flights\"; it has ads, t"), "%s", err.text);
     log_close(log);
@@ -134,9 +136,10 @@ Test(log, creating_a_topic_again_is_fine_but_not_with_other_partitions)
     struct scratch scratch = scratch_make();
     struct log *log = scratch_log(&scratch, 3);
     struct err err = {0};
-    cr_expect_eq(log_create_topic(log, "t", 3, &err), 0, "%s", err.text);
+    cr_expect_eq(log_create_topic(log, "t", (struct log_shape){.partitions = 3}, &err), 0, "%s",
+                 err.text);
     cr_expect_eq(log_partitions(log, "t", &err), 3);
-    cr_expect_eq(log_create_topic(log, "t", 4, &err), ERR_USAGE);
+    cr_expect_eq(log_create_topic(log, "t", (struct log_shape){.partitions = 4}, &err), ERR_USAGE);
     cr_expect(says(&err, "has 3 partitions, not 4"), "%s", err.text);
     log_close(log);
     scratch_remove(&scratch);

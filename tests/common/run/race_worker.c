@@ -165,7 +165,8 @@ static void race_once(struct race *race, bool quiet, struct answer *out)
     race->over = false;
     memory_drop("race");
     must(log_open(race->log_uri, true, &race->log, &err), &err);
-    must(log_create_topic(race->log, TOPIC, PARTITIONS, &err), &err);
+    must(log_create_topic(race->log, TOPIC, (struct log_shape){.partitions = PARTITIONS}, &err),
+         &err);
     add_view(race);
     pthread_create(&threads[0], NULL, append, race);
     pthread_create(&threads[1], NULL, read_again_and_again, race);

@@ -1,0 +1,70 @@
+/* common/log/kafka_parts.h - what the files of the Kafka filling share; for them alone.
+ *
+ *   kafka.c           the table of log_ops; open, close
+ *   kafka_config.c    librdkafka's properties: ours, LK_KAFKA_CONFIG's file, LK_KAFKA_*; its words
+ *   kafka_admin.c     topics: create, delete, partitions, range, offset_at, trim
+ *   kafka_reader.c    assigned partitions: seek, pause, read, get
+ *   kafka_group.c     the group: deal, note
+ *   kafka_producer.c  append
+ *
+ * One struct kafka a log_open, shared by threads; its admin handle serves metadata, ranges and
+ * topics. The producer is made at the first append. Every reader has a consumer of its own. */
+#ifndef LK_LOG_KAFKA_PARTS_H
+#define LK_LOG_KAFKA_PARTS_H
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+
+#include "common/log/log.h"
+
+struct kafka {
+    char *brokers;               /* HOST:PORT,... */
+    rd_kafka_t *admin;           /* a consumer without assignment; made by open */
+    rd_kafka_t *producer;        /* NULL until the first append */
+    pthread_mutex_t lock;        /* of producer and of what kafka_admin.c keeps */
+    struct kafka_topics *topics; /* kafka_admin.c: partitions by name, once known */
+};
+
+/* kafka_config.c */
+/* A handle with our properties for its type, then pairs (name, value, ..., NULL), then the user's,
+ * which win. opaque goes to the callbacks. NULL and err where a property is refused. */
+rd_kafka_t *kafka_handle(const struct kafka *kafka, rd_kafka_type_t type, const char *const *pairs,
+                         void *opaque, struct err *err);
+/* Turn an error of librdkafka into one of ours, by what is to be done about it: ERR_AWAY try again,
+ * ERR_GONE the position is no longer there, ERR_FULL, ERR_USAGE, ERR_ENV stop. what: "appending to
+ * topic ads"; the text names brokers, cause and the next step. Returns the code. */
+int kafka_error(const struct kafka *kafka, rd_kafka_resp_err_t code, const char *said,
+                const char *what, struct err *err);
+
+/* kafka_admin.c */
+int kafka_create_topic(void *handle, const char *topic, struct log_shape shape, struct err *err);
+int kafka_delete_topic(void *handle, const char *topic, struct err *err);
+int kafka_partitions(void *handle, const char *topic, struct err *err);
+int kafka_range(void *handle, const char *topic, int partition, int64_t *first, int64_t *end,
+                struct err *err);
+int kafka_offset_at(void *handle, const char *topic, int partition, int64_t time_ms,
+                    int64_t *offset, struct err *err);
+int kafka_trim(void *handle, const char *topic, int partition, int64_t before, struct err *err);
+void kafka_topics_free(struct kafka_topics *topics);
+
+/* kafka_producer.c */
+int64_t kafka_append(void *handle, const char *topic, int partition,
+                     const struct log_record *records, int n, struct err *err);
+int kafka_append_all(void *handle, const char *topic, const struct log_append *parts, int count,
+                     struct err *err);
+
+/* kafka_reader.c */
+int kafka_reader_open(void *handle, const char *topic, const int *partitions, int n, void **reader,
+                      struct err *err);
+void kafka_reader_close(void *reader);
+int kafka_seek(void *reader, int partition, int64_t position, struct err *err);
+void kafka_pause(void *reader, int partition, bool paused);
+int kafka_read(void *reader, int max, int wait_ms, struct log_batch *out, struct err *err);
+int kafka_get(void *reader, int partition, int64_t offset, struct log_batch *out, struct err *err);
+
+/* kafka_group.c */
+int kafka_join(void *reader, const struct log_group *group, struct err *err);
+int kafka_owned(void *reader, bool *owned, struct err *err);
+void kafka_note(void *reader, int partition, int64_t position);
+
+#endif
