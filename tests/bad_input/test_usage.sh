@@ -133,7 +133,7 @@ row 3 'there is no log at nowhere; `lk gen` makes one' "$lk" kappa run "${worker
 row 3 'has no topic "tt"; it has ' "$lk" kappa run "${worker[@]}" --log "embedded:$work/log" --topic tt
 row 3 'has no topic "tt"; it has ' "$lk" lambda speed "${worker[@]}" --log "embedded:$work/log" --topic tt
 row 3 'has no topic "tt"; it has ' "$lk" lambda archive --log "embedded:$work/log" --topic tt --archive x --until-end
-row 2 'not a log: "kafka:x"; expected embedded:DIR or archive:DIR' "$lk" kappa run "${worker[@]}" --log kafka:x --topic t
+row 2 'not a log: "kinesis:x"; expected embedded:DIR, kafka:HOST:PORT or archive:DIR' "$lk" kappa run "${worker[@]}" --log kinesis:x --topic t
 row 2 'cannot be a topic'\''s name' "$lk" gen ads --log "embedded:$work/log" --topic ../t
 row 3 'is not a directory; a log needs one of its own' "$lk" gen ads --log embedded:plan.json --topic t
 row 3 'holds something that is not a log' "$lk" gen ads --log "embedded:$work" --topic t

@@ -27,7 +27,7 @@ printf 'at,k\n1000,x\n2000,y\n' >"$work/good.csv"
 
 row 2 'lk gen ads needs --log' ads --topic t
 row 2 'lk gen ads needs --topic' ads --log "embedded:$work/log"
-row 2 'not a log: "kafka:x"' ads --log kafka:x --topic t
+row 2 'not a log: "kinesis:x"' ads --log kinesis:x --topic t
 row 3 'cannot make the log directory' ads --log embedded:/proc/none --topic t
 row 2 '--partitions: found "0", expected 1 to 1024' ads "${to[@]}" t --partitions 0
 row 2 '--rate: found "1o", expected a number above 0, or max' ads "${to[@]}" t --rate 1o

@@ -44,7 +44,8 @@ static inline void case_log(struct oracle_case *c, int partitions)
     char uri[96];
     snprintf(uri, sizeof uri, "embedded:%s/log", c->directory);
     cr_assert_eq(log_open(uri, true, &c->log, &err), 0, "%s", err.text);
-    cr_assert_eq(log_create_topic(c->log, "t", partitions, &err), 0, "%s", err.text);
+    cr_assert_eq(log_create_topic(c->log, "t", (struct log_shape){.partitions = partitions}, &err),
+                 0, "%s", err.text);
 }
 
 static inline void case_ask(struct oracle_case *c, const char *plan)

@@ -50,7 +50,7 @@ static inline struct log *scratch_log(const struct scratch *scratch, int partiti
 {
     struct log *log = NULL;
     must(log_open(scratch->uri, true, &log, &why));
-    must(log_create_topic(log, "t", partitions, &why));
+    must(log_create_topic(log, "t", (struct log_shape){.partitions = partitions}, &why));
     return log;
 }
 

@@ -10,7 +10,7 @@ static const struct {
     int code;
     const char *words;
 } PLACES[] = {
-    {"kafka:localhost", true, ERR_USAGE, "expected embedded:DIR or archive:DIR"},
+    {"kinesis:localhost", true, ERR_USAGE, "expected embedded:DIR, kafka:HOST:PORT or archive:DIR"},
     {"embedded:", true, ERR_USAGE, "not a log"},
     {"%s/log", true, ERR_USAGE, "not a log"},
     {"embedded:%s/none", false, ERR_ENV, "there is no log"},

@@ -90,7 +90,7 @@ static inline void scene_append(struct scene *scene, int partition, int count)
                  (long long)e.time_ms, key, (long long)e.id, (long long)e.x);
         if (scene_bad(scene, scene->appended[partition]))
             text[strlen(text) - 1] = 0;
-        struct log_record record = {bytes_of(key), bytes_of(text), 0};
+        struct log_record record = {.key = bytes_of(key), .value = bytes_of(text)};
         struct err err = {0};
         cr_assert_eq(log_append(scene->log, SCENE_TOPIC, partition, &record, 1, &err),
                      scene->appended[partition], "%s", err.text);
@@ -121,8 +121,9 @@ static inline void scene_log(struct scene *scene, const char *name)
     struct err err = {0};
     snprintf(uri, sizeof uri, "embedded:%s/%s", scene->dir, name);
     cr_assert_eq(log_open(uri, true, &scene->log, &err), 0, "%s", err.text);
-    cr_assert_eq(log_create_topic(scene->log, SCENE_TOPIC, scene->partitions, &err), 0, "%s",
-                 err.text);
+    cr_assert_eq(log_create_topic(scene->log, SCENE_TOPIC,
+                                  (struct log_shape){.partitions = scene->partitions}, &err),
+                 0, "%s", err.text);
     memset(scene->appended, 0, sizeof scene->appended);
 }
 
