@@ -30,7 +30,7 @@ static inline void case_append(struct oracle_case *c, int partition, const char 
 {
     struct err err = {0};
     char *json = quoted(value);
-    struct log_record record = {{NULL, 0}, bytes_of(json), due_ns};
+    struct log_record record = {.value = bytes_of(json), .due_ns = due_ns};
     cr_assert_geq(log_append(c->log, "t", partition, &record, 1, &err), 0, "%s", err.text);
     free(json);
 }
