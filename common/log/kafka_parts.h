@@ -6,6 +6,7 @@
  *   kafka_reader.c    assigned partitions: seek, pause, read, get
  *   kafka_group.c     the group: deal, note
  *   kafka_producer.c  append
+ *   kafka_txn.c       transactions (kafka.h)
  *
  * One struct kafka a log_open, shared by threads; its admin handle serves metadata, ranges and
  * topics. The producer is made at the first append. Every reader has a consumer of its own. */
@@ -16,6 +17,8 @@
 #include <pthread.h>
 
 #include "common/log/log.h"
+
+#define KAFKA_DUE "lk-due" /* header: when a record was due, ns, decimal */
 
 struct kafka {
     char *brokers;               /* HOST:PORT,... */
@@ -47,7 +50,21 @@ int kafka_offset_at(void *handle, const char *topic, int partition, int64_t time
 int kafka_trim(void *handle, const char *topic, int partition, int64_t before, struct err *err);
 void kafka_topics_free(struct kafka_topics *topics);
 
-/* kafka_producer.c */
+/* kafka_producer.c. What became of the records of one caller. */
+struct kafka_call {
+    pthread_mutex_t lock;     /* reports come on whichever thread polls the producer */
+    int waiting, stands;      /* records without a report yet; acknowledged ones */
+    int64_t first;            /* lowest offset acknowledged, -1: none */
+    rd_kafka_resp_err_t code; /* of the first that failed */
+};
+/* The delivery report of every producer, set by kafka_handle: a message's opaque is its call. */
+void kafka_delivered(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque);
+/* Hand records to the producer's queue: waits for room there, not for the broker. */
+int kafka_send(const struct kafka *kafka, rd_kafka_t *producer, const char *topic,
+               const struct log_append *part, struct kafka_call *call, struct err *err);
+/* As kafka_error, where a fatal error of the producer stands behind it: ERR_LOST if it was fenced. */
+int kafka_producer_error(const struct kafka *kafka, rd_kafka_t *producer, rd_kafka_resp_err_t code,
+                         const char *said, const char *topic, struct err *err);
 int64_t kafka_append(void *handle, const char *topic, int partition,
                      const struct log_record *records, int n, struct err *err);
 int kafka_append_all(void *handle, const char *topic, const struct log_append *parts, int count,

@@ -65,6 +65,11 @@ const char *log_uri(const struct log *log)
     return log->uri;
 }
 
+void *log_handle(const struct log *log, const struct log_ops *ops)
+{
+    return log->ops == ops ? log->handle : NULL;
+}
+
 /* A topic's name is part of file names: letters, digits, '.', '_' and '-', as in Kafka. */
 static int check_topic(const char *topic, struct err *err)
 {

@@ -178,6 +178,9 @@ struct log_ops {
     void (*note)(void *reader, int partition, int64_t position);
 };
 
+/* For what a filling offers beside log.h (kafka.h): its handle, NULL where log is another's. */
+void *log_handle(const struct log *log, const struct log_ops *ops);
+
 extern const struct log_ops log_embedded_ops, log_kafka_ops, log_archive_ops;
 
 #endif
