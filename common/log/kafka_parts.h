@@ -2,6 +2,7 @@
  *
  *   kafka.c           the table of log_ops; open, close
  *   kafka_config.c    librdkafka's properties: ours, LK_KAFKA_CONFIG's file, LK_KAFKA_*; its words
+ *   kafka_error.c     its errors as ours
  *   kafka_admin.c     topics: create, delete, partitions, range, offset_at, trim
  *   kafka_reader.c    assigned partitions: seek, pause, read, get
  *   kafka_group.c     the group: deal, note
@@ -29,10 +30,23 @@ struct kafka {
 };
 
 /* kafka_config.c */
+/* What librdkafka calls back; NULL where not wanted. Copied. */
+struct kafka_calls {
+    void *opaque; /* given to all of them */
+    void (*failed)(rd_kafka_t *handle, int code, const char *reason, void *opaque);
+    void (*delivered)(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque);
+    void (*rebalanced)(rd_kafka_t *handle, rd_kafka_resp_err_t code,
+                       rd_kafka_topic_partition_list_t *partitions, void *opaque);
+};
 /* A handle with our properties for its type, then pairs (name, value, ..., NULL), then the user's,
- * which win. opaque goes to the callbacks. NULL and err where a property is refused. */
+ * which win. pairs and calls may be NULL. NULL and err where a property is refused. */
 rd_kafka_t *kafka_handle(const struct kafka *kafka, rd_kafka_type_t type, const char *const *pairs,
-                         void *opaque, struct err *err);
+                         const struct kafka_calls *calls, struct err *err);
+
+/* The header with the due time: decimal ns since 1970. */
+#define KAFKA_DUE_HEADER "lk-due"
+
+/* kafka_error.c */
 /* Turn an error of librdkafka into one of ours, by what is to be done about it: ERR_AWAY try again,
  * ERR_GONE the position is no longer there, ERR_FULL, ERR_USAGE, ERR_ENV stop. what: "appending to
  * topic ads"; the text names brokers, cause and the next step. Returns the code. */
