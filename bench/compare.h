@@ -20,6 +20,7 @@ struct compare_options {
     const char *plan;     /* file; NULL: the workload's own */
     const char *events;   /* replay: file */
     const char *time_field, *time_format, *key_field;
+    const char *log;           /* kafka:HOST:PORT,...; NULL: an embedded one of the run's own */
     const char *out;           /* directory, made if it is not there */
     const char *heal_lateness; /* allowed_lateness of the healed plan, "48h" or "unlimited" */
     uint64_t seed;
@@ -28,7 +29,8 @@ struct compare_options {
     int64_t event_count; /* 0: all (ads: 300,000) */
     double rate;         /* ads: events a second */
     int64_t batch_every_ms, commit_ms, span_ms;
-    bool faults; /* kill a worker of each */
+    bool faults;     /* kill a worker of each */
+    bool keep_topic; /* on Kafka: leave the run's topic behind */
     bool json;
 };
 

@@ -27,10 +27,9 @@ static int load_partition(struct judge *judge, int p, struct err *err)
 {
     struct log_reader *reader = NULL;
     int64_t first;
-    int rc =
-        log_range(judge->run->log, judge->run->options.workload, p, &first, &judge->ends[p], err);
+    int rc = log_range(judge->run->log, judge->run->topic, p, &first, &judge->ends[p], err);
     if (rc == 0)
-        rc = log_reader_open(judge->run->log, judge->run->options.workload, &p, 1, &reader, err);
+        rc = log_reader_open(judge->run->log, judge->run->topic, &p, 1, &reader, err);
     judge->due_ns[p] = mem_zero((size_t)judge->ends[p] + 1, sizeof **judge->due_ns);
     for (int64_t next = 0; rc >= 0 && next < judge->ends[p];) {
         struct log_batch batch;
@@ -46,7 +45,7 @@ static int load_partition(struct judge *judge, int p, struct err *err)
 
 static int load_due_times(struct judge *judge, struct err *err)
 {
-    judge->partitions = log_partitions(judge->run->log, judge->run->options.workload, err);
+    judge->partitions = log_partitions(judge->run->log, judge->run->topic, err);
     if (judge->partitions < 0)
         return judge->partitions;
     judge->due_ns = mem_zero((size_t)judge->partitions, sizeof *judge->due_ns);
@@ -293,7 +292,7 @@ static int judge_log(struct run *run, struct err *err)
     int rc = stream_open(workload_find(o->workload), &options, &disorder, &stream, err);
     if (rc < 0)
         return rc;
-    rc = audit_log(stream, run->log, o->workload, &why);
+    rc = audit_log(stream, run->log, run->topic, &why);
     stream_close(stream);
     run_check(run, "the log holds each due event once, in order", rc == 0, "%s",
               rc == 0 ? "generated again and compared byte for byte" : why.text);
@@ -308,7 +307,7 @@ int run_judge(struct run *run, struct err *err)
     if (rc == 0)
         rc = load_due_times(&judge, err);
     for (int i = 0; rc == 0 && i < 2; i++)
-        rc = oracle_open(buf_bytes(plans[i]), run->table_dir, run->log, run->options.workload,
+        rc = oracle_open(buf_bytes(plans[i]), run->table_dir, run->log, run->topic,
                          &judge.oracles[i], err);
     for (int i = 0; rc == 0 && i < PIPELINES; i++) {
         judge_freshness(&judge, &run->sides[i]);

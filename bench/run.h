@@ -1,7 +1,9 @@
 /* bench/run.h - one comparison under way: what compare.c, sampler.c, judge.c and result.c share.
  *
- *   launch.c   everything before the first event            -> struct run
- *   compare.c  watches, kills, heals, stops                 -> raw samples in it
+ *   prepare.c  what is to be done: plans, stream, strikes, log  -> struct run
+ *   launch.c   starts the processes
+ *   watch.c    watches, kills, heals, until all is settled      -> raw samples in it
+ *   compare.c  the plot of it all, and the end: stop, release
  *   sampler.c  two threads a pipeline: keyed reads at Poisson times, whole reads now and then
  *   judge.c    after the run: freshness per event, each whole read against contract and truth
  *   result.c   metrics, checks and findings -> run.json, samples.jsonl, result.json, the table */
@@ -70,8 +72,9 @@ struct side {
     int healing_at;                            /* next step of pipeline->healing */
     int64_t healing_began_ns, healing_done_ns; /* 0: not yet */
     int64_t killed_ns;
-    int victim;      /* index in children, -1 none */
-    double redis_mb; /* used_memory at the end */
+    int victim;                      /* index in children, -1 none */
+    double sampled_s, sampled_cpu_s; /* since began: the last look at what its processes use */
+    double redis_mb;                 /* used_memory at the end */
     double archive_mb;
     int64_t late; /* by judge.c: events that the rules of the first version left out */
     /* by judge.c */
@@ -106,7 +109,9 @@ struct check {
 
 struct run {
     struct compare_options options;
-    char dir[400], work[440], log_uri[480];
+    char dir[400], work[440];
+    char log_uri[1024], topic[LOG_TOPIC_MAX + 1];
+    bool log_is_ours; /* embedded, in the work folder; else it was there before and stays */
     struct log *log;
     struct buf plan_json, healed_json;
     bool heals;                            /* the healed plan is another plan */
@@ -134,11 +139,22 @@ void run_check(struct run *run, const char *name, bool pass, const char *format,
 void run_happening(struct run *run, const char *pipeline, int64_t at_ns, int64_t until_ns,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* launch.c */
+/* compare.c */
+void run_remember(struct run *run, const struct process *process); /* into the history */
+/* A sentence on stderr, in the place of the progress. */
+void run_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void run_clear_progress(void);
+
+/* prepare.c */
 int run_prepare(struct run *run, struct err *err);
+
+/* launch.c */
 int run_start(struct run *run, struct err *err);
 /* The process of one command of a pipeline, its placeholders filled in; not started. */
 struct process *run_child(struct run *run, struct side *side, const struct pipeline_process *what);
+
+/* watch.c: until the generator has ended and both views hold everything. */
+int run_watch(struct run *run, struct err *err);
 
 /* sampler.c: started once the views are up. */
 void sampler_start(struct run *run, struct side *side);

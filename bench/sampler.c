@@ -212,7 +212,7 @@ bool side_settled(struct run *run, struct side *side)
     bool settled = true;
     for (int p = 0; p < answer.partitions; p++) {
         int64_t first, end = -1;
-        log_range(run->log, run->options.workload, p, &first, &end, NULL);
+        log_range(run->log, run->topic, p, &first, &end, NULL);
         const struct answer_part *part = &answer.parts[p];
         settled =
             settled && part->next == end && (!side->pipeline->batches || part->boundary == end);
