@@ -50,6 +50,12 @@ static const struct {
     {"auto.offset.reset", "a position that is gone is an error here, never a jump"},
     {"enable.auto.commit", "positions stand beside the results, in the view"},
     {"enable.auto.offset.store", "positions stand beside the results, in the view"},
+    {"enable.idempotence", "without it a broker that comes back may hold events twice"},
+    {"enable.gapless.guarantee", "without it events may be missing between others"},
+    {"acks", "an event counts when all replicas have it"},
+    {"request.required.acks", "an event counts when all replicas have it"},
+    {"message.timeout.ms", "one event that expires alone is a gap that nobody sees"},
+    {"delivery.timeout.ms", "one event that expires alone is a gap that nobody sees"},
     {"enable.partition.eof", "without it the end of a partition is not seen"},
 };
 

@@ -19,8 +19,6 @@
 
 #include "common/log/log.h"
 
-#define KAFKA_DUE "lk-due" /* header: when a record was due, ns, decimal */
-
 struct kafka {
     char *brokers;               /* HOST:PORT,... */
     rd_kafka_t *admin;           /* a consumer without assignment; made by open */
@@ -71,7 +69,7 @@ struct kafka_call {
     int64_t first;            /* lowest offset acknowledged, -1: none */
     rd_kafka_resp_err_t code; /* of the first that failed */
 };
-/* The delivery report of every producer, set by kafka_handle: a message's opaque is its call. */
+/* The delivery report of our producers: a message's opaque is its call. */
 void kafka_delivered(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque);
 /* Hand records to the producer's queue: waits for room there, not for the broker. */
 int kafka_send(const struct kafka *kafka, rd_kafka_t *producer, const char *topic,

@@ -72,7 +72,7 @@ static rd_kafka_headers_t *headers_of(const struct log_record *record)
     rd_kafka_headers_t *headers = rd_kafka_headers_new((size_t)record->header_count + 1);
     if (record->due_ns != 0) {
         int len = snprintf(due, sizeof due, "%" PRId64, record->due_ns);
-        rd_kafka_header_add(headers, KAFKA_DUE, -1, due, len);
+        rd_kafka_header_add(headers, KAFKA_DUE_HEADER, -1, due, len);
     }
     for (int i = 0; i < record->header_count; i++) {
         const struct log_header *header = &record->headers[i];
@@ -163,13 +163,14 @@ int kafka_producer_error(const struct kafka *kafka, rd_kafka_t *producer, rd_kaf
     snprintf(what, sizeof what, "appending to topic %s", topic);
     rd_kafka_resp_err_t cause = rd_kafka_fatal_error(producer, fatal, sizeof fatal);
     if (cause == RD_KAFKA_RESP_ERR__FENCED)
-        return err_set(err, ERR_LOST, "%s: another has taken over with the same transactional id",
-                       what);
+        return err_set(err, ERR_LOST,
+                       "kafka:%s: %s: another has taken over with the same transactional id",
+                       kafka->brokers, what);
     if (cause)
         return err_set(err, ERR_ENV,
-                       "%s: the producer cannot go on: %s (%s); what was acknowledged stands: run "
-                       "it again, lk gen with --resume",
-                       what, rd_kafka_err2str(cause), fatal);
+                       "kafka:%s: %s: the producer cannot go on: %s (%s); what was acknowledged "
+                       "stands: run it again, lk gen with --resume",
+                       kafka->brokers, what, rd_kafka_err2str(cause), fatal);
     return kafka_error(kafka, code, said ? said : rd_kafka_err2str(code), what, err);
 }
 
@@ -177,10 +178,11 @@ int kafka_producer_error(const struct kafka *kafka, rd_kafka_t *producer, rd_kaf
 static int given_up(const struct kafka *kafka, const struct kafka_call *call, const char *topic,
                     int64_t waited_ms, struct err *err)
 {
-    return err_set(err, stop_asked() ? ERR_INTERRUPTED : ERR_AWAY,
-                   "%s: appending to topic %s: no acknowledgement for %lld s (%d records of this "
-                   "call stand); when the broker is back run it again, lk gen with --resume",
-                   kafka->brokers, topic, (long long)(waited_ms / 1000), call->stands);
+    return err_set(
+        err, stop_asked() ? ERR_INTERRUPTED : ERR_AWAY,
+        "kafka:%s: appending to topic %s: no acknowledgement for %lld s (%d records of this "
+        "call stand); when the broker is back run it again, lk gen with --resume",
+        kafka->brokers, topic, (long long)(waited_ms / 1000), call->stands);
 }
 
 /* ---- append ---- */
@@ -202,9 +204,10 @@ static rd_kafka_t *producer_of(struct kafka *kafka, struct err *err)
                                         "queue.buffering.max.messages",
                                         "1000000",
                                         NULL};
+    static const struct kafka_calls CALLS = {.delivered = kafka_delivered};
     pthread_mutex_lock(&kafka->lock);
     if (!kafka->producer)
-        kafka->producer = kafka_handle(kafka, RD_KAFKA_PRODUCER, PAIRS, NULL, err);
+        kafka->producer = kafka_handle(kafka, RD_KAFKA_PRODUCER, PAIRS, &CALLS, err);
     rd_kafka_t *producer = kafka->producer;
     pthread_mutex_unlock(&kafka->lock);
     return producer;
