@@ -1,4 +1,4 @@
-/* cmd/kappa.c - the verbs of kappa: run, deploy, diff, promote, status. */
+/* cmd/kappa.c - the verbs of kappa: run, deploy, diff, promote, rollback, retire, status. */
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
@@ -81,13 +81,50 @@ int cmd_kappa_promote(const struct settings *settings, struct err *err)
         rc = cmd_plan(settings, &plan, err);
     if (rc == 0)
         rc = kappa_promote(plan, settings_text(settings, "view"),
-                           (int)settings_int(settings, "wait"), &number, err);
+                           (int)settings_int(settings, "wait"),
+                           settings_bool(settings, "accept-diff"), &number, err);
     if (rc == 0)
         printf(settings_bool(settings, "json") ? "{\"view\":\"%s\",\"live\":%d}\n"
                                                : "view %s: version %d is live\n",
                plan->view, number);
     plan_free(plan);
     return rc;
+}
+
+int cmd_kappa_rollback(const struct settings *settings, struct err *err)
+{
+    struct plan *plan = NULL;
+    int number = 0;
+    int rc = settings_require(settings, "plan,view", err);
+    if (rc == 0)
+        rc = cmd_plan(settings, &plan, err);
+    if (rc == 0)
+        rc = kappa_rollback(plan->view, settings_text(settings, "view"),
+                            (int)settings_int(settings, "wait"), &number, err);
+    if (rc == 0)
+        printf(settings_bool(settings, "json") ? "{\"view\":\"%s\",\"live\":%d}\n"
+                                               : "view %s: version %d is live again\n",
+               plan->view, number);
+    plan_free(plan);
+    return rc;
+}
+
+int cmd_kappa_retire(const struct settings *settings, struct err *err)
+{
+    struct plan *plan = NULL;
+    int rc = settings_require(settings, "plan,view,version", err);
+    int number = rc == 0 ? (int)settings_int(settings, "version") : 0;
+    if (rc == 0)
+        rc = cmd_plan(settings, &plan, err);
+    int64_t unlinked =
+        rc < 0 ? rc : kappa_retire(plan->view, settings_text(settings, "view"), number, err);
+    if (unlinked >= 0)
+        printf(settings_bool(settings, "json")
+                   ? "{\"view\":\"%s\",\"retired\":%d,\"unlinked\":%lld}\n"
+                   : "view %s: version %d is retired, %lld keys unlinked now\n",
+               plan->view, number, (long long)unlinked);
+    plan_free(plan);
+    return unlinked < 0 ? (int)unlinked : 0;
 }
 
 int cmd_kappa_status(const struct settings *settings, struct err *err)

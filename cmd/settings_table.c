@@ -14,12 +14,12 @@ const struct setting SETTINGS[] = {
      "speed,verify,dlq list,dlq show,dlq export",
      "NAME  the topic"},
     {"plan", SETTING_TEXT, NULL, 0, 0, NULL,
-     "kappa run,kappa deploy,kappa diff,kappa promote,kappa status,lambda batch,lambda "
-     "speed,query,verify,compare,dlq list,dlq show,dlq export",
+     "kappa run,kappa deploy,kappa diff,kappa promote,kappa rollback,kappa retire,kappa "
+     "status,lambda batch,lambda speed,query,verify,compare,dlq list,dlq show,dlq export",
      "FILE  the plan"},
     {"view", SETTING_TEXT, "redis://127.0.0.1:6379", 0, 0, NULL,
-     "doctor,kappa run,kappa deploy,kappa diff,kappa promote,kappa status,lambda batch,lambda "
-     "speed,query,verify,dlq list,dlq show,dlq export",
+     "doctor,kappa run,kappa deploy,kappa diff,kappa promote,kappa rollback,kappa retire,kappa "
+     "status,lambda batch,lambda speed,query,verify,dlq list,dlq show,dlq export",
      "URI  redis://[:PASSWORD@]HOST:PORT[/DB] or redis+unix:PATH; the password may come from "
      "LK_REDIS_PASSWORD"},
     {"until-end", SETTING_BOOL, "no", 0, 0, NULL, "kappa run,lambda archive,lambda speed",
@@ -49,8 +49,11 @@ const struct setting SETTINGS[] = {
      "DURATION  that Redis may be away or full before the worker gives up"},
     {"roll", SETTING_DURATION, "1s", 10, 3600000, NULL, "lambda archive",
      "DURATION  at most that an event waits before its segment is closed"},
-    {"wait", SETTING_DURATION, "30s", 0, 86400000, NULL, "kappa diff,kappa promote",
+    {"wait", SETTING_DURATION, "30s", 0, 86400000, NULL, "kappa diff,kappa promote,kappa rollback",
      "DURATION  for the new version to have folded what the live one has"},
+    {"accept-diff", SETTING_BOOL, "no", 0, 0, NULL, "kappa promote",
+     "promote although rows of final windows differ: the change is meant to do that"},
+    {"version", SETTING_INT, NULL, 1, 10000, NULL, "kappa retire", "N  of the view"},
     {"span", SETTING_DURATION, "5s", 1, 86400000, NULL, "lambda speed",
      "DURATION  at most between two cuts"},
     {"events", SETTING_INT, "0", 0, 1e15, NULL, "gen ads,gen flights,gen replay",

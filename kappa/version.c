@@ -84,8 +84,8 @@ static int wait_until_caught_up(struct kv *kv, const char *view, int target, int
     answer_release(&live);
     if (rc == 0 && lag > 0)
         rc = err_set(err, ERR_CHECK,
-                     "version %d of view %s lags the live one by %lld events: keep it running (lk "
-                     "kappa deploy --follow) and promote again",
+                     "version %d of view %s lags the live one by %lld events: keep a worker on it "
+                     "(lk kappa deploy --follow with its plan) and try again",
                      target, view, (long long)lag);
     return rc;
 }
@@ -210,20 +210,65 @@ int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms,
     return rc;
 }
 
-/* ---- promote ---- */
+/* ---- promote, rollback ---- */
 
-int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, int *number,
-                  struct err *err)
+static int refuse_differing(struct kv *kv, const struct plan *plan, int live, int target,
+                            struct err *err)
+{
+    struct plan *live_plan = NULL;
+    struct kappa_diff diff = {.live = live, .target = target};
+    int rc = stored_plan(kv, plan->view, live, &live_plan, err);
+    if (rc == 0) {
+        const struct plan *plans[] = {live_plan, plan};
+        rc = compare_versions(kv, plans, &diff, NULL, NULL, err);
+    }
+    plan_free(live_plan);
+    if (rc == 0 && diff.differing > 0)
+        rc = err_set(err, ERR_CHECK,
+                     "%zu of %zu rows in final windows differ between version %d and the live "
+                     "version %d: see which with lk kappa diff; where the change is meant to do "
+                     "that, promote with --accept-diff",
+                     diff.differing, diff.rows, target, live);
+    return rc;
+}
+
+int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, bool accept_diff,
+                  int *number, struct err *err)
 {
     struct kv *kv;
     int live, rc = kv_open(view_uri, &kv, err);
     if (rc < 0)
         return rc;
     rc = find_target(kv, plan, 0, &live, number, err);
-    if (rc == 0)
+    if (rc == 0 && live != *number) {
         rc = wait_until_caught_up(kv, plan->view, *number, wait_ms, err);
+        if (rc == 0 && !accept_diff)
+            rc = refuse_differing(kv, plan, live, *number, err);
+        if (rc == 0)
+            rc = registry_promote(kv, plan->view, ARCH_KAPPA, live, *number, err);
+    }
+    kv_close(kv);
+    return rc;
+}
+
+int kappa_rollback(const char *view, const char *view_uri, int wait_ms, int *number,
+                   struct err *err)
+{
+    struct kv *kv;
+    struct registry registry = {0};
+    int rc = kv_open(view_uri, &kv, err);
+    if (rc < 0)
+        return rc;
+    rc = registry_read(kv, view, ARCH_KAPPA, &registry, err);
+    if (rc == 0 && !registry.before)
+        rc = err_set(err, ERR_USAGE,
+                     "view %s has nothing to go back to: no promotion has been made", view);
+    *number = registry.before;
     if (rc == 0)
-        rc = registry_promote(kv, plan->view, ARCH_KAPPA, *number, err);
+        rc = wait_until_caught_up(kv, view, *number, wait_ms, err);
+    if (rc == 0)
+        rc = registry_promote(kv, view, ARCH_KAPPA, registry.live, *number, err);
+    registry_release(&registry);
     kv_close(kv);
     return rc;
 }
@@ -235,8 +280,8 @@ static int print_version(struct kv *kv, const char *view, const struct registry 
 {
     const struct registry_version *version = &registry->versions[i];
     struct view_query query = {.version = version->number, .positions_only = true};
-    struct answer answer = {0};
-    int rc = view_read(kv, view, ARCH_KAPPA, &query, &answer, err);
+    struct answer answer = {0}; /* a retired version stands nowhere */
+    int rc = version->running ? view_read(kv, view, ARCH_KAPPA, &query, &answer, err) : 0;
     if (rc < 0)
         return rc;
     const char *state = version->running ? "running" : "retired";

@@ -1,9 +1,9 @@
-/* kappa/version.h - the life of a kappa version: run, deploy, diff, promote, status.
+/* kappa/version.h - the life of a kappa version: run, deploy, diff, promote, rollback, retire, status.
  *
  * A version is one plan revision with keys of its own. `run` follows the log with the version that
  * the plan is (the first one makes the view); `deploy` adds a changed plan as the next version and
  * replays the log into it beside the live one; `promote` flips the live pointer, by EXEC under
- * WATCH. One thread; every function opens and closes what it needs. */
+ * WATCH, `rollback` flips it back, `retire` gives a version's keys back to Redis. One thread; every function opens and closes what it needs. */
 #ifndef LK_KAPPA_VERSION_H
 #define LK_KAPPA_VERSION_H
 
@@ -38,9 +38,18 @@ int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms,
                   void *context, struct kappa_diff *out, struct err *err);
 
 /* Make the plan's version live, once it has folded everything that the live one had folded when
- * this was called; waits for that at most wait_ms, then ERR_CHECK with the lag. */
-int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, int *number,
-                  struct err *err);
+ * this was called; waits for that at most wait_ms, then ERR_CHECK with the lag. ERR_CHECK too where
+ * rows of final windows differ, unless accept_diff, and where another flip came first. */
+int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, bool accept_diff,
+                  int *number, struct err *err);
+/* The same flip back: the version that was live before the last one is live again, if a worker has
+ * kept it up to date (as above). A second rollback goes forward again. */
+int kappa_rollback(const char *view, const char *view_uri, int wait_ms, int *number,
+                   struct err *err);
+/* Retire a version that is not live, for good (kappa/retire.c): marked in the registry, then each
+ * partition's pos becomes a tombstone, then its cells are unlinked in small steps. Killed anywhere,
+ * it is finished by the next call. Returns keys unlinked, or a code. */
+int64_t kappa_retire(const char *view, const char *view_uri, int number, struct err *err);
 
 /* One line a version: number, live, state, positions, hash. */
 int kappa_status(const char *view, const char *view_uri, bool json, FILE *out, struct err *err);

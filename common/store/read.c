@@ -35,6 +35,7 @@ struct reading {
     struct arena arena; /* of one attempt at one partition */
     struct source *sources;
     int source_count, source_capacity;
+    bool retired; /* a tombstone was met */
     struct cells_found {
         int64_t window_ms;
         struct bytes key, partial;
@@ -313,6 +314,10 @@ static int try_partition(struct reading *r, int partition, struct answer *out, s
     }
     if (before.broken)
         rc = err_set(err, ERR_DATA, "partition %d of view %s is marked broken", partition, r->view);
+    r->retired = before.retired;
+    if (before.retired)
+        rc = err_set(err, ERR_ENV, "version %s of view %s is retired; see: lk kappa status",
+                     r->version, r->view);
     if (rc >= 0)
         rc = r->query->positions_only ? 0 : list_sources(r, partition, &before, err);
     if (rc >= 0)
@@ -400,27 +405,25 @@ static int no_view(const char *view, enum arch arch, struct err *err)
                    arch == ARCH_KAPPA ? "kappa run" : "lambda speed (and lk lambda batch)");
 }
 
-int view_read(struct kv *kv, const char *view, enum arch arch, const struct view_query *query,
-              struct answer *out, struct err *err)
+/* One attempt at the whole view: 1 valid, 0 the version was retired under the read, or a code. */
+static int try_view(struct kv *kv, const char *view, enum arch arch, const struct view_query *query,
+                    struct answer *out, struct err *err)
 {
     struct registry registry = {0};
-    *out = (struct answer){0};
-    int rc = kv_down(kv) ? kv_reconnect(kv, err) : 0;
-    if (rc == 0)
-        rc = registry_read(kv, view, arch, &registry, err);
+    int rc = registry_read(kv, view, arch, &registry, err);
     if (rc < 0)
         return rc;
     int number = query->version ? query->version : registry.live;
     struct plan *plan = NULL;
     struct buf mistakes = {0};
+    struct reading reading = {.kv = kv, .query = query, .view = view, .arch = arch};
     if (number < 1 || number > registry.count || !registry.versions[number - 1].plan)
         rc = no_view(view, arch, err);
     else
         rc = plan_parse(bytes_of(registry.versions[number - 1].plan), ".", false, &plan, &mistakes,
                         err);
     if (rc == 0) {
-        struct reading reading = {
-            .kv = kv, .query = query, .plan = plan, .view = view, .arch = arch};
+        reading.plan = plan;
         registry_version_name(arch, number, reading.version);
         rc = read_version(&reading, &registry, out, err);
         out->version = number;
@@ -430,5 +433,24 @@ int view_read(struct kv *kv, const char *view, enum arch arch, const struct view
         answer_release(out);
     buf_release(&mistakes);
     registry_release(&registry);
-    return rc;
+    return rc < 0 ? (reading.retired && !query->version ? 0 : rc) : 1;
+}
+
+int view_read(struct kv *kv, const char *view, enum arch arch, const struct view_query *query,
+              struct answer *out, struct err *err)
+{
+    *out = (struct answer){0};
+    int rc = kv_down(kv) ? kv_reconnect(kv, err) : 0;
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < VIEW_READ_TRIES; i++) {
+        struct err why = {0};
+        rc = try_view(kv, view, arch, query, out, &why);
+        if (rc < 0 && err)
+            *err = why;
+        if (rc != 0)
+            return rc < 0 ? rc : 0;
+    }
+    return err_set(err, ERR_AWAY, "the live version of view %s was retired during each of %d reads",
+                   view, VIEW_READ_TRIES);
 }

@@ -3,7 +3,9 @@
  * A partition's part is valid if the second pos has the same owner and a floor that serves the same
  * windows, `from` is not above the boundary read, and the generation read is its current or previous one; if `next` is the same
  * too, it is exact at next, else it holds all below the first next and claims that. Otherwise the
- * partition is read again, VIEW_READ_TRIES times, then ERR_AWAY. from > boundary is ERR_GAP.
+ * partition is read again, VIEW_READ_TRIES times, then ERR_AWAY. from > boundary is ERR_GAP. A tombstone means that the
+ * version was retired after the live pointer was read: the whole read begins anew (ERR_ENV where
+ * the query names that version).
  * For lambda the same read merges batch(generation) with the spans from the boundary. */
 #ifndef LK_STORE_READ_H
 #define LK_STORE_READ_H

@@ -46,6 +46,8 @@ static bool decode_pair(struct registry *registry, const char *name, struct byte
     int number = 0;
     if (strcmp(name, "live") == 0)
         return sscanf(value.ptr, "%d", &registry->live) == 1;
+    if (strcmp(name, "before") == 0)
+        return sscanf(value.ptr, "%d", &registry->before) == 1;
     if (strcmp(name, "partitions") == 0)
         return sscanf(value.ptr, "%d", &registry->partitions) == 1;
     const char *dot = strchr(name, '.');
@@ -92,7 +94,7 @@ int registry_read(struct kv *kv, const char *view, enum arch arch, struct regist
 const struct registry_version *registry_find(const struct registry *registry, const char *hash)
 {
     for (int i = 0; i < registry->count; i++)
-        if (strcmp(registry->versions[i].hash, hash) == 0)
+        if (registry->versions[i].running && strcmp(registry->versions[i].hash, hash) == 0)
             return &registry->versions[i];
     return NULL;
 }
@@ -226,38 +228,98 @@ int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int
     return rc < 0 ? rc : 0;
 }
 
-static int try_promote(struct kv *kv, const char *key, const char *view, int number,
-                       struct err *err)
+/* A change of one version, tried under WATCH of the registry: what it writes, or why it may not. */
+struct change {
+    const char *view;
+    int from, number;
+    /* 1: fields were added to args, 2: it is so already, or a code. */
+    int (*make)(const struct change *change, const struct registry *registry, struct kv_args *args,
+                struct err *err);
+    const char *point;
+};
+
+static int try_change(struct kv *kv, const char *key, const struct change *change, struct err *err)
 {
     struct registry registry;
-    int rc = watch(kv, key, view, &registry, err);
+    int rc = watch(kv, key, change->view, &registry, err);
     if (rc < 0)
         return rc;
-    if (number < 1 || number > registry.count || !registry.versions[number - 1].running)
-        rc = err_set(err, ERR_USAGE, "version %d of view %s is not running; see: lk kappa status",
-                     number, view);
-    else if (registry.live == number)
+    struct arena arena = {0};
+    struct kv_args args = args_new(&arena, "HSET", key, NULL);
+    rc = change->make(change, &registry, &args, err);
+    if (rc == 2)
         rc = unwatch(kv, 1, err);
-    else {
-        struct arena arena = {0};
-        struct kv_args args = args_new(&arena, "HSET", key, NULL);
-        args_int(&args, "live", number);
-        rc =
-            fault_point("promote") ? err_set(err, ERR_AWAY, "fault: promote") : put(kv, &args, err);
-        arena_release(&arena);
-    }
+    else if (rc == 1)
+        rc = fault_point(change->point) ? err_set(err, ERR_AWAY, "fault: %s", change->point)
+                                        : put(kv, &args, err);
+    arena_release(&arena);
     registry_release(&registry);
     return rc;
 }
 
-int registry_promote(struct kv *kv, const char *view, enum arch arch, int number, struct err *err)
+static int apply(struct kv *kv, enum arch arch, const struct change *change, struct err *err)
 {
     char key[128];
-    key_name(view, arch, key);
+    key_name(change->view, arch, key);
     for (int i = 0; i < TRIES_MAX; i++) {
-        int rc = try_promote(kv, key, view, number, err);
+        int rc = try_change(kv, key, change, err);
         if (rc != 0)
             return rc < 0 ? rc : 0;
     }
-    return err_set(err, ERR_AWAY, "the registry of view %s changes all the time", view);
+    return err_set(err, ERR_AWAY, "the registry of view %s changes all the time", change->view);
+}
+
+static bool is_running(const struct registry *registry, int number)
+{
+    return number >= 1 && number <= registry->count && registry->versions[number - 1].running;
+}
+
+static int make_flip(const struct change *change, const struct registry *registry,
+                     struct kv_args *args, struct err *err)
+{
+    if (!is_running(registry, change->number))
+        return err_set(err, ERR_USAGE, "version %d of view %s is not running; see: lk kappa status",
+                       change->number, change->view);
+    if (registry->live == change->number)
+        return 2;
+    if (change->from && registry->live != change->from)
+        return err_set(err, ERR_CHECK,
+                       "version %d of view %s became live meanwhile, in the place of version %d; "
+                       "look again: lk kappa status",
+                       registry->live, change->view, change->from);
+    args_int(args, "live", change->number);
+    args_int(args, "before", registry->live);
+    return 1;
+}
+
+int registry_promote(struct kv *kv, const char *view, enum arch arch, int from, int number,
+                     struct err *err)
+{
+    struct change flip = {view, from, number, make_flip, "promote"};
+    return apply(kv, arch, &flip, err);
+}
+
+static int make_retired(const struct change *change, const struct registry *registry,
+                        struct kv_args *args, struct err *err)
+{
+    char field[32];
+    if (change->number < 1 || change->number > registry->count ||
+        !*registry->versions[change->number - 1].hash)
+        return err_set(err, ERR_USAGE, "view %s has no version %d; see: lk kappa status",
+                       change->view, change->number);
+    if (registry->live == change->number)
+        return err_set(err, ERR_USAGE,
+                       "version %d of view %s is live: promote another one, or roll back, first",
+                       change->number, change->view);
+    if (!is_running(registry, change->number))
+        return 2;
+    field_of(field, "state", change->number);
+    args_pair(args, field, "retired");
+    return 1;
+}
+
+int registry_retire(struct kv *kv, const char *view, enum arch arch, int number, struct err *err)
+{
+    struct change retire = {view, 0, number, make_retired, "retire mark"};
+    return apply(kv, arch, &retire, err);
 }

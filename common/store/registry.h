@@ -1,7 +1,7 @@
 /* common/store/registry.h - which versions a view has, and which of them is live.
  *
  * One hash a (view, architecture), lk:{view}:kappa or lk:{view}:lambda, changed only by EXEC under
- * WATCH of it. Fields: live; partitions; state.<n> (running | retired); plan.<n> (the plan's JSON, so that
+ * WATCH of it. Fields: live; before (live until the last flip); partitions; state.<n> (running | retired); plan.<n> (the plan's JSON, so that
  * a reader needs no file); hash.<n>. A flip whose reply was lost is tried again, never looked up.
  * One connection; one thread. */
 #ifndef LK_STORE_REGISTRY_H
@@ -20,7 +20,8 @@ struct registry_version {
 };
 
 struct registry {
-    int live; /* 0: the view does not exist */
+    int live;   /* 0: the view does not exist */
+    int before; /* live until the last flip; 0: there was none */
     int partitions;
     struct registry_version *versions; /* by number */
     int count;
@@ -29,7 +30,7 @@ struct registry {
 int registry_read(struct kv *kv, const char *view, enum arch arch, struct registry *out,
                   struct err *err);
 void registry_release(struct registry *registry);
-/* The version made of this plan (by hash), or NULL. */
+/* The running version made of this plan (by hash), or NULL: a retired one does not come back. */
 const struct registry_version *registry_find(const struct registry *registry, const char *hash);
 /* Add the plan as a new version; the first one is live. Returns its number, that of the version that
  * it already is, or ERR_USAGE where the partitions differ from the view's. */
@@ -39,8 +40,12 @@ int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int par
  * if none is. ERR_ENV where the view was begun again otherwise meanwhile. */
 int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
                      int number, struct err *err);
-/* Flip the live pointer; ERR_USAGE unless the target is running. */
-int registry_promote(struct kv *kv, const char *view, enum arch arch, int number, struct err *err);
+/* Flip the live pointer from `from` (0: from whatever it is) to number: one compare-and-set. ERR_USAGE
+ * unless the target is running, ERR_CHECK where another flip came first. */
+int registry_promote(struct kv *kv, const char *view, enum arch arch, int from, int number,
+                     struct err *err);
+/* Mark a version as retired, for good; ERR_USAGE if it is live or unknown. Done already is fine. */
+int registry_retire(struct kv *kv, const char *view, enum arch arch, int number, struct err *err);
 /* "k1" or "l1". */
 void registry_version_name(enum arch arch, int number, char out[16]);
 

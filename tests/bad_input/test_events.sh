@@ -115,9 +115,9 @@ row 0 ' events' "$lk" kappa deploy "${changed[@]}" "${log[@]}" --partitions 0
 row 1 'lags the live one by*lk kappa deploy --follow' "$lk" kappa promote "${changed[@]}" --wait 100ms
 row 2 'no version of view bad was made of this plan' "$lk" verify --plan <(sed 's/"1h"/"3h"/' "$work/plan.json") --view "redis+unix:$work/store" "${log[@]}" --from kappa
 row 0 ' events' "$lk" kappa deploy "${changed[@]}" "${log[@]}"
-row 0 'version 2 is live' "$lk" kappa promote "${changed[@]}"
+row 0 'version 2 is live' "$lk" kappa promote --accept-diff "${changed[@]}"
 row 0 '"equal":true' "$lk" verify "${changed[@]}" "${log[@]}" --from kappa --json
-row 0 'version 1 is live' "$lk" kappa promote "${view[@]}"
+row 0 'version 1 is live' "$lk" kappa promote --accept-diff "${view[@]}"
 
 # Batches: archives that are not there, empty, of several topics, or shared.
 row 3 'no Redis at' "$lk" lambda batch --plan "$work/plan.json" --view "redis+unix:$work/nobody" --archive "$work/archive"

@@ -1,5 +1,5 @@
 /* tests/kappa/test_version.c - the life of a version: run, deploy beside the live one, compare where
- * nothing can change any more, promote once it lags no longer. */
+ * nothing can change any more, promote once it lags no longer, go back, retire. */
 #include "kappa/version.h"
 
 #include "tests/common/run/scene.h"
@@ -164,12 +164,17 @@ Test(version, the_live_version_compared_with_itself_agrees)
 
 /* ---- promote ---- */
 
-static int promote(const char *json, int wait_ms, int *number, struct err *err)
+static int promote_if(const char *json, bool accept_diff, int *number, struct err *err)
 {
     struct plan *plan = scene_plan(json);
-    int rc = kappa_promote(plan, SCENE_URI, wait_ms, number, err);
+    int rc = kappa_promote(plan, SCENE_URI, 0, accept_diff, number, err);
     plan_free(plan);
     return rc;
+}
+
+static int promote(const char *json, int *number, struct err *err)
+{
+    return promote_if(json, true, number, err);
 }
 
 Test(version, a_version_that_lags_is_neither_promoted_nor_compared)
@@ -184,14 +189,14 @@ Test(version, a_version_that_lags_is_neither_promoted_nor_compared)
     scene_append(&scene, 0, 30);
     scene_append(&scene, 1, 12);
     cr_assert_eq(run(&scene, SCENE_PLAN(SCENE_LATE), false, NULL), 1);
-    cr_expect_eq(promote(OTHER_PLAN, 0, &number, &err), ERR_CHECK);
+    cr_expect_eq(promote(OTHER_PLAN, &number, &err), ERR_CHECK);
     cr_expect(strstr(err.text, "by 42 events"), "%s", err.text);
     cr_expect_eq(compare(OTHER_PLAN, &diff, &differences, NULL), ERR_CHECK);
     cr_expect_eq(live_of(&scene), 1);
     cr_assert_eq(run(&scene, OTHER_PLAN, false, NULL), 2);
-    cr_expect_eq(promote(OTHER_PLAN, 0, &number, NULL), 0);
+    cr_expect_eq(promote(OTHER_PLAN, &number, NULL), 0);
     cr_expect(number == 2 && live_of(&scene) == 2);
-    cr_expect_eq(promote(SCENE_PLAN(SCENE_LATE), 0, &number, NULL), 0, "and back: it lags nothing");
+    cr_expect_eq(promote(SCENE_PLAN(SCENE_LATE), &number, NULL), 0, "and back: it lags nothing");
     cr_expect_eq(live_of(&scene), 1);
     scene_close(&scene);
 }
@@ -202,8 +207,151 @@ Test(version, a_plan_that_is_no_version_is_not_promoted)
     struct err err = {0};
     int number;
     open_version_1(&scene);
-    cr_expect_eq(promote(OTHER_PLAN, 0, &number, &err), ERR_USAGE);
+    cr_expect_eq(promote(OTHER_PLAN, &number, &err), ERR_USAGE);
     cr_expect(strstr(err.text, "lk kappa deploy"), "%s", err.text);
+    scene_close(&scene);
+}
+
+Test(version, one_that_differs_is_promoted_only_where_that_is_meant)
+{
+    struct scene scene;
+    struct err err = {0};
+    int number;
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, OTHER_PLAN, true, NULL), 2);
+    cr_assert_eq(run(&scene, SAME_PLAN, true, NULL), 3);
+    cr_expect_eq(promote_if(OTHER_PLAN, false, &number, &err), ERR_CHECK);
+    cr_expect(strstr(err.text, "--accept-diff"), "%s", err.text);
+    cr_expect_eq(live_of(&scene), 1);
+    cr_expect_eq(promote_if(SAME_PLAN, false, &number, NULL), 0, "it answers the same");
+    cr_expect_eq(live_of(&scene), 3);
+    cr_expect_eq(promote_if(OTHER_PLAN, true, &number, NULL), 0);
+    cr_expect_eq(live_of(&scene), 2);
+    scene_close(&scene);
+}
+
+/* ---- rollback ---- */
+
+Test(version, a_rollback_flips_back_and_forth_and_never_to_one_that_lags)
+{
+    struct scene scene;
+    struct err err = {0};
+    int number;
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, OTHER_PLAN, true, NULL), 2);
+    cr_expect_eq(kappa_rollback("v", SCENE_URI, 0, &number, &err), ERR_USAGE);
+    cr_expect(strstr(err.text, "nothing to go back to"), "%s", err.text);
+    cr_assert_eq(promote(OTHER_PLAN, &number, NULL), 0);
+    cr_expect_eq(kappa_rollback("v", SCENE_URI, 0, &number, NULL), 0);
+    cr_expect(number == 1 && live_of(&scene) == 1);
+    cr_expect_eq(kappa_rollback("v", SCENE_URI, 0, &number, NULL), 0, "forward again");
+    cr_expect(number == 2 && live_of(&scene) == 2);
+    scene_append(&scene, 0, 7);
+    cr_assert_eq(run(&scene, OTHER_PLAN, false, NULL), 2);
+    err_clear(&err);
+    cr_expect_eq(kappa_rollback("v", SCENE_URI, 0, &number, &err), ERR_CHECK);
+    cr_expect(strstr(err.text, "version 1") && strstr(err.text, "by 7 events"), "%s", err.text);
+    cr_expect_eq(live_of(&scene), 2, "a version that nobody kept up to date does not come back");
+    scene_close(&scene);
+}
+
+/* ---- retire ---- */
+
+/* How many of version number's partitions are tombstones, and how many fields its indexes name. */
+static void count_left(struct scene *scene, int number, int *tombstones, int *fields)
+{
+    *tombstones = *fields = 0;
+    struct arena arena = {0};
+    char version[16];
+    registry_version_name(ARCH_KAPPA, number, version);
+    for (int p = 0; p < scene->partitions; p++) {
+        struct kv_reply *replies;
+        struct pos pos;
+        kv_words(scene->kv, "HGETALL", key_pos(&arena, "v", version, p), NULL);
+        kv_words(scene->kv, "SMEMBERS", key_part(&arena, "v", version, p, "k"), NULL);
+        cr_assert_eq(kv_roundtrip(scene->kv, &replies, NULL), 2);
+        cr_assert_eq(pos_decode(&replies[0], &pos, NULL), 0);
+        *tombstones += pos.retired && !*pos.owner;
+        *fields += replies[1].count;
+        pos_release(&pos);
+    }
+    arena_release(&arena);
+}
+
+Test(version, a_retired_one_leaves_tombstones_alone_and_never_comes_back)
+{
+    struct scene scene;
+    struct err err = {0};
+    int number, tombstones, fields;
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, SAME_PLAN, true, NULL), 2);
+    cr_expect_eq(kappa_retire("v", SCENE_URI, 1, &err), ERR_USAGE);
+    cr_expect(strstr(err.text, "is live"), "%s", err.text);
+    cr_expect_eq(kappa_retire("v", SCENE_URI, 3, NULL), ERR_USAGE, "there is no version 3");
+    cr_assert_eq(promote(SAME_PLAN, &number, NULL), 0);
+    count_left(&scene, 1, &tombstones, &fields);
+    cr_assert(tombstones == 0 && fields > 10);
+    cr_expect_eq(kappa_retire("v", SCENE_URI, 1, NULL), fields);
+    count_left(&scene, 1, &tombstones, &fields);
+    cr_expect(tombstones == 2 && fields == 0);
+    cr_expect_eq(kappa_retire("v", SCENE_URI, 1, NULL), 0, "nothing is left to do");
+    err_clear(&err);
+    cr_expect_eq(kappa_rollback("v", SCENE_URI, 0, &number, &err), ERR_ENV);
+    cr_expect(strstr(err.text, "retired"), "%s", err.text);
+    cr_expect_eq(live_of(&scene), 2);
+    cr_expect_eq(run(&scene, SCENE_PLAN(SCENE_LATE), false, NULL), ERR_USAGE,
+                 "no version any more");
+    cr_expect_eq(run(&scene, SCENE_PLAN(SCENE_LATE), true, NULL), 3,
+                 "deployed anew, it is another");
+    scene_close(&scene);
+}
+
+Test(version, retiring_begins_again_after_a_lost_connection)
+{
+    const char *const points[] = {"retire mark:1:error", "retire pos:2:error",
+                                  "retire cells:1:error"};
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        struct scene scene;
+        struct err err = {0};
+        int number, tombstones, fields;
+        open_version_1(&scene);
+        cr_assert_eq(run(&scene, SAME_PLAN, true, NULL), 2);
+        cr_assert_eq(promote(SAME_PLAN, &number, NULL), 0);
+        fault_set(points[i], NULL);
+        cr_expect_gt(kappa_retire("v", SCENE_URI, 1, &err), 0, "%s: %s", points[i], err.text);
+        count_left(&scene, 1, &tombstones, &fields);
+        cr_expect(tombstones == 2 && fields == 0, "%s: %d, %d", points[i], tombstones, fields);
+        scene_close(&scene);
+    }
+}
+
+/* Behind a reader's first sending: it has read the live pointer, and will meet the tombstone. */
+static void flip_and_retire(void *context)
+{
+    int number, *sending = context;
+    if ((*sending)++ != 1)
+        return;
+    cr_assert_eq(promote(SAME_PLAN, &number, NULL), 0);
+    cr_assert_gt(kappa_retire("v", SCENE_URI, 1, NULL), 0);
+}
+
+Test(version, a_reader_whose_version_is_retired_under_it_begins_anew_at_the_live_one)
+{
+    struct scene scene;
+    struct answer answer;
+    struct err err = {0};
+    struct view_query query = {.key = NULL};
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, SAME_PLAN, true, NULL), 2);
+    int sending = 0;
+    memory_meddle(SCENE_NAME, flip_and_retire, &sending);
+    cr_assert_eq(view_read(scene.kv, "v", ARCH_KAPPA, &query, &answer, &err), 0, "%s", err.text);
+    memory_meddle(SCENE_NAME, NULL, NULL);
+    cr_expect(answer.version == 2 && answer.count > 10);
+    answer_release(&answer);
+    query.version = 1;
+    cr_expect_eq(view_read(scene.kv, "v", ARCH_KAPPA, &query, &answer, &err), ERR_ENV);
+    cr_expect(strstr(err.text, "version k1 of view v is retired"), "%s", err.text);
     scene_close(&scene);
 }
 
@@ -225,7 +373,7 @@ Test(version, status_is_a_line_a_version)
     int rc, number;
     open_version_1(&scene);
     run(&scene, OTHER_PLAN, true, NULL);
-    promote(OTHER_PLAN, 0, &number, NULL);
+    promote(OTHER_PLAN, &number, NULL);
     char *text = status(false, &rc, NULL);
     cr_assert_eq(rc, 0);
     cr_expect(strstr(text, "version 1  live: no  running"), "%s", text);

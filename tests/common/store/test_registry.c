@@ -96,18 +96,19 @@ Test(registry, only_a_running_version_is_promoted)
         add(kv, revision, ARCH_KAPPA, 1, NULL);
     kv_words(kv, "HSET", "lk:{v}:kappa", "state.3", "retired", NULL);
     kv_roundtrip(kv, &replies, NULL);
-    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 2, NULL), 0);
+    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 0, 2, NULL), 0);
     cr_expect_eq(live(kv), 2);
-    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 2, NULL), 0, "again changes nothing");
+    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 0, 2, NULL), 0, "again changes nothing");
     for (int number = 3; number >= -1; number--) {
         if (number == 1 || number == 2)
             continue;
-        cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, number, &err), ERR_USAGE, "%d", number);
+        cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 0, number, &err), ERR_USAGE, "%d",
+                     number);
         cr_expect(strstr(err.text, "not running"), "%s", err.text);
         err_clear(&err);
     }
-    cr_expect_eq(registry_promote(kv, "none", ARCH_KAPPA, 1, NULL), ERR_USAGE);
-    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 1, NULL), 0, "and back");
+    cr_expect_eq(registry_promote(kv, "none", ARCH_KAPPA, 0, 1, NULL), ERR_USAGE);
+    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 0, 1, NULL), 0, "and back");
     cr_expect_eq(live(kv), 1);
     kv_close(kv);
 }
@@ -122,10 +123,10 @@ Test(registry, a_flip_whose_reply_was_lost_is_tried_again)
         add(kv, 1, ARCH_KAPPA, 1, NULL);
         add(kv, 2, ARCH_KAPPA, 1, NULL);
         memory_break("registry", landed);
-        int first = registry_promote(kv, "v", ARCH_KAPPA, 2, &err);
+        int first = registry_promote(kv, "v", ARCH_KAPPA, 0, 2, &err);
         cr_expect_eq(first, ERR_AWAY);
         cr_assert_eq(kv_reconnect(kv, NULL), 0);
-        cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 2, NULL), 0);
+        cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 0, 2, NULL), 0);
         cr_expect_eq(live(kv), 2);
         memory_break("registry", landed);
         cr_expect_eq(add(kv, 3, ARCH_KAPPA, 1, NULL), ERR_AWAY);
@@ -141,9 +142,9 @@ Test(registry, the_fault_point_promote_changes_nothing)
     add(kv, 1, ARCH_KAPPA, 1, NULL);
     add(kv, 2, ARCH_KAPPA, 1, NULL);
     fault_set("promote:1:error", NULL);
-    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 2, NULL), ERR_AWAY);
+    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 0, 2, NULL), ERR_AWAY);
     cr_expect_eq(live(kv), 1);
-    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 2, NULL), 0);
+    cr_expect_eq(registry_promote(kv, "v", ARCH_KAPPA, 0, 2, NULL), 0);
     kv_close(kv);
 }
 

@@ -1,0 +1,81 @@
+#!/bin/bash
+# The life of versions as a user types it, over a Redis of its own: deploy, promote, rollback, retire, each
+# killed with SIGKILL at its fault points and done again. A row: status | words (a pattern) | command.
+set -u
+cd "$(dirname "$0")/../.."
+command -v redis-server redis-cli >/dev/null || { echo "skip: there is no redis-server"; exit 0; }
+lk=$PWD/lk
+work=$(mktemp -d) || exit 3
+redis-server --port 0 --unixsocket "$work/redis" --save '' --appendonly no --dir "$work" >"$work/redis.log" &
+redis=$!
+trap 'kill $redis; wait; rm -rf "$work"' EXIT
+for _ in $(seq 100); do [ -S "$work/redis" ] && break; sleep 0.05; done
+passed=0 failed=0
+
+row() { # STATUS PATTERN COMMAND...
+    local status=$1 pattern=$2 said got
+    shift 2
+    said=$("$@" 2>&1 </dev/null)
+    got=$?
+    # shellcheck disable=SC2053 # a pattern is meant
+    if [ $got = "$status" ] && [[ $said == *$pattern* ]]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'row: %s\n  expected exit %s and "%s"\n  got exit %s and:\n%s\n' "$*" "$status" "$pattern" $got "$said"
+    fi
+}
+
+log=(--log "embedded:$work/log" --topic flights)
+view=(--view "redis+unix:$work/redis")
+plan=workloads/plans/flights.json
+sed 's/30m/45m/' $plan >"$work/second.json"
+one=(--plan $plan "${view[@]}")
+two=(--plan "$work/second.json" "${view[@]}")
+struck() { LK_FAULT=$1 timeout 20 "${@:2}"; } # FAULT COMMAND...
+
+row 0 '20000 events' "$lk" gen flights "${log[@]}" --events 20000 --partitions 2
+row 0 '20000 events' "$lk" kappa run "${one[@]}" "${log[@]}" --until-end
+row 2 'nothing to go back to' "$lk" kappa rollback "${one[@]}"
+row 2 'version 1 of view flight_delays is live' "$lk" kappa retire "${one[@]}" --version 1
+row 2 'has no version 5' "$lk" kappa retire "${one[@]}" --version 5
+row 2 'needs --version' "$lk" kappa retire "${one[@]}"
+row 0 '20000 events' "$lk" kappa deploy "${two[@]}" "${log[@]}"
+
+# Promote: differing rows are to be meant; a kill before the flip leaves the old one live.
+row 1 'rows in final windows differ*lk kappa diff*--accept-diff' "$lk" kappa promote "${two[@]}"
+row 137 '' struck promote:1:kill "$lk" kappa promote "${two[@]}" --accept-diff
+row 0 'version 1  live: yes' "$lk" kappa status "${one[@]}"
+row 0 'version 2 is live' "$lk" kappa promote "${two[@]}" --accept-diff
+row 0 '"equal":true' "$lk" verify "${two[@]}" "${log[@]}" --from kappa --json
+
+# Rollback: the same flip back, and forward again.
+row 137 '' struck promote:1:kill "$lk" kappa rollback "${one[@]}"
+row 0 'version 2  live: yes' "$lk" kappa status "${one[@]}"
+row 0 'version 1 is live again' "$lk" kappa rollback "${one[@]}"
+row 0 '"equal":true' "$lk" verify "${one[@]}" "${log[@]}" --from kappa --json
+row 0 '{"view":"flight_delays","live":2}' "$lk" kappa rollback "${one[@]}" --json
+
+# Retire: a worker at work is told; killed at any step, the next call finishes; the live one stays as it is.
+"$lk" kappa run "${one[@]}" "${log[@]}" >"$work/worker" 2>&1 &
+worker=$!
+sleep 0.5
+row 137 '' struck 'retire mark:1:kill' "$lk" kappa retire "${two[@]}" --version 1
+row 0 'version 1  live: no  running' "$lk" kappa status "${two[@]}"
+row 137 '' struck 'retire pos:2:kill' "$lk" kappa retire "${two[@]}" --version 1
+row 3 'version k1 of view flight_delays is retired' "$lk" query "${two[@]}" --from kappa --version 1
+row 3 'retired' "$lk" kappa rollback "${two[@]}"
+row 137 '' struck 'retire cells:1:kill' "$lk" kappa retire "${two[@]}" --version 1
+row 0 'version 1 is retired, ' "$lk" kappa retire "${two[@]}" --version 1
+row 0 ', 0 keys unlinked now' "$lk" kappa retire "${two[@]}" --version 1
+wait $worker
+row 0 '3' echo $?
+row 0 'version k1 of view flight_delays is retired' cat "$work/worker"
+row 0 '2' redis-cli -s "$work/redis" eval "return #redis.call('keys', 'lk:*k1*')" 0
+row 0 'version 1  live: no  retired' "$lk" kappa status "${two[@]}"
+row 0 '"equal":true' "$lk" verify "${two[@]}" "${log[@]}" --from kappa --json
+row 0 ' events' "$lk" kappa deploy "${one[@]}" "${log[@]}"
+row 0 'version 3  live: no  running' "$lk" kappa status "${two[@]}"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
