@@ -36,7 +36,7 @@ static int load_partition(struct judge *judge, int p, struct err *err)
         rc = log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
         for (int i = 0; i < rc; i++)
             judge->due_ns[p][batch.offset[i]] = batch.due_ns[i];
-        if (rc > 0)
+        if (rc >= 0 && batch.partition >= 0)
             next = batch.next;
     }
     log_reader_close(reader);
@@ -70,6 +70,8 @@ static void cover(struct judge *judge, struct side *side, const struct probe *pr
 {
     for (; *seen < probe->next[p] && *seen < judge->ends[p]; ++*seen) {
         int64_t due_ns = judge->due_ns[p][*seen];
+        if (due_ns == 0)
+            continue; /* an offset without an event: Kafka's markers of transactions */
         hist_record(&side->fresh_us, (probe->done_ns - due_ns) / 1000);
         if (due_ns < *oldest_ns)
             *oldest_ns = due_ns;

@@ -295,10 +295,11 @@ static int show_event(struct dlq *dlq, struct err *err)
 static int note_keys(struct log_reader *reader, int partition, int64_t first, int64_t end,
                      struct map *keys, struct err *err)
 {
-    struct log_batch batch = {.next = first};
+    struct log_batch batch;
     int rc = log_seek(reader, partition, first, err);
-    while (rc >= 0 && batch.next < end) {
+    for (int64_t next = first; rc >= 0 && next < end;) {
         rc = log_read(reader, LOG_BATCH_MAX, READ_WAIT_MS, &batch, err);
+        next = batch.partition >= 0 ? batch.next : next;
         for (int i = 0; i < rc; i++)
             if (batch.key[i].ptr)
                 map_put(keys, batch.key[i], NULL);

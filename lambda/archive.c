@@ -194,7 +194,7 @@ static int copy(struct archiver *archiver, struct err *err)
     while (!at_end(archiver) && !stop_asked()) {
         struct log_batch batch;
         int rc = log_read(archiver->reader, LOG_BATCH_MAX, wait_ms, &batch, err);
-        if (rc > 0)
+        if (rc >= 0 && batch.partition >= 0) /* 0 records: its position alone has moved */
             rc = add(archiver, &batch, err);
         rc = rc < 0 ? rc : roll(archiver, roll_ms, err);
         if (rc < 0)

@@ -37,7 +37,7 @@ static int look(struct lane *lane, struct err *err)
         int rc = log_read(lane->reader, LOG_BATCH_MAX, 1000, &lane->batch, err);
         if (rc < 0)
             return rc;
-        lane->position = rc > 0 ? lane->batch.next : lane->position;
+        lane->position = lane->batch.partition >= 0 ? lane->batch.next : lane->position;
     }
     return 1;
 }

@@ -68,7 +68,7 @@ static int read_shard(struct oracle *oracle, struct log_reader *reader, int part
         rc = log_read(reader, LOG_BATCH_MAX, READ_WAIT_MS, &batch, err);
         for (int i = 0; i < rc; i++)
             event_keep(oracle, shard, &batch, i);
-        if (rc > 0)
+        if (rc >= 0 && batch.partition >= 0)
             shard->next = batch.next;
     }
     return rc < 0 ? rc : 0;

@@ -278,7 +278,7 @@ static int archive_reader_read(void *handle, int max, int wait_ms, struct log_ba
 {
     (void)wait_ms;
     struct reader *reader = handle;
-    *out = (struct log_batch){0};
+    *out = (struct log_batch){.partition = -1};
     if (!reader->from) {
         int rc = fill(reader, err);
         if (rc <= 0) {

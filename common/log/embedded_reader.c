@@ -370,7 +370,7 @@ static int sleep_some(struct reader *reader, uint32_t seen, int wait_ms)
 int embedded_reader_read(void *handle, int max, int wait_ms, struct log_batch *out, struct err *err)
 {
     struct reader *reader = handle;
-    *out = (struct log_batch){0};
+    *out = (struct log_batch){.partition = -1};
     while (!reader->from) {
         uint32_t seen = embedded_wake_seen(reader->env, reader->topic);
         int rc = fill(reader, err);

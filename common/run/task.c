@@ -59,10 +59,10 @@ static int step(struct task *task, int wait_ms, struct err *err)
         log_pause(task->reader, task->partitions[i], task->paused[i] || done(task, i));
     struct log_batch batch;
     int count = log_read(task->reader, LOG_BATCH_MAX, wait_ms, &batch, err);
-    if (count <= 0)
+    if (count < 0 || batch.partition < 0)
         return count;
     fault_point("poll");
-    int i = index_of(task, batch.partition);
+    int i = index_of(task, batch.partition); /* count 0: its position alone has moved */
     if (task->until)
         clip(&batch, task->until[i]);
     for (int k = 0; k < batch.count; k++)
@@ -127,7 +127,7 @@ int task_rebuild(struct task *task, struct fold *fold, int64_t from, int64_t to,
     while (rc >= 0 && fold->next < to && !stop_asked()) {
         struct log_batch batch;
         rc = log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
-        if (rc <= 0)
+        if (rc < 0 || batch.partition < 0)
             continue;
         clip(&batch, to);
         fold_horizon(&task->folder, fold, &batch);
