@@ -23,8 +23,10 @@ struct kafka {
     char *brokers;               /* HOST:PORT,... */
     rd_kafka_t *admin;           /* a consumer without assignment; made by open */
     rd_kafka_t *producer;        /* NULL until the first append */
-    pthread_mutex_t lock;        /* of producer and of what kafka_admin.c keeps */
+    pthread_mutex_t lock;        /* of producer and of what follows */
     struct kafka_topics *topics; /* kafka_admin.c: partitions by name, once known */
+    int heard;                   /* what the admin handle last said of its brokers, 0: nothing */
+    char reason[256];
 };
 
 /* kafka_config.c */
