@@ -1,0 +1,299 @@
+/* common/log/kafka_txn.c - transactions: a producer of its own for each id. See kafka.h.
+ *
+ * What librdkafka 2.0.2 and the broker do that one would not guess:
+ *   - without a delivery report callback a commit waits in steps of 100 ms, and send_offsets needs
+ *     a flush before it for the same reason: so reports are taken, and each step flushes first
+ *   - a record's failure is in its report alone; the commit after it would say only "purged"
+ *   - the fence shows as INVALID_PRODUCER_EPOCH in a report, as _PURGE_QUEUE when the producer was
+ *     idle, or as _FENCED; in the end rd_kafka_fatal_error knows. A transaction that the broker
+ *     ended because it took longer than TXN_TIMEOUT looks the same
+ *   - a transaction without records and positions is committed without asking the broker: it
+ *     meets no fence
+ * Errors of a step: fatal - the handle is done with; to be aborted - we do, and say ERR_AWAY, nothing
+ * is visible; to be repeated - we do, for as long as CALL_MS. */
+#include "common/log/kafka.h"
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/log/kafka_parts.h"
+
+#define TXN_TIMEOUT                                                                                \
+    "60000" /* ms; the broker aborts one that takes longer, and fences its producer */
+enum { CALL_MS = 30000, PAUSE_MS = 50, GROUP_REQUEST_MS = 5000 };
+
+struct kafka_txn {
+    struct kafka *kafka;
+    rd_kafka_t *producer;
+    char *id;
+    bool open;              /* begun, neither committed nor aborted */
+    struct kafka_call call; /* the records of the open transaction */
+};
+
+static struct kafka *kafka_of(struct log *log, struct err *err)
+{
+    struct kafka *kafka = log_handle(log, &log_kafka_ops);
+    if (!kafka)
+        err_set(err, ERR_USAGE, "%s has no transactions; they need --log kafka:HOST:PORT",
+                log_uri(log));
+    return kafka;
+}
+
+/* ---- errors ---- */
+
+/* A fatal error of the producer as ours, 0 where there is none. */
+static int fatal(const struct kafka_txn *txn, const char *what, struct err *err)
+{
+    char said[256];
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(txn->producer, said, sizeof said);
+    if (!code)
+        return 0;
+    if (code == RD_KAFKA_RESP_ERR__FENCED)
+        return err_set(err, ERR_LOST,
+                       "kafka:%s: %s: another has taken over the transactional id %s, or the "
+                       "transaction took longer than %s ms; nothing of it is visible",
+                       txn->kafka->brokers, what, txn->id, TXN_TIMEOUT);
+    return err_set(err, ERR_ENV, "kafka:%s: %s: the producer cannot go on: %s; run it again",
+                   txn->kafka->brokers, what, said);
+}
+
+/* What a step's error, which is taken, means; an open transaction is aborted. */
+static int take_error(struct kafka_txn *txn, rd_kafka_error_t *error, const char *what,
+                      struct err *err)
+{
+    char said[256];
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    bool aborts = rd_kafka_error_txn_requires_abort(error);
+    snprintf(said, sizeof said, "%s", rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    kafka_txn_abort(txn, NULL);
+    int rc = fatal(txn, what, err);
+    if (rc < 0)
+        return rc;
+    if (aborts)
+        return err_set(err, ERR_AWAY, "kafka:%s: %s: %s; the transaction was aborted, begin again",
+                       txn->kafka->brokers, what, said);
+    return kafka_error(txn->kafka, code, said, what, err);
+}
+
+/* A step that may be repeated; arg is the step's own. */
+typedef rd_kafka_error_t *step_function(struct kafka_txn *txn, void *arg);
+
+static int take_step(struct kafka_txn *txn, step_function *step, void *arg, const char *what,
+                     struct err *err)
+{
+    int64_t until_ns = clock_mono_ns() + CALL_MS * INT64_C(1000000);
+    rd_kafka_error_t *error;
+    while ((error = step(txn, arg))) {
+        if (!rd_kafka_error_is_retriable(error) || clock_mono_ns() > until_ns)
+            return take_error(txn, error, what, err);
+        rd_kafka_error_destroy(error);
+        clock_sleep_ms(PAUSE_MS);
+    }
+    return 0;
+}
+
+/* ---- open, close ---- */
+
+static rd_kafka_error_t *step_init(struct kafka_txn *txn, void *arg)
+{
+    (void)arg;
+    return rd_kafka_init_transactions(txn->producer, CALL_MS);
+}
+
+int kafka_txn_open(struct log *log, const char *id, struct kafka_txn **out, struct err *err)
+{
+    static const struct kafka_calls CALLS = {.delivered = kafka_delivered};
+    const char *pairs[] = {"transactional.id",
+                           id,
+                           "enable.idempotence",
+                           "true",
+                           "acks",
+                           "all",
+                           "transaction.timeout.ms",
+                           TXN_TIMEOUT,
+                           NULL};
+    struct kafka *kafka = kafka_of(log, err);
+    if (!kafka)
+        return ERR_USAGE;
+    rd_kafka_t *producer = kafka_handle(kafka, RD_KAFKA_PRODUCER, pairs, &CALLS, err);
+    if (!producer)
+        return ERR_USAGE;
+    struct kafka_txn *txn = mem_zero(1, sizeof *txn);
+    *txn = (struct kafka_txn){
+        .kafka = kafka, .producer = producer, .id = mem_copy_string(id), .call.first = -1};
+    pthread_mutex_init(&txn->call.lock, NULL);
+    int rc = take_step(txn, step_init, NULL, "opening a transactional producer", err);
+    if (rc < 0)
+        kafka_txn_close(txn);
+    else
+        *out = txn;
+    return rc;
+}
+
+void kafka_txn_close(struct kafka_txn *txn)
+{
+    if (!txn)
+        return;
+    kafka_txn_abort(txn, NULL);
+    rd_kafka_destroy(txn->producer);
+    pthread_mutex_destroy(&txn->call.lock);
+    free(txn->id);
+    free(txn);
+}
+
+/* ---- a transaction ---- */
+
+int kafka_txn_begin(struct kafka_txn *txn, struct err *err)
+{
+    static const char what[] = "beginning a transaction";
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(txn->producer);
+    if (error)
+        return take_error(txn, error, what, err);
+    txn->open = true;
+    txn->call.code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    return 0;
+}
+
+/* Wait for the reports of all records so far; one that failed ends the transaction. */
+static int flush(struct kafka_txn *txn, const char *what, struct err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_flush(txn->producer, CALL_MS);
+    if (!code)
+        code = txn->call.code;
+    if (!code)
+        return 0;
+    kafka_txn_abort(txn, NULL);
+    int rc = fatal(txn, what, err);
+    return rc < 0 ? rc : kafka_error(txn->kafka, code, NULL, what, err);
+}
+
+int kafka_txn_append(struct kafka_txn *txn, const char *topic, const struct log_append *parts,
+                     int count, struct err *err)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < count; i++)
+        rc = kafka_send(txn->kafka, txn->producer, topic, &parts[i], &txn->call, err);
+    if (rc < 0)
+        kafka_txn_abort(txn, NULL);
+    return rc;
+}
+
+struct offsets {
+    rd_kafka_topic_partition_list_t *list;
+    rd_kafka_consumer_group_metadata_t *group;
+};
+
+static rd_kafka_error_t *step_offsets(struct kafka_txn *txn, void *arg)
+{
+    const struct offsets *offsets = arg;
+    return rd_kafka_send_offsets_to_transaction(txn->producer, offsets->list, offsets->group,
+                                                CALL_MS);
+}
+
+int kafka_txn_offsets(struct kafka_txn *txn, const char *group, const char *topic,
+                      const int *partitions, const int64_t *positions, int n, struct err *err)
+{
+    static const char what[] = "adding positions to a transaction";
+    struct offsets offsets = {rd_kafka_topic_partition_list_new(n),
+                              rd_kafka_consumer_group_metadata_new(group)};
+    for (int i = 0; i < n; i++)
+        rd_kafka_topic_partition_list_add(offsets.list, topic, partitions[i])->offset =
+            positions[i];
+    int rc = flush(txn, what, err);
+    if (rc == 0)
+        rc = take_step(txn, step_offsets, &offsets, what, err);
+    rd_kafka_topic_partition_list_destroy(offsets.list);
+    rd_kafka_consumer_group_metadata_destroy(offsets.group);
+    return rc;
+}
+
+static rd_kafka_error_t *step_commit(struct kafka_txn *txn, void *arg)
+{
+    (void)arg;
+    return rd_kafka_commit_transaction(txn->producer, CALL_MS);
+}
+
+int kafka_txn_commit(struct kafka_txn *txn, struct err *err)
+{
+    static const char what[] = "committing a transaction";
+    int rc = flush(txn, what, err);
+    if (rc == 0)
+        rc = take_step(txn, step_commit, NULL, what, err);
+    if (rc == 0)
+        txn->open = false;
+    return rc;
+}
+
+static rd_kafka_error_t *step_abort(struct kafka_txn *txn, void *arg)
+{
+    (void)arg;
+    return rd_kafka_abort_transaction(txn->producer, CALL_MS);
+}
+
+int kafka_txn_abort(struct kafka_txn *txn, struct err *err)
+{
+    if (!txn->open)
+        return 0;
+    txn->open = false;
+    return take_step(txn, step_abort, NULL, "aborting a transaction", err);
+}
+
+/* ---- positions ---- */
+
+/* The one answer in event: the code of its error, or 0 and *position. */
+static rd_kafka_resp_err_t read_position(rd_kafka_event_t *event, int64_t *position)
+{
+    if (rd_kafka_event_error(event))
+        return rd_kafka_event_error(event);
+    size_t count;
+    const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+        rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
+    if (rd_kafka_group_result_error(groups[0]))
+        return rd_kafka_error_code(rd_kafka_group_result_error(groups[0]));
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
+    *position = list->elems[0].offset < 0 ? -1 : list->elems[0].offset;
+    return list->elems[0].err;
+}
+
+/* Ask once. Stable: a commit whose markers are not written yet is waited for, not passed by. */
+static rd_kafka_resp_err_t ask_position(const struct kafka *kafka, const char *group,
+                                        const char *topic, int partition, int64_t *position)
+{
+    char said[256];
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition);
+    rd_kafka_ListConsumerGroupOffsets_t *request =
+        rd_kafka_ListConsumerGroupOffsets_new(group, list);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(kafka->admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka->admin);
+    rd_kafka_AdminOptions_set_request_timeout(options, GROUP_REQUEST_MS, said, sizeof said);
+    rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
+    rd_kafka_error_destroy(error);
+    rd_kafka_ListConsumerGroupOffsets(kafka->admin, &request, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, CALL_MS);
+    rd_kafka_resp_err_t code =
+        event ? read_position(event, position) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ListConsumerGroupOffsets_destroy(request);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
+int kafka_committed(struct log *log, const char *group, const char *topic, int partition,
+                    int64_t *position, struct err *err)
+{
+    struct kafka *kafka = kafka_of(log, err);
+    if (!kafka)
+        return ERR_USAGE;
+    int64_t until_ns = clock_mono_ns() + CALL_MS * INT64_C(1000000);
+    rd_kafka_resp_err_t code;
+    while ((code = ask_position(kafka, group, topic, partition, position)) ==
+               RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT &&
+           clock_mono_ns() < until_ns)
+        clock_sleep_ms(PAUSE_MS);
+    return code ? kafka_error(kafka, code, NULL, "asking for the positions of a group", err) : 0;
+}
