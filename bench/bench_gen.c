@@ -27,7 +27,7 @@ static int publish_ads(struct log *log, double *per_second, struct err *err)
 {
     struct workload_options options = {.seed = SEED, .events = EVENTS};
     struct disorder_options disorder = {0};
-    struct publish_options publish = {.partitions = PARTITIONS, .speed = PUBLISH_MAX};
+    struct publish_options publish = {.shape.partitions = PARTITIONS, .speed = PUBLISH_MAX};
     struct publish_result result;
     int64_t begin_ns = clock_cpu_ns();
     int rc = publish_stream(&workload_ads, &options, &disorder, log, "ads", &publish, &result, err);

@@ -16,6 +16,7 @@ typedef int cmd_function(const struct settings *settings, struct err *err);
 
 cmd_function cmd_doctor;
 cmd_function cmd_gen; /* gen ads|flights|replay */
+cmd_function cmd_topic; /* topic create|show|trim|delete */
 cmd_function cmd_scan;
 cmd_function cmd_plan_explain, cmd_plan_check;
 cmd_function cmd_lambda_archive, cmd_lambda_batch, cmd_lambda_speed;

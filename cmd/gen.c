@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/topic.h"
 #include "workloads/publish.h"
 
 #define ADS_EVENT_RATE 10000.0 /* events a second of event time where --event-rate does not say */
@@ -67,18 +68,6 @@ static int find_speed(const struct settings *s, const struct workload *workload,
     return rc;
 }
 
-static int find_partitions(const struct settings *s, int *partitions, struct err *err)
-{
-    const char *text = settings_text(s, "partitions");
-    int64_t number = 0;
-    if (text &&
-        (!bytes_to_int64(bytes_of(text), &number) || number < 1 || number > LOG_PARTITIONS_MAX))
-        return err_set(err, ERR_USAGE, "--partitions: found \"%s\", expected 1 to %d", text,
-                       LOG_PARTITIONS_MAX);
-    *partitions = (int)number;
-    return 0;
-}
-
 static double per_second(const struct publish_result *result)
 {
     return result->seconds > 0 ? (double)result->events / result->seconds : 0;
@@ -129,7 +118,7 @@ int cmd_gen(const struct settings *settings, struct err *err)
     if (rc == 0)
         rc = find_speed(settings, workload, &publish.speed, err);
     if (rc == 0)
-        rc = find_partitions(settings, &publish.partitions, err);
+        rc = topic_shape(settings, &publish.shape, err);
     if (rc == 0)
         rc = log_open(settings_text(settings, "log"), true, &log, err);
     if (rc < 0)

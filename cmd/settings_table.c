@@ -6,11 +6,13 @@ const struct setting SETTINGS[] = {
     {"json", SETTING_BOOL, "no", 0, 0, NULL, "*",
      "print JSON instead of text where the verb prints a result"},
     {"log", SETTING_TEXT, NULL, 0, 0, NULL,
-     "doctor,gen ads,gen flights,gen replay,kappa run,kappa deploy,lambda archive,lambda "
+     "doctor,topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
+     "run,kappa deploy,lambda archive,lambda "
      "speed,verify,dlq list,dlq show,dlq export",
-     "URI  embedded:DIR"},
+     "URI  embedded:DIR or kafka:HOST:PORT[,HOST:PORT...]"},
     {"topic", SETTING_TEXT, NULL, 0, 0, NULL,
-     "gen ads,gen flights,gen replay,kappa run,kappa deploy,lambda archive,lambda batch,lambda "
+     "topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
+     "run,kappa deploy,lambda archive,lambda batch,lambda "
      "speed,verify,dlq list,dlq show,dlq export",
      "NAME  the topic"},
     {"plan", SETTING_TEXT, NULL, 0, 0, NULL,
@@ -25,8 +27,18 @@ const struct setting SETTINGS[] = {
     {"until-end", SETTING_BOOL, "no", 0, 0, NULL, "kappa run,lambda archive,lambda speed",
      "stop where the log ended when it was started"},
     {"partitions", SETTING_TEXT, NULL, 0, 0, NULL,
-     "gen ads,gen flights,gen replay,kappa run,kappa deploy,lambda speed",
-     "gen: how many [4]; else which, such as 0,1 [all]"},
+     "topic create,gen ads,gen flights,gen replay,kappa run,kappa deploy,lambda speed",
+     "topic create, gen: how many [4]; else which, such as 0,1 [all]"},
+    {"replication", SETTING_INT, "0", 0, 100, NULL, "topic create,gen ads,gen flights,gen replay",
+     "N  copies of a new topic on Kafka's brokers; 0: as they have it by default"},
+    {"retention", SETTING_TEXT, NULL, 0, 0, NULL, "topic create,gen ads,gen flights,gen replay",
+     "DURATION|unlimited  that a new topic of Kafka's keeps events [as the broker has it]"},
+    {"group", SETTING_TEXT, NULL, 0, 0, NULL, "topic show",
+     "NAME  also show the positions of this consumer group of Kafka's, and its lag"},
+    {"before", SETTING_TEXT, NULL, 0, 0, NULL, "topic trim",
+     "P:O  delete what lies below offset O of partition P"},
+    {"keep", SETTING_DURATION, NULL, 0, 1e13, NULL, "topic trim",
+     "DURATION  delete what the log took before that long ago"},
     {"archive", SETTING_TEXT, NULL, 0, 0, NULL, "doctor,lambda archive,lambda batch,bench batch",
      "DIR  where the archive stands"},
     {"commit", SETTING_DURATION, "100ms", 1, 60000, NULL, "kappa run,kappa deploy,lambda speed",

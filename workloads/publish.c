@@ -1,6 +1,6 @@
 /* workloads/publish.c - see publish.h.
  *
- *   stream_next --> ahead --(due by now?)--> the lane of its partition --flush--> log_append
+ *   stream_next --> ahead --(due by now?)--> the lane of its partition --flush--> log_append_all
  *
  * A lane copies an event's bytes, since the stream's are gone at its next; its memory never moves
  * while it holds records. The schedule is kept on the monotonic clock and written as wall time. */
@@ -21,6 +21,7 @@ enum {
     STEP_EVENTS = 64 << 10,
 };
 #define TICK_NS INT64_C(1000000)      /* between two rounds, at least */
+#define SETTLE_MS 500                 /* in which a killed producer's last request has arrived */
 #define NAP_NS INT64_C(100000000)     /* between two looks at the stop flag, at most */
 #define REPORT_NS INT64_C(1000000000) /* between two reports of progress */
 
@@ -40,6 +41,7 @@ struct publisher {
     struct publish_options options;
     int partitions;
     struct lane *lanes;
+    struct log_append *parts;    /* of one flush; partitions of them */
     struct workload_event ahead; /* borrowed from the stream */
     bool has_ahead, ended, started;
     int64_t start_wall_ns, start_mono_ns; /* of publish_us 0 */
@@ -76,10 +78,10 @@ static void start(struct publisher *p)
     p->started = true;
 }
 
-/* Set skip of every lane: what the topic holds. */
-static int count_held(struct publisher *p, struct err *err)
+/* What the topic holds: set skip of every lane, and *held to their sum. */
+static int read_ends(struct publisher *p, int64_t *held, struct err *err)
 {
-    int64_t held = 0;
+    *held = 0;
     for (int i = 0; i < p->partitions; i++) {
         int64_t first;
         int rc = log_range(p->log, p->topic, i, &first, &p->lanes[i].skip, err);
@@ -90,26 +92,41 @@ static int count_held(struct publisher *p, struct err *err)
                            "topic %s has lost the first %lld records of partition %d (retention): "
                            "what it holds cannot be checked; generate into another --topic",
                            p->topic, (long long)first, i);
-        held += p->lanes[i].skip;
+        *held += p->lanes[i].skip;
     }
-    if (held > 0 && !p->options.resume)
+    return 0;
+}
+
+/* As read_ends; to resume, once the ends rest. What a producer had sent when it was killed may
+ * still lie in the broker's hands, and be appended when it is dead already. */
+static int count_held(struct publisher *p, struct err *err)
+{
+    int64_t before = -1, held = 0;
+    int rc = read_ends(p, &held, err);
+    while (rc == 0 && p->options.resume && held != before) {
+        before = held;
+        clock_sleep_ms(SETTLE_MS);
+        rc = stop_asked() ? err_set(err, ERR_INTERRUPTED, "stopped before the first event")
+                          : read_ends(p, &held, err);
+    }
+    if (rc == 0 && held > 0 && !p->options.resume)
         return err_set(err, ERR_USAGE,
                        "topic %s already holds %lld events; add --resume to go on behind them, or "
                        "choose another --topic",
                        p->topic, (long long)held);
-    return 0;
+    return rc;
 }
 
 /* Make the topic, or take it as it is; partitions is set. */
 static int open_topic(struct publisher *p, struct err *err)
 {
-    p->partitions = p->options.partitions;
-    if (p->partitions == 0) {
+    struct log_shape *shape = &p->options.shape;
+    if (shape->partitions == 0) {
         int there = log_partitions(p->log, p->topic, NULL);
-        p->partitions = there > 0 ? there : DEFAULT_PARTITIONS;
+        shape->partitions = there > 0 ? there : DEFAULT_PARTITIONS;
     }
-    int rc =
-        log_create_topic(p->log, p->topic, (struct log_shape){.partitions = p->partitions}, err);
+    p->partitions = shape->partitions;
+    int rc = log_create_topic(p->log, p->topic, *shape, err);
     return rc < 0 ? rc : log_claim(p->log, p->topic, err);
 }
 
@@ -124,6 +141,7 @@ int publisher_open(struct stream *stream, struct log *log, const char *topic,
     int rc = open_topic(p, err);
     if (rc == 0) {
         p->lanes = mem_zero((size_t)p->partitions, sizeof *p->lanes);
+        p->parts = mem_zero((size_t)p->partitions, sizeof *p->parts);
         rc = count_held(p, err);
     }
     if (rc < 0) {
@@ -152,41 +170,47 @@ void publisher_close(struct publisher *publisher)
         free(publisher->lanes[i].bytes);
     }
     free(publisher->lanes);
+    free(publisher->parts);
     free(publisher->topic);
     hist_release(&publisher->result.late_us);
     free(publisher);
 }
 
-/* Append what lane i holds. */
-static int flush(struct publisher *p, int i, struct err *err)
+/* All of a lane is in the log since done_ns: note how late that was, and empty it. */
+static void settle(struct publisher *p, struct lane *lane, int64_t done_ns)
 {
-    struct lane *lane = &p->lanes[i];
-    if (lane->count == 0)
-        return 0;
-    int64_t wall_ns = clock_wall_ns();
-    for (int k = 0; k < lane->count && !is_paced(p); k++)
-        lane->records[k].due_ns = wall_ns;
-    int64_t rc = log_append(p->log, p->topic, i, lane->records, lane->count, err);
-    if (rc < 0)
-        return (int)rc;
-    int64_t done_ns = clock_mono_ns();
     for (int k = 0; k < lane->count && is_paced(p); k++) {
         int64_t due_ns = p->start_mono_ns + (lane->records[k].due_ns - p->start_wall_ns);
         hist_record(&p->result.late_us, (done_ns - due_ns) / 1000);
     }
     p->result.events += lane->count;
-    p->result.seconds = (double)(done_ns - p->first_mono_ns) / 1e9;
     lane->count = 0;
     lane->used = 0;
-    return 0;
 }
 
-static int flush_all(struct publisher *p, struct err *err)
+/* Append what the lanes hold, in one call: a broker is asked once, not once a partition. */
+static int flush(struct publisher *p, struct err *err)
 {
-    int rc = 0;
-    for (int i = 0; rc == 0 && i < p->partitions; i++)
-        rc = flush(p, i, err);
-    return rc;
+    int64_t wall_ns = clock_wall_ns();
+    int count = 0;
+    for (int i = 0; i < p->partitions; i++) {
+        struct lane *lane = &p->lanes[i];
+        if (lane->count == 0)
+            continue;
+        for (int k = 0; k < lane->count && !is_paced(p); k++)
+            lane->records[k].due_ns = wall_ns;
+        p->parts[count++] = (struct log_append){i, lane->count, lane->records};
+    }
+    if (count == 0)
+        return 0;
+    int rc = log_append_all(p->log, p->topic, p->parts, count, err);
+    if (rc < 0)
+        return rc;
+    int64_t done_ns = clock_mono_ns();
+    for (int i = 0; i < p->partitions; i++)
+        settle(p, &p->lanes[i], done_ns);
+    p->result.seconds = (double)(done_ns - p->first_mono_ns) / 1e9;
+    return 0;
 }
 
 static struct bytes copy_into(struct lane *lane, struct bytes from)
@@ -213,7 +237,7 @@ static int take_ahead(struct publisher *p, struct err *err)
     }
     size_t bytes = event->key.len + event->value.len;
     if (lane->count == LANE_RECORDS || lane->used + bytes > lane->capacity) {
-        int rc = flush(p, i, err);
+        int rc = flush(p, err);
         if (rc < 0)
             return rc;
     }
@@ -270,7 +294,7 @@ int publisher_step(struct publisher *publisher, struct err *err)
         if ((rc = take_ahead(p, err)) < 0)
             break;
     if (rc >= 0 && (is_paced(p) || p->ended))
-        rc = flush_all(p, err);
+        rc = flush(p, err);
     return rc < 0 ? rc : !p->ended;
 }
 
@@ -296,7 +320,7 @@ int publisher_run(struct publisher *publisher, struct err *err)
         if (rc <= 0)
             return rc;
         if (stop_asked()) {
-            rc = flush_all(publisher, err);
+            rc = flush(publisher, err);
             return rc < 0 ? rc
                           : err_set(err, ERR_INTERRUPTED,
                                     "stopped after %lld events; --resume goes on behind them",

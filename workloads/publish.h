@@ -25,11 +25,13 @@ struct publish_result {
 };
 
 struct publish_options {
-    int partitions;   /* of the topic, which is made if it is not there; 0: as it has, or 4 */
-    double speed;     /* stream time over wall time, or PUBLISH_MAX */
+    struct log_shape shape; /* of the topic, which is made if it is not there; 0 partitions: as it
+                               has, or 4 */
+    double speed;           /* stream time over wall time, or PUBLISH_MAX */
     int64_t start_ns; /* CLOCK_REALTIME of publish_us 0; 0: now (resumed: so that the first event
                          that is missing is due now) */
-    bool resume;      /* the topic may hold a prefix of the stream: go on behind it */
+    bool resume; /* the topic may hold a prefix of the stream in each partition: go on behind them,
+ once the ends have rested for half a second */
     /* Called about once a second by publisher_run and publish_stream; may be NULL. */
     void (*progress)(const struct publish_result *so_far);
 };

@@ -122,7 +122,7 @@ Test(audit, a_prefix_passes_as_one_and_not_as_the_whole)
     struct scratch scratch = scratch_make();
     struct log *log = scratch_log(&scratch);
     struct workload_options fewer = {.events = 100};
-    struct publish_options publish = {.partitions = PARTITIONS, .speed = PUBLISH_MAX};
+    struct publish_options publish = {.shape.partitions = PARTITIONS, .speed = PUBLISH_MAX};
     struct publish_result result;
     struct err err = {0};
     cr_assert_eq(

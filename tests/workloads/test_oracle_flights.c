@@ -26,7 +26,7 @@ static void open_flights(struct oracle_case *c)
 {
     struct workload_options options = {0};
     struct disorder_options disorder = {0};
-    struct publish_options publish = {.partitions = 4, .speed = PUBLISH_MAX};
+    struct publish_options publish = {.shape.partitions = 4, .speed = PUBLISH_MAX};
     struct publish_result result = {0};
     struct err err = {0};
     case_log(c, 4);

@@ -50,7 +50,7 @@ Test(publish, appends_what_is_due_and_nothing_more)
                        (struct disorder_options){0});
     /* 10,000 a second of stream time at half speed: one each 200 us. */
     struct publisher *publisher =
-        open_publisher(stream, log, (struct publish_options){.partitions = 3, .speed = 0.5});
+        open_publisher(stream, log, (struct publish_options){.shape.partitions = 3, .speed = 0.5});
     static const struct {
         int64_t advance_ms, events;
     } rows[] = {{0, 1}, {0, 1}, {1, 6}, {1, 11}, {10, 61}, {100, 561}, {87, 996}, {1, 1000}};
@@ -91,7 +91,7 @@ Test(publish, missed_slots_are_sent_late_and_keep_their_due_time)
         scratch_stream(&workload_ads, (struct workload_options){.seed = 1, .events = 1000},
                        (struct disorder_options){0});
     struct publisher *publisher =
-        open_publisher(stream, log, (struct publish_options){.partitions = 1, .speed = 2});
+        open_publisher(stream, log, (struct publish_options){.shape.partitions = 1, .speed = 2});
     step(publisher);
     clock_advance_ms(10000); /* the log was away: all 50 ms of the schedule have passed */
     cr_expect_eq(step(publisher), 0);
@@ -114,9 +114,10 @@ Test(publish, a_schedule_may_start_at_an_instant_to_come)
     struct stream *stream =
         scratch_stream(&workload_ads, (struct workload_options){.seed = 1, .events = 100},
                        (struct disorder_options){0});
-    struct publisher *publisher = open_publisher(
-        stream, log,
-        (struct publish_options){.partitions = 1, .speed = 1, .start_ns = START_NS + 50000000});
+    struct publisher *publisher =
+        open_publisher(stream, log,
+                       (struct publish_options){
+                           .shape.partitions = 1, .speed = 1, .start_ns = START_NS + 50000000});
     cr_expect_eq(step(publisher), 1);
     cr_expect_eq(held(log, 1), 0);
     cr_expect_eq(publisher_due_ns(publisher), 7 + 50000000);
@@ -141,7 +142,7 @@ Test(publish, at_max_the_due_time_is_the_publish_instant)
         scratch_stream(&workload_ads, (struct workload_options){.seed = 1, .events = 5000},
                        (struct disorder_options){0});
     struct publisher *publisher = open_publisher(
-        stream, log, (struct publish_options){.partitions = 1, .speed = PUBLISH_MAX});
+        stream, log, (struct publish_options){.shape.partitions = 1, .speed = PUBLISH_MAX});
     while (step(publisher))
         ;
     expect_due(log, START_NS, 0, 5000);
@@ -166,7 +167,7 @@ static int publish_and_audit(const struct scratch *scratch, int partitions, bool
 {
     struct log *log = scratch_log(scratch);
     struct publish_options options = {
-        .partitions = partitions, .speed = PUBLISH_MAX, .resume = resume};
+        .shape.partitions = partitions, .speed = PUBLISH_MAX, .resume = resume};
     int rc = publish_stream(&workload_ads, &ADS, &DISORDER, log, "t", &options, result, err);
     hist_release(&result->late_us);
     struct stream *stream = scratch_stream(&workload_ads, ADS, DISORDER);
@@ -197,7 +198,7 @@ Test(publish, another_stream_is_not_resumed_behind)
     struct scratch scratch = scratch_make();
     struct log *log = scratch_log(&scratch);
     struct workload_options other = ADS;
-    struct publish_options options = {.partitions = 4, .speed = PUBLISH_MAX};
+    struct publish_options options = {.shape.partitions = 4, .speed = PUBLISH_MAX};
     struct publish_result result;
     struct err err = {0};
     other.seed = 10;
@@ -223,7 +224,7 @@ static void publish_in_child(const struct scratch *scratch, int64_t until)
         struct stream *stream = scratch_stream(&workload_ads, ADS, DISORDER);
         struct publisher *publisher = open_publisher(
             stream, log,
-            (struct publish_options){.partitions = 4, .speed = PUBLISH_MAX, .resume = true});
+            (struct publish_options){.shape.partitions = 4, .speed = PUBLISH_MAX, .resume = true});
         while (publisher_result(publisher)->resumed + publisher_result(publisher)->events < until)
             publisher_step(publisher, NULL);
         kill(getpid(), SIGKILL);
@@ -280,7 +281,7 @@ Test(publish, resumed_on_schedule_the_first_missing_event_is_due_now)
     struct log *log = scratch_log(&scratch);
     struct workload_options options = {.seed = 1, .events = 1000};
     struct disorder_options none = {0};
-    struct publish_options publish = {.partitions = 1, .speed = 1};
+    struct publish_options publish = {.shape.partitions = 1, .speed = 1};
     clock_freeze(0, START_MS);
     struct stream *stream = scratch_stream(&workload_ads, options, none);
     struct publisher *publisher = open_publisher(stream, log, publish);
@@ -313,7 +314,7 @@ Test(publish, keys_choose_the_partition_and_others_go_by_number)
     struct scratch scratch = scratch_make();
     struct log *log = scratch_log(&scratch);
     struct workload_options options = {.events = 3000};
-    struct publish_options publish = {.partitions = 5, .speed = PUBLISH_MAX};
+    struct publish_options publish = {.shape.partitions = 5, .speed = PUBLISH_MAX};
     struct publish_result result;
     struct disorder_options none = {0};
     struct err err = {0};
@@ -345,7 +346,7 @@ Test(publish, events_larger_than_a_batchs_memory_are_appended_whole)
     struct workload_options options = {.file = scratch_file(&scratch, "a", buf_bytes(&text)),
                                        .time_field = "t",
                                        .time_format = "ms"};
-    struct publish_options publish = {.partitions = 1, .speed = PUBLISH_MAX};
+    struct publish_options publish = {.shape.partitions = 1, .speed = PUBLISH_MAX};
     struct publish_result result;
     struct disorder_options none = {0};
     struct err err = {0};
