@@ -8,20 +8,22 @@ const struct setting SETTINGS[] = {
     {"log", SETTING_TEXT, NULL, 0, 0, NULL,
      "doctor,topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
      "run,kappa deploy,lambda archive,lambda "
-     "speed,verify,dlq list,dlq show,dlq export",
+     "speed,verify,compare,dlq list,dlq show,dlq export",
      "URI  embedded:DIR or kafka:HOST:PORT[,HOST:PORT...]"},
     {"topic", SETTING_TEXT, NULL, 0, 0, NULL,
      "topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
      "run,kappa deploy,lambda archive,lambda batch,lambda "
-     "speed,verify,dlq list,dlq show,dlq export",
+     "speed,verify,compare,dlq list,dlq show,dlq export",
      "NAME  the topic"},
     {"plan", SETTING_TEXT, NULL, 0, 0, NULL,
-     "kappa run,kappa deploy,kappa diff,kappa promote,kappa rollback,kappa retire,kappa "
+     "kappa run,kappa deploy,kappa diff,kappa canary,kappa promote,kappa rollback,kappa "
+     "retire,kappa "
      "status,lambda batch,lambda speed,query,verify,compare,dlq list,dlq show,dlq export",
      "FILE  the plan"},
     {"view", SETTING_TEXT, "redis://127.0.0.1:6379", 0, 0, NULL,
-     "doctor,kappa run,kappa deploy,kappa diff,kappa promote,kappa rollback,kappa retire,kappa "
-     "status,lambda batch,lambda speed,query,verify,dlq list,dlq show,dlq export",
+     "doctor,kappa run,kappa deploy,kappa diff,kappa canary,kappa promote,kappa rollback,kappa "
+     "retire,kappa "
+     "status,lambda batch,lambda speed,query,verify,compare,dlq list,dlq show,dlq export",
      "URI  redis://[:PASSWORD@]HOST:PORT[/DB] or redis+unix:PATH; the password may come from "
      "LK_REDIS_PASSWORD"},
     {"until-end", SETTING_BOOL, "no", 0, 0, NULL, "kappa run,lambda archive,lambda speed",
@@ -59,10 +61,19 @@ const struct setting SETTINGS[] = {
      "go on behind the end of the replay, until stopped"},
     {"patience", SETTING_DURATION, "30s", 0, 86400000, NULL, "kappa run,kappa deploy,lambda speed",
      "DURATION  that Redis may be away or full before the worker gives up"},
+    {"group", SETTING_TEXT, NULL, 0, 0, NULL, "kappa run,lambda speed",
+     "NAME  share the partitions with all workers that name the same Kafka consumer group"},
+    {"instance", SETTING_TEXT, NULL, 0, 0, NULL, "kappa run,lambda speed",
+     "NAME  of this member; one that is back within a session gets its partitions at once"},
+    {"session", SETTING_DURATION, "10s", 1000, 3600000, NULL, "kappa run,lambda speed",
+     "DURATION  a member of a group that is unheard for so long loses its partitions"},
     {"roll", SETTING_DURATION, "1s", 10, 3600000, NULL, "lambda archive",
      "DURATION  at most that an event waits before its segment is closed"},
-    {"wait", SETTING_DURATION, "30s", 0, 86400000, NULL, "kappa diff,kappa promote,kappa rollback",
+    {"wait", SETTING_DURATION, "30s", 0, 86400000, NULL,
+     "kappa diff,kappa canary,kappa promote,kappa rollback",
      "DURATION  for the new version to have folded what the live one has"},
+    {"share", SETTING_INT, NULL, 0, 100, NULL, "kappa canary",
+     "PERCENT  of the keys that the version answers for, always the same ones; 0 ends it"},
     {"accept-diff", SETTING_BOOL, "no", 0, 0, NULL, "kappa promote",
      "promote although rows of final windows differ: the change is meant to do that"},
     {"version", SETTING_INT, NULL, 1, 10000, NULL, "kappa retire", "N  of the view"},
@@ -142,5 +153,21 @@ const struct setting SETTINGS[] = {
     {"heal-lateness", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
      "DURATION  allowed lateness of the version that heals kappa [flights: 48h, else unlimited]"},
     {"no-kills", SETTING_BOOL, "no", 0, 0, NULL, "compare", "kill no worker"},
+    {"attach", SETTING_BOOL, "no", 0, 0, NULL, "compare",
+     "start nothing: watch and judge what runs elsewhere on --log, --topic and --view; --count and "
+     "--rate are then those of its lk gen (--events, --event-rate)"},
+    {"patience", SETTING_DURATION, "2m", 1000, 86400000, NULL, "compare",
+     "DURATION  with --attach: that topic, views or any progress may be missing"},
+    {"log", SETTING_TEXT, NULL, 0, 0, NULL, "bench ysb,bench fresh,bench raw",
+     "URI  kafka:HOST:PORT,..."},
+    {"topic", SETTING_TEXT, NULL, 0, 0, NULL, "bench raw", "NAME  the topic"},
+    {"events", SETTING_INT, "20000000", 1000, 1e12, NULL, "bench ysb", "N  ads events"},
+    {"partitions", SETTING_INT, "4", 1, 1024, NULL, "bench ysb,bench fresh", "N  of the topic"},
+    {"rounds", SETTING_INT, "3", 1, 100, NULL, "bench ysb", "N  of each contender, interleaved"},
+    {"workers", SETTING_INT, "1", 1, 64, NULL, "bench ysb,bench raw",
+     "N  threads of kappa, handles of the plain loop"},
+    {"rate", SETTING_NUMBER, "10000", 100, 1e7, NULL, "bench fresh", "N  events a second"},
+    {"seconds", SETTING_INT, "20", 1, 3600, NULL, "bench fresh", "N  measured, behind a warm-up"},
+    {"commit", SETTING_DURATION, "2ms", 1, 60000, NULL, "bench fresh", "DURATION  between commits"},
     {NULL, SETTING_TEXT, NULL, 0, 0, NULL, NULL, NULL},
 };

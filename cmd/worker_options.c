@@ -44,6 +44,13 @@ static int worker_options(const struct settings *settings, int *partitions,
                 .memory_bytes = settings_int(settings, "memory"),
                 .patience_ms = (int)settings_int(settings, "patience")},
     };
+    if (settings_has(settings, "group"))
+        out->group = (struct log_group){.name = settings_text(settings, "group"),
+                                        .shared = true,
+                                        .instance = settings_text(settings, "instance"),
+                                        .session_ms = (int)settings_int(settings, "session")};
+    else if (settings_has(settings, "instance"))
+        return err_set(err, ERR_USAGE, "--instance names a member of a group: give --group, too");
     if (!settings_has(settings, "partitions"))
         return 0;
     int count = parse_partitions(settings_text(settings, "partitions"), partitions, err);
@@ -60,13 +67,14 @@ static void summary(const struct settings *settings, const char *who,
     double rate = seconds > 0 ? (double)result->events / seconds : 0;
     const struct job_stats *s = &result->stats;
     if (settings_bool(settings, "json")) {
-        printf(
-            "{\"who\":\"%s\",\"events\":%lld,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
-            "\"events_per_second\":%.0f,\"value_bytes\":%lld,\"commits\":%lld,\"cells\":%lld,"
-            "\"aborted\":%lld,\"reconnects\":%lld,\"sent_bytes\":%lld,\"received_bytes\":%lld}\n",
-            who, (long long)result->events, seconds, cpu, rate, (long long)result->bytes,
-            (long long)s->commits, (long long)s->cells, (long long)s->aborted,
-            (long long)s->reconnects, (long long)s->sent_bytes, (long long)s->received_bytes);
+        printf("{\"who\":\"%s\",\"events\":%lld,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
+               "\"events_per_second\":%.0f,\"value_bytes\":%lld,\"commits\":%lld,\"cells\":%lld,"
+               "\"aborted\":%lld,\"reconnects\":%lld,\"sent_bytes\":%lld,\"received_bytes\":%lld,"
+               "\"hand_overs\":%lld,\"hand_over_ms_max\":%.1f}\n",
+               who, (long long)result->events, seconds, cpu, rate, (long long)result->bytes,
+               (long long)s->commits, (long long)s->cells, (long long)s->aborted,
+               (long long)s->reconnects, (long long)s->sent_bytes, (long long)s->received_bytes,
+               (long long)s->hand_overs, (double)s->hand_over_us_max / 1000);
         fflush(stdout);
         return;
     }

@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
+#include "common/base/rng.h"
 #include "common/base/stop.h"
 #include "common/run/job_parts.h"
 
@@ -24,6 +25,7 @@ int job_open(const struct plan *plan, const struct job_options *options, struct 
     job->options = *options;
     job->kv = kv;
     registry_version_name(options->arch, options->version, job->version);
+    random_token(job->member);
     *out = job;
     return 0;
 }
@@ -43,6 +45,7 @@ void job_close(struct job *job)
         map_release(&job->slots[i].fields);
     }
     free(job->slots);
+    free(job->owned);
     kv_close(job->kv);
     arena_release(&job->arena);
     free(job);
@@ -58,7 +61,8 @@ static bool out_of_patience(struct job *job)
     return now - job->trouble_since_ns > (int64_t)job->options.patience_ms * 1000000;
 }
 
-/* The connection is lost: whether Redis went back in time is unknown, so all memory goes. */
+/* The connection is lost: whether Redis went back in time is unknown, so all memory goes. Also where
+ * the log was away in the middle of a take: some partitions are then taken and not loaded. */
 static int reconnect(struct job *job, struct err *err)
 {
     job->in_flight = job->looking = job->full = false;
@@ -75,8 +79,7 @@ static int reconnect(struct job *job, struct err *err)
         if (rc == 0)
             return 0;
         if (stop_asked())
-            return err_set(err, ERR_INTERRUPTED, "interrupted while the view is away: %s",
-                           cause.text);
+            return err_set(err, ERR_INTERRUPTED, "interrupted while waiting: %s", cause.text);
         if ((rc != ERR_AWAY && rc != ERR_FULL) || out_of_patience(job)) {
             if (err)
                 *err = cause;
@@ -100,6 +103,8 @@ static int mend(struct job *job, int rc, struct err *err)
 
 static int still_something_held(const struct job *job, struct err *err)
 {
+    if (job->shared)
+        return 0; /* the group may deal more */
     for (int i = 0; i < job->count; i++)
         if (job->slots[i].state != SLOT_LOST)
             return 0;
@@ -156,10 +161,19 @@ static bool is_clean(const struct cell *cell, void *context)
     return !(cell->state & CELL_DIRTY) && !(job->in_flight && cell->sent == job->number);
 }
 
+/* What the cells of one partition may take. */
+static size_t memory_share(const struct job *job)
+{
+    int held = 0;
+    for (int i = 0; i < job->count; i++)
+        held += job->slots[i].state == SLOT_HELD;
+    return (size_t)(job->options.memory_bytes / (held ? held : 1));
+}
+
 /* Only clean, answered cells leave memory. */
 static void evict(struct job *job)
 {
-    size_t limit = (size_t)(job->options.memory_bytes / job->count);
+    size_t limit = memory_share(job);
     for (int i = 0; i < job->count; i++) {
         struct fold *fold = job->slots[i].fold;
         if (job->slots[i].state != SLOT_HELD || cells_bytes(&fold->cells) <= limit)
@@ -174,7 +188,7 @@ static void evict(struct job *job)
  * (Redis is slow, away or full), is not read on until one is. */
 static void hold_back(struct job *job)
 {
-    size_t limit = 2 * (size_t)(job->options.memory_bytes / job->count);
+    size_t limit = 2 * memory_share(job);
     for (int i = 0; i < job->count; i++) {
         const struct slot *slot = &job->slots[i];
         if (slot->state != SLOT_HELD || slot->waiting)
@@ -198,6 +212,7 @@ static int job_begin(void *state, struct task *task, struct err *err)
         task->paused[i] = true;
         map_init(&job->slots[i].fields, sizeof(struct slot_field));
     }
+    job_group_begin(job);
     job->looked_at_ns = clock_mono_ns();
     int rc = mend(job, job_take_all(job, err), err);
     return rc < 0 ? rc : still_something_held(job, err);
@@ -238,8 +253,10 @@ static int job_tick(void *state, struct task *task, struct err *err)
 {
     (void)task;
     struct job *job = state;
-    int rc = mend(job, act(job, err), err);
+    int rc = job_deal(job, err);
+    rc = mend(job, rc == 0 ? act(job, err) : rc, err);
     if (rc == 0) {
+        job_tell_hand_overs(job);
         evict(job);
         hold_back(job);
     }
@@ -248,7 +265,7 @@ static int job_tick(void *state, struct task *task, struct err *err)
 
 static bool any_lost(const struct job *job)
 {
-    return job->stats.lost > 0;
+    return !job->shared && job->stats.lost > 0;
 }
 
 /* Commit the rest, with a cut, and wait for each answer. */

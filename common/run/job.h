@@ -2,9 +2,17 @@
  *
  * The protocol of design.md section 7, model-checked in tests/model/store.pml and handover.pml: the
  * fault points carry the names of the models' steps. One connection, one commit in flight, over all
- * the worker's partitions. The assignment is static: a worker keeps taking its partitions, also
- * after any reconnect, until it sees on a living connection that another worker has put its own
- * token: then it says so and drops the partition (with two workers at once exactly one goes on).
+ * the worker's partitions.
+ * Without a group the assignment is static: a worker keeps taking its partitions, also after any
+ * reconnect, until it sees on a living connection that another worker has put its own token: then
+ * it says so and drops the partition (with two workers at once exactly one goes on).
+ * In a group the group deals and the token owns. Newly dealt: taken, whoever owns it. After a
+ * reconnect or a FLUSHALL: taken again only if it is our own (all tokens of a job begin alike, so it
+ * knows those too whose take was never answered) or nobody's. Another's: dropped, and taken again
+ * after a session if it is dealt to us still. The pause is what keeps two members from taking it
+ * from each other for ever: a member that has not heard of the group for a session lets go what it
+ * was dealt, so whoever still believes in it after that is right. Without taking again a partition
+ * whose owner died in between would be nobody's (README of tests/model, G1 to G3).
  * Opaque; a task's thread. */
 #ifndef LK_RUN_JOB_H
 #define LK_RUN_JOB_H
@@ -26,6 +34,7 @@ struct job_stats {
     int64_t commits, cells, aborted, reconnects, lost;
     int64_t sent_bytes, received_bytes;
     int64_t commit_us_max;
+    int64_t hand_overs, hand_over_us_max; /* group: from being dealt to standing at next */
 };
 
 struct job;
@@ -45,8 +54,9 @@ struct worker_options {
     int count;
     int workers;
     bool until_end;
-    struct log_group
-        group; /* name NULL: positions are noted under the view's version, not shared */
+    /* Positions are noted under its name; NULL: lk.<view>.<version>. Shared: the group deals the
+     * partitions (until_end and partitions are refused); each thread is a member. */
+    struct log_group group;
     struct job_options job;
 };
 struct worker_result {

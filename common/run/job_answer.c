@@ -107,6 +107,7 @@ static void settle_done(struct job *job, struct slot *slot)
     if (job->full)
         return;
     slot->next = slot->sent_next;
+    slot_note(job, slot);
     slot->counters = slot->sent_counters;
     slot->unlink_due =
         slot->unlink_due || slot->sent_floor_ms > slot->floor_ms || slot->sent_from > slot->from;

@@ -3,7 +3,8 @@
  *   job.c         the sink: when to commit, when to look, when to evict, what to do on a loss
  *   job_take.c    take, load what pos says, jump to a boundary, arm the WATCHes
  *   job_commit.c  first touch, the EXEC
- *   job_answer.c  what became of it */
+ *   job_answer.c  what became of it
+ *   job_group.c   whose a partition is: dealt by a group, lost to another's token, taken again */
 #ifndef LK_RUN_JOB_PARTS_H
 #define LK_RUN_JOB_PARTS_H
 
@@ -14,8 +15,10 @@
 enum slot_state {
     SLOT_OUT,  /* not taken (yet, or any more) */
     SLOT_HELD, /* owner is our token */
-    SLOT_LOST, /* another worker has it: for good */
+    SLOT_LOST, /* another worker has it: for good, or in a group until it is dealt to us (again) */
 };
+
+enum { TOKEN_OURS = 24 }; /* so many first letters are alike in all tokens of a job */
 
 /* An entry of a part's index that stands in the store, or is about to. */
 struct slot_field {
@@ -31,7 +34,11 @@ struct slot_field {
 struct slot {
     int partition;
     enum slot_state state;
-    char token[POS_ID_BYTES];
+    char token[POS_ID_BYTES]; /* the last one put, answered or not */
+    bool dealt;               /* by the group; without one always */
+    bool anyway;              /* the next take does not ask whose it was */
+    int64_t dealt_at_ns;      /* not yet standing at next since; 0: it does, or did */
+    int64_t again_at_ns;      /* dealt, another's token: when to take it again; 0: not */
     struct fold *fold;
     bool waiting; /* from > boundary: nothing may be folded until a batch covers it */
     bool news;    /* something besides new events is to be committed */
@@ -65,6 +72,10 @@ struct job {
     struct task *task;
     struct slot *slots; /* by index, as the task's folds */
     int count;
+    bool shared, deal_changed; /* a group deals the partitions; what it dealt is to be acted on */
+    bool *owned;               /* by index: as dealt last */
+    char member[POS_ID_BYTES]; /* random; its beginning is that of all our tokens */
+    uint32_t takes;
     bool in_flight, looking; /* a commit, or an idle look, awaits its answer */
     bool full;               /* the last EXEC met -OOM: unlink first */
     uint32_t number;         /* of the commit under way or the last one; cells' `sent` */
@@ -85,6 +96,16 @@ void slot_add_cut(struct slot *slot, int64_t cut);
 struct slot_field *slot_field_at(struct slot *slot, uint64_t part, struct cell_field cell);
 /* "k", or "s<cut>" of a part, in arena. */
 const char *part_name(const struct job *job, struct arena *arena, uint64_t part);
+
+/* job_group.c */
+void job_group_begin(struct job *job); /* without a group every partition is dealt from the start */
+bool job_may_take(const struct job *job, const struct slot *slot, const struct pos *pos);
+/* owner, another worker's token, stands in pos. */
+void slot_lose(struct job *job, struct slot *slot, const char *owner);
+/* Act on what the group has dealt, and on pauses that are over. A code as of a commit or a take. */
+int job_deal(struct job *job, struct err *err);
+void job_tell_hand_overs(struct job *job); /* of partitions that stand at their next by now */
+void slot_note(struct job *job, const struct slot *slot); /* where it stands, to the group */
 
 /* job_commit.c */
 bool slot_dirty(const struct job *job, const struct slot *slot);

@@ -46,6 +46,7 @@ void slot_drop(struct job *job, struct slot *slot, enum slot_state state)
     map_clear(&slot->fields);
     slot->fields_gone = 0;
     job->task->paused[slot - job->slots] = true;
+    job->task->moved[slot - job->slots] = false;
     job->task->lost[slot - job->slots] = state == SLOT_LOST;
 }
 
@@ -157,7 +158,7 @@ static int put_token(struct job *job, struct slot *slot, const struct pos *pos, 
 {
     struct kv_reply *replies;
     char *key = key_pos(&job->arena, job->plan->view, job->version, slot->partition);
-    random_token(slot->token);
+    snprintf(slot->token, sizeof slot->token, "%.*s%08x", TOKEN_OURS, job->member, ++job->takes);
     struct kv_args hset = args_new(&job->arena, "HSET", key, "owner", slot->token, NULL);
     if (!pos->here)
         args_fresh_pos(job, &hset, first);
@@ -200,6 +201,11 @@ static int take(struct job *job, struct slot *slot, struct err *err)
         rc = rc < 0 ? rc : watch_pos(job, slot, &pos, err);
         if (rc < 0)
             return rc;
+        if (!job_may_take(job, slot, &pos)) {
+            slot_lose(job, slot, pos.owner);
+            pos_release(&pos);
+            return 0;
+        }
         /* the log after pos: while we paused, both may have grown */
         rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
         rc = rc < 0 ? rc : check_pos(job, slot, &pos, first, end, err);
@@ -215,6 +221,7 @@ static int take(struct job *job, struct slot *slot, struct err *err)
     if (rc == 0)
         return err_set(err, ERR_AWAY, "pos of partition %d changes all the time", slot->partition);
     slot->state = rc == 1 ? SLOT_HELD : SLOT_OUT;
+    slot->anyway = slot->anyway && rc != 1;
     return rc < 0 ? rc : 0;
 }
 
@@ -368,17 +375,12 @@ static int load(struct job *job, struct slot *slot, const struct pos *pos, struc
 int slot_review(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
 {
     if (!pos->here || !*pos->owner ||
-        *pos->owner == '-') {           /* '-': made by a batch, owned by nobody */
-        slot_drop(job, slot, SLOT_OUT); /* FLUSHALL: take again */
-        return 1;
+        *pos->owner == '-') { /* '-': made by a batch, owned by nobody */
+        slot_drop(job, slot, slot->dealt ? SLOT_OUT : SLOT_LOST); /* FLUSHALL: take again */
+        return slot->dealt;
     }
     if (strcmp(pos->owner, slot->token) != 0) {
-        slot_drop(job, slot, SLOT_LOST);
-        job->stats.lost++;
-        fprintf(stderr,
-                "lk: partition %d of view %s was taken by another worker (token %.8s...); this one "
-                "wrote nothing since and drops it\n",
-                slot->partition, job->plan->view, pos->owner);
+        slot_lose(job, slot, pos->owner);
         return 0;
     }
     if (pos->next != slot->next)

@@ -23,16 +23,18 @@ static void clip(struct log_batch *batch, int64_t end)
         batch->next = end;
 }
 
+/* A broker that is away is waited for: the partition stays moved, and is not read. */
 static int seek_moved(struct task *task, struct err *err)
 {
     for (int i = 0; i < task->count; i++) {
         if (!task->moved[i])
             continue;
         int rc = log_seek(task->reader, task->partitions[i], task->folds[i].next, err);
-        if (rc < 0)
+        if (rc < 0 && rc != ERR_AWAY)
             return rc;
-        task->moved[i] = false;
+        task->moved[i] = rc == ERR_AWAY;
     }
+    err_clear(err);
     return 0;
 }
 
@@ -41,8 +43,11 @@ static bool done(const struct task *task, int i)
     return task->lost[i] || (task->until && task->folds[i].next >= task->until[i]);
 }
 
+/* A member of a group that has been dealt nothing waits for its share. */
 static bool all_done(const struct task *task)
 {
+    if (task->group && task->group->shared)
+        return false;
     for (int i = 0; i < task->count; i++)
         if (!done(task, i))
             return false;
@@ -56,7 +61,8 @@ static int step(struct task *task, int wait_ms, struct err *err)
     if (rc < 0)
         return rc;
     for (int i = 0; i < task->count; i++)
-        log_pause(task->reader, task->partitions[i], task->paused[i] || done(task, i));
+        log_pause(task->reader, task->partitions[i],
+                  task->paused[i] || task->moved[i] || done(task, i));
     struct log_batch batch;
     int count = log_read(task->reader, LOG_BATCH_MAX, wait_ms, &batch, err);
     if (count < 0 || batch.partition < 0)
@@ -103,6 +109,8 @@ int task_run(struct task *task, const struct task_sink *sink, void *state, struc
     for (int i = 0; i < task->count; i++)
         fold_init(&task->folds[i], task->plan, task->rules, task->partitions[i]);
     rc = log_reader_open(task->log, task->topic, task->partitions, task->count, &task->reader, err);
+    if (rc >= 0 && task->group)
+        rc = log_join(task->reader, task->group, err);
     if (rc >= 0)
         rc = loop(task, sink, state, err);
     log_reader_close(task->reader);

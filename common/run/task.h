@@ -17,7 +17,8 @@ struct task {
     const int *partitions; /* borrowed */
     int count;
     const int64_t *until; /* by index: stop a partition there; NULL: go on until stop_asked */
-    int wait_ms;          /* at most between two ticks while nothing comes */
+    const struct log_group *group; /* the reader joins it; NULL: none. Shared: until is NULL */
+    int wait_ms;                   /* at most between two ticks while nothing comes */
 
     /* The task's own; sinks read and move folds. */
     struct lookup *lookup;
@@ -25,7 +26,7 @@ struct task {
     struct fold *folds; /* count of them */
     bool *moved;        /* by index: the sink has set folds[i].next; seek before reading on */
     bool *paused;       /* by index: not read for now (waiting for a batch) */
-    bool *lost;         /* by index: another worker's now; never read again */
+    bool *lost; /* by index: another worker's now; not read, unless the group deals it again */
     struct log_reader *reader;
     int64_t events, bytes; /* folded so far, values' bytes */
 };

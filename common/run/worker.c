@@ -17,6 +17,8 @@ struct thread {
     int *partitions;
     int64_t *until; /* NULL: none */
     int count;
+    struct log_group group;
+    char *group_name, *instance;
     struct job_stats stats;
     int64_t events, bytes;
     int rc;
@@ -41,6 +43,7 @@ static void *run_thread(void *context)
                         .partitions = thread->partitions,
                         .count = thread->count,
                         .until = thread->until,
+                        .group = &thread->group,
                         .wait_ms = wait_of(options->job.commit_ms)};
     thread->rc = job_open(options->plan, &options->job, &job, &thread->err);
     if (thread->rc == 0) {
@@ -70,6 +73,9 @@ static void add_stats(struct worker_result *result, const struct thread *thread)
     to->received_bytes += from->received_bytes;
     if (from->commit_us_max > to->commit_us_max)
         to->commit_us_max = from->commit_us_max;
+    to->hand_overs += from->hand_overs;
+    if (from->hand_over_us_max > to->hand_over_us_max)
+        to->hand_over_us_max = from->hand_over_us_max;
 }
 
 /* A failure that is not a mere interruption is the one to tell. */
@@ -83,6 +89,38 @@ static int worst(const struct thread *threads, int count, struct err *err)
                 *err = threads[i].err;
         }
     return rc;
+}
+
+/* The partitions of thread w: its share, or in a group all, of which it folds what it is dealt. */
+static void share_out(struct thread *thread, int w, int workers, const int64_t *until)
+{
+    const struct worker_options *options = thread->options;
+    bool shared = options->group.shared;
+    thread->partitions = mem_zero((size_t)options->count, sizeof *thread->partitions);
+    thread->until = until ? mem_zero((size_t)options->count, sizeof *thread->until) : NULL;
+    for (int i = shared ? 0 : w; i < options->count; i += shared ? 1 : workers) {
+        if (until)
+            thread->until[thread->count] = until[i];
+        thread->partitions[thread->count++] = options->partitions[i];
+    }
+}
+
+/* Each thread is a consumer of its own, with an instance name of its own: NAME-0, NAME-1... */
+static void name_group(struct thread *thread, int w)
+{
+    const struct worker_options *options = thread->options;
+    struct buf group = {0}, instance = {0};
+    char version[16];
+    registry_version_name(options->job.arch, options->job.version, version);
+    buf_printf(&group, "lk.%s.%s", options->plan->view, version);
+    buf_printf(&instance, "%s-%d", options->group.instance ? options->group.instance : "", w);
+    thread->group = options->group;
+    thread->group_name = mem_copy_string(options->group.name ? options->group.name : group.ptr);
+    thread->instance = mem_copy_string(instance.ptr);
+    thread->group.name = thread->group_name;
+    thread->group.instance = options->group.instance ? thread->instance : NULL;
+    buf_release(&group);
+    buf_release(&instance);
 }
 
 int worker_run_on(const struct worker_options *options, struct log *log, const int64_t *until,
@@ -101,13 +139,8 @@ int worker_run_on(const struct worker_options *options, struct log *log, const i
     for (int w = 0; w < workers; w++) {
         struct thread *thread = &threads[w];
         *thread = (struct thread){.options = &shared, .log = log};
-        thread->partitions = mem_zero((size_t)options->count, sizeof *thread->partitions);
-        thread->until = until ? mem_zero((size_t)options->count, sizeof *thread->until) : NULL;
-        for (int i = w; i < options->count; i += workers) {
-            if (until)
-                thread->until[thread->count] = until[i];
-            thread->partitions[thread->count++] = options->partitions[i];
-        }
+        share_out(thread, w, workers, until);
+        name_group(thread, w);
         pthread_create(&thread->id, NULL, run_thread, thread);
     }
     *result = (struct worker_result){0};
@@ -116,6 +149,8 @@ int worker_run_on(const struct worker_options *options, struct log *log, const i
         add_stats(result, &threads[w]);
         free(threads[w].partitions);
         free(threads[w].until);
+        free(threads[w].group_name);
+        free(threads[w].instance);
     }
     result->wall_ns = clock_mono_ns() - began;
     int rc = worst(threads, workers, err);
@@ -126,6 +161,10 @@ int worker_run_on(const struct worker_options *options, struct log *log, const i
 int worker_run(const struct worker_options *options, struct worker_result *result, struct err *err)
 {
     struct log *log;
+    if (options->group.shared && (options->until_end || options->partitions))
+        return err_set(err, ERR_USAGE,
+                       "in a group the partitions come and go: --group goes without %s",
+                       options->until_end ? "--until-end" : "--partitions");
     int rc = log_open(options->log_uri, false, &log, err);
     if (rc < 0)
         return rc;
@@ -153,7 +192,7 @@ int worker_run(const struct worker_options *options, struct worker_result *resul
         if (all.partitions[i] < 0 || all.partitions[i] >= total)
             rc = err_set(err, ERR_USAGE, "topic %s has partitions 0 to %d, not %d", options->topic,
                          total - 1, all.partitions[i]);
-        else
+        else if (options->until_end)
             rc = log_range(log, options->topic, all.partitions[i], &first, &until[i], err);
     }
     if (rc == 0)
