@@ -124,6 +124,8 @@ static void stop_all(struct run *run)
         sampler_stop(run, &run->sides[i]);
         stop_side(run, &run->sides[i]);
     }
+    if (run->options.attach)
+        return; /* there is no generator and no log of ours */
     char path[480];
     snprintf(path, sizeof path, "%s/log", run->work);
     run->log_mb = tree_mb(path);
@@ -140,7 +142,7 @@ static void release(struct run *run)
         sampler_release(side);
     }
     process_release(&run->generator);
-    if (run->options.plan) {
+    if (run->options.plan && !run->options.attach) {
         unlink(run->plan_path);
         unlink(run->healed_path);
     }
@@ -162,21 +164,23 @@ static void warn_of_haste(const struct run *run)
                 run->options.speed, seconds, minute);
 }
 
+static int run_here(struct run *run, struct err *err)
+{
+    run_say("%s, %lld events in %.0f s, seed %llu; raw files in %s", run->options.workload,
+            (long long)run->events, (double)run->duration_ns / 1e9,
+            (unsigned long long)run->options.seed, run->work);
+    warn_of_haste(run);
+    int rc = run_start(run, err);
+    return rc == 0 ? run_watch(run, err) : rc;
+}
+
 int compare_run(const struct compare_options *options, FILE *out, bool *pass, struct err *err)
 {
     struct run *run = mem_zero(1, sizeof *run);
     run->options = *options;
     int rc = run_prepare(run, err);
     if (rc == 0)
-        run_say("%s, %lld events in %.0f s, seed %llu; raw files in %s", options->workload,
-                (long long)run->events, (double)run->duration_ns / 1e9,
-                (unsigned long long)options->seed, run->work);
-    if (rc == 0)
-        warn_of_haste(run);
-    if (rc == 0)
-        rc = run_start(run, err);
-    if (rc == 0)
-        rc = run_watch(run, err);
+        rc = options->attach ? attach_watch(run, err) : run_here(run, err);
     run_clear_progress();
     stop_all(run);
     if (rc == 0)

@@ -4,7 +4,8 @@
  * Starts each part as a process of its own (this program again), a Redis for each pipeline, and one
  * generator; samples both views through logical reads while they run; kills a worker of each with
  * SIGKILL at a seeded event; lets each heal in its own way; then holds every sampled answer against
- * the contract and the truth. Writes run.json, samples.jsonl, result.json and report.html into out.
+ * the contract and the truth. With `attach` all of it runs elsewhere, nothing is killed or healed, and
+ * this program only reads and judges. Writes run.json, samples.jsonl, result.json and report.html into out.
  */
 #ifndef LK_BENCH_COMPARE_H
 #define LK_BENCH_COMPARE_H
@@ -22,15 +23,18 @@ struct compare_options {
     const char *time_field, *time_format, *key_field;
     const char *log;           /* kafka:HOST:PORT,...; NULL: an embedded one of the run's own */
     const char *out;           /* directory, made if it is not there */
-    const char *heal_lateness; /* allowed_lateness of the healed plan, "48h" or "unlimited" */
+    const char *heal_lateness; /* of the healed plan, "48h" or "unlimited"; NULL: no healing */
     uint64_t seed;
     int partitions;
     double speed;        /* recorded time over wall time; for ads wall time is event time */
     int64_t event_count; /* 0: all (ads: 300,000) */
     double rate;         /* ads: events a second */
     int64_t batch_every_ms, commit_ms, span_ms;
-    bool faults;     /* kill a worker of each */
-    bool keep_topic; /* on Kafka: leave the run's topic behind */
+    bool faults; /* kill a worker of each */
+    bool attach; /* observe what runs elsewhere, on log, topic and view; start nothing */
+    const char *topic, *view; /* attach: the topic, and the Redis of both views */
+    int64_t patience_ms;      /* attach: how long nothing may move */
+    bool keep_topic;          /* on Kafka: leave the run's topic behind */
     bool json;
 };
 

@@ -30,6 +30,8 @@ static const char *less_and_more(double a, double b, char out[80])
 static void say_freshness(json_t *list, const struct run *run, const struct side *l,
                           const struct side *k)
 {
+    if (!l->fresh_us.total || !k->fresh_us.total)
+        return; /* came when all was over */
     finding(
         list,
         "Freshness: half of all events were visible after %.0f ms (lambda) and %.0f ms (kappa), "
@@ -119,6 +121,18 @@ static void say_recovery(json_t *list, const struct run *run, const struct side 
                   : "what was lost or counted twice is among the checks");
 }
 
+/* What a run that only watched has to say about healing and cost: that it cannot. */
+static void say_attached(json_t *list, const struct side *k)
+{
+    if (k->late > 0)
+        finding(
+            list,
+            "Nothing healed kappa in this run: what came too late for its plan is still missing "
+            "from its last answer. To heal it, deploy a version with a longer lateness and "
+            "promote it: lk kappa deploy, lk kappa promote.");
+    finding(list, "The processes ran elsewhere: what they cost is unknown here.");
+}
+
 /* One run is not a verdict, and says so. */
 json_t *findings_of(const struct run *run)
 {
@@ -126,11 +140,14 @@ json_t *findings_of(const struct run *run)
     json_t *list = json_array();
     say_freshness(list, run, l, k);
     say_error(list, run, l, k);
-    say_healing(list, run, l, k);
-    say_cost(list, run, l, k);
+    if (run->options.attach) {
+        say_attached(list, k);
+    } else {
+        say_healing(list, run, l, k);
+        say_cost(list, run, l, k);
+    }
     say_recovery(list, run, l, k);
-    finding(list,
-            "This is one run on one machine, both side by side: it shows how the two behave and "
-            "names no winner. Repeat it with your own events before you decide.");
+    finding(list, "This is one run, both side by side: it shows how the two behave and "
+                  "names no winner. Repeat it with your own events before you decide.");
     return list;
 }

@@ -28,22 +28,28 @@ static double written_of(const struct process *p)
     return p->written_mb;
 }
 
+/* Whoever came when all was over has seen nothing become visible. */
+static double fresh_ms(const struct side *side, double value_us)
+{
+    return side->fresh_us.total ? value_us / 1000 : METRIC_NONE;
+}
+
 static double fresh_p50(const struct run *run, const struct side *side)
 {
     (void)run;
-    return (double)hist_percentile(&side->fresh_us, 50) / 1000;
+    return fresh_ms(side, (double)hist_percentile(&side->fresh_us, 50));
 }
 
 static double fresh_p99(const struct run *run, const struct side *side)
 {
     (void)run;
-    return (double)hist_percentile(&side->fresh_us, 99) / 1000;
+    return fresh_ms(side, (double)hist_percentile(&side->fresh_us, 99));
 }
 
 static double fresh_max(const struct run *run, const struct side *side)
 {
     (void)run;
-    return (double)side->fresh_us.max / 1000;
+    return fresh_ms(side, (double)side->fresh_us.max);
 }
 
 static double wrong_before(const struct run *run, const struct side *side)
@@ -193,57 +199,64 @@ static double parts_count(const struct run *run, const struct side *side)
 
 const struct metric METRICS[] = {
     {"freshness p50", "ms", false, true,
-     "due time of an event to the end of the first read that covers it: half are faster",
-     fresh_p50},
+     "due time of an event to the end of the first read that covers it: half are faster", fresh_p50,
+     false},
     {"freshness p99", "ms", false, true, "the same: 99 of 100 are faster; the kill is inside",
-     fresh_p99},
-    {"freshness max", "ms", false, false, "the slowest event of all", fresh_max},
+     fresh_p99, false},
+    {"freshness max", "ms", false, false, "the slowest event of all", fresh_max, false},
     {"rows wrong, worst", "%", false, true,
      "share of the view's rows that differed from truth at the read that missed most events, after "
      "the first fifth of the run",
-     wrong_before},
+     wrong_before, false},
     {"events missing, worst", "%", false, false,
      "share of the events due by then that the answer lacked, at its worst after the first fifth "
      "of the run",
-     missing_before},
+     missing_before, false},
     {"error-seconds", "s", false, true,
      "share of missing events, integrated over the run: 1 = everything missing for a second",
-     error_seconds},
+     error_seconds, false},
     {"left out as late", "%", false, false,
      "share of all events that the rules of the speed layer, or of kappa's first version, did not "
      "take",
-     late_events},
+     late_events, false},
     {"right from", "s", false, false,
-     "seconds after the start from which on every whole read equalled truth", healed_at},
+     "seconds after the start from which on every whole read equalled truth", healed_at, false},
     {"rows wrong at the end", "rows", false, true, "rows that differ from truth at the last read",
-     wrong_at_end},
+     wrong_at_end, false},
     {"recovery", "ms", false, true,
      "SIGKILL of a worker to the first answer that is again as fresh as 99 of 100 were",
-     recovery_ms},
+     recovery_ms, false},
     {"reprocess", "s", false, true,
-     "time to compute everything again: the last batch; or deploy, diff and promote", reprocess_s},
+     "time to compute everything again: the last batch; or deploy, diff and promote", reprocess_s,
+     true},
     {"CPU per million events", "s", false, true, "user and system, all its processes and its Redis",
-     cpu_per_million},
+     cpu_per_million, true},
     {"bytes read", "MB", false, false,
      "by read calls of its processes and its Redis (the embedded log is read by memory map: not in "
      "it)",
-     megabytes_read},
+     megabytes_read, true},
     {"bytes written", "MB", false, false, "by write calls of its processes and its Redis",
-     megabytes_written},
-    {"storage", "MB", false, false, "log, archive and Redis memory at the end", storage_mb},
+     megabytes_written, true},
+    {"storage", "MB", false, false, "log, archive and Redis memory at the end", storage_mb, true},
     {"Redis memory", "MB", false, false, "used_memory at the end, with all that is kept",
-     redis_memory},
+     redis_memory, true},
     {"largest process", "MB", false, false, "peak resident memory of its largest process",
-     memory_mb},
-    {"keyed read p99", "ms", false, false, "one key of one window, as a user reads it", probe_p99},
-    {"whole read p50", "ms", false, false, "every row, exact at one vector of positions",
-     whole_p50},
+     memory_mb, true},
+    {"keyed read p99", "ms", false, false, "one key of one window, as a user reads it", probe_p99,
+     false},
+    {"whole read p50", "ms", false, false, "every row, exact at one vector of positions", whole_p50,
+     false},
     {"reads refused", "reads", false, false,
-     "logical reads that ended in a named error (gap, away)", refused_reads},
+     "logical reads that ended in a named error (gap, away)", refused_reads, false},
     {"live processes", "", true, false,
-     "processes that must run for the view to stay fresh and right", parts_count},
-    {NULL, NULL, false, false, NULL, NULL},
+     "processes that must run for the view to stay fresh and right", parts_count, false},
+    {NULL, NULL, false, false, NULL, NULL, false},
 };
+
+double metric_of(const struct metric *metric, const struct run *run, const struct side *side)
+{
+    return metric->seen && run->options.attach ? METRIC_NONE : metric->of(run, side);
+}
 
 double metric_value(const struct run *run, const struct side *side, const char *name)
 {
@@ -251,5 +264,5 @@ double metric_value(const struct run *run, const struct side *side, const char *
     while (metric->name && strcmp(metric->name, name) != 0)
         metric++;
     assert(metric->name);
-    return metric->of(run, side);
+    return metric_of(metric, run, side);
 }

@@ -18,10 +18,12 @@ struct metric {
     bool headline;   /* on top of the report as well */
     const char *meaning;
     double (*of)(const struct run *run, const struct side *side);
+    bool seen; /* of processes that the run started itself: nothing to tell where it only watched */
 };
 
 extern const struct metric METRICS[];
 
+double metric_of(const struct metric *metric, const struct run *run, const struct side *side);
 /* One by name (a bug if there is none). */
 double metric_value(const struct run *run, const struct side *side, const char *name);
 /* Sum (or, last, the last) of a number over the JSON lines that a child printed; *lines: how many. */

@@ -60,7 +60,8 @@ static int heal_plan(struct run *run, struct err *err)
     json_t *plan = json_loads(run->plan_json.ptr, 0, &why);
     if (!plan)
         return err_set(err, ERR_USAGE, "plan: %s", why.text);
-    json_object_set_new(plan, "allowed_lateness", json_string(run->options.heal_lateness));
+    if (run->options.heal_lateness)
+        json_object_set_new(plan, "allowed_lateness", json_string(run->options.heal_lateness));
     char *text = json_dumps(plan, JSON_COMPACT | JSON_SORT_KEYS);
     buf_add_text(&run->healed_json, text);
     free(text);
@@ -141,6 +142,8 @@ static int prepare_plan(struct run *run, const struct workload *workload, struct
     if (rc == 0)
         rc = check_plan(run, buf_bytes(&text), run->table_dir, err);
     buf_release(&text);
+    if (run->options.attach)
+        return rc; /* nobody is started who would read them */
     if (rc == 0)
         rc = write_plan(run, "plan.json", buf_bytes(&run->plan_json), run->plan_path, err);
     if (rc == 0)
@@ -237,7 +240,7 @@ int run_prepare(struct run *run, struct err *err)
     if (rc == 0)
         rc = prepare_plan(run, workload, err);
     if (rc == 0)
-        rc = prepare_log(run, err);
+        rc = run->options.attach ? attach_open(run, err) : prepare_log(run, err);
     for (int i = 0; i < PIPELINES; i++) {
         struct side *side = &run->sides[i];
         side->pipeline = PIPELINE_LIST[i];

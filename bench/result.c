@@ -50,7 +50,7 @@ static json_t *metrics_json(const struct run *run)
                                 m->meaning, "headline", m->headline);
         for (int k = 0; k < PIPELINES; k++)
             json_object_set_new(row, run->sides[k].pipeline->name,
-                                number_or_null(m->of(run, &run->sides[k])));
+                                number_or_null(metric_of(m, run, &run->sides[k])));
         json_array_append_new(list, row);
     }
     return list;
@@ -67,12 +67,13 @@ static void add_process(json_t *list, const struct process *p)
 static json_t *processes_json(const struct run *run)
 {
     json_t *list = json_array();
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; !run->options.attach && i < PIPELINES; i++) {
         for (int k = 0; k < run->sides[i].child_count; k++)
             add_process(list, &run->sides[i].children[k]);
         add_process(list, &run->sides[i].redis.process);
     }
-    add_process(list, &run->generator);
+    if (!run->options.attach)
+        add_process(list, &run->generator);
     return list;
 }
 
@@ -144,6 +145,14 @@ static json_t *machine_json(void)
                      name.release);
 }
 
+/* What this program was told; of the others' settings it knows nothing. */
+static json_t *attach_json(const struct run *run)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "log", run->log_uri, "topic", run->topic, "processes",
+                     "run elsewhere: what they used is unknown here", "machine",
+                     "the observer's, not theirs");
+}
+
 static json_t *settings_json(const struct compare_options *o)
 {
     return json_pack("{s:I, s:I, s:I, s:f, s:s, s:s, s:s}", "commit ms", (json_int_t)o->commit_ms,
@@ -177,6 +186,15 @@ static void add_flag(struct buf *out, const char *flag, const char *value)
     buf_printf(out, " %s %s%s%s", flag, quote ? "'" : "", value, quote ? "'" : "");
 }
 
+/* Whom it watched; a password in the view's URI stays out. */
+static void say_attached(const struct compare_options *o, struct buf *out)
+{
+    buf_add_text(out, " --attach");
+    add_flag(out, "--log", o->log);
+    add_flag(out, "--topic", o->topic);
+    add_flag(out, "--view", strchr(o->view, '@') ? NULL : o->view);
+}
+
 /* The command that makes this run again, whatever was given by a variable, a file or a default. */
 static void say_command(const struct compare_options *o, struct buf *out)
 {
@@ -192,10 +210,14 @@ static void say_command(const struct compare_options *o, struct buf *out)
         buf_printf(out, " --rate %.6g", o->rate);
     else
         buf_printf(out, " --speed %.6g", o->speed);
-    buf_printf(out,
-               " --seed %llu --partitions %d --commit %lldms --span %lldms --batch-every %lldms",
-               (unsigned long long)o->seed, o->partitions, (long long)o->commit_ms,
-               (long long)o->span_ms, (long long)o->batch_every_ms);
+    buf_printf(out, " --seed %llu", (unsigned long long)o->seed);
+    if (o->attach) {
+        say_attached(o, out);
+        return;
+    }
+    buf_printf(out, " --partitions %d --commit %lldms --span %lldms --batch-every %lldms",
+               o->partitions, (long long)o->commit_ms, (long long)o->span_ms,
+               (long long)o->batch_every_ms);
     add_flag(out, "--heal-lateness", o->heal_lateness);
     buf_add_text(out, o->faults ? "" : " --no-kills");
 }
@@ -220,7 +242,8 @@ static json_t *run_json(const struct run *run, bool *pass)
         run->sides[1].pipeline->name);
     buf_release(&command);
     json_object_set_new(root, "machine", machine_json());
-    json_object_set_new(root, "settings", settings_json(&run->options));
+    json_object_set_new(root, "settings",
+                        run->options.attach ? attach_json(run) : settings_json(&run->options));
     set_plan(root, run);
     json_object_set_new(root, "metrics", metrics_json(run));
     json_object_set_new(root, "processes", processes_json(run));
@@ -282,7 +305,7 @@ static void print_table(const struct run *run, FILE *out)
     for (int i = 0; METRICS[i].name; i++) {
         fprintf(out, "%-26s", METRICS[i].name);
         for (int k = 0; k < PIPELINES; k++) {
-            double value = METRICS[i].of(run, &run->sides[k]);
+            double value = metric_of(&METRICS[i], run, &run->sides[k]);
             if (value == METRIC_NONE)
                 fprintf(out, " %12s", "-");
             else
@@ -292,8 +315,13 @@ static void print_table(const struct run *run, FILE *out)
         fprintf(out, "  %-5s %s\n", METRICS[i].unit,
                 METRICS[i].structural ? "structural" : "measured");
     }
+    fputc('\n', out);
+}
+
+static void print_cpu(const struct run *run, FILE *out)
+{
     double per_million = 1e6 / (double)run->events;
-    fputs("\nCPU-seconds per million events, by process:", out);
+    fputs("CPU-seconds per million events, by process:", out);
     for (int k = 0; k < PIPELINES; k++) {
         const struct side *side = &run->sides[k];
         fprintf(out, "\n  %s:", side->pipeline->name);
@@ -323,7 +351,8 @@ static void print_findings(const json_t *root, FILE *out)
 
 int run_report(struct run *run, FILE *out, bool *pass, struct err *err)
 {
-    check_processes(run);
+    if (!run->options.attach)
+        check_processes(run);
     batch_happenings(run);
     for (int i = 0; i < PIPELINES; i++)
         buf_add(&run->samples, run->sides[i].fresh_lines.ptr, run->sides[i].fresh_lines.len);
@@ -343,6 +372,8 @@ int run_report(struct run *run, FILE *out, bool *pass, struct err *err)
         fputc('\n', out);
     } else if (rc == 0) {
         print_table(run, out);
+        if (!run->options.attach)
+            print_cpu(run, out);
         print_checks(run, out);
         print_findings(root, out);
         fprintf(out, "\n%s; report: %s/report.html\n", *pass ? "passed" : "FAILED", run->dir);

@@ -2,6 +2,7 @@
  *
  *   prepare.c  what is to be done: plans, stream, strikes, log  -> struct run
  *   launch.c   starts the processes
+ *   attach.c   instead of both: waits and reads where all of it runs elsewhere
  *   watch.c    watches, kills, heals, until all is settled      -> raw samples in it
  *   compare.c  the plot of it all, and the end: stop, release
  *   sampler.c  two threads a pipeline: keyed reads at Poisson times, whole reads now and then
@@ -52,7 +53,8 @@ struct sampler {
     struct probe *probes;
     struct whole *wholes;
     size_t count, capacity;
-    int64_t refused; /* reads that ended in an error after the view was up */
+    _Atomic int64_t answered_ns; /* sent_ns of its newest answer */
+    int64_t refused;             /* reads that ended in an error after the view was up */
     char refusal[200];
     struct hist took_us;
 };
@@ -123,6 +125,7 @@ struct run {
     int64_t events, duration_ns;                     /* of the stream */
     int64_t kill_after_ns[PIPELINES], heal_after_ns; /* since began */
     int64_t sampled_at_ns;
+    int64_t watched_ns; /* CLOCK_REALTIME; attach: events due before were not watched. 0: all are */
     _Atomic bool sampling_over;
     struct past history[HISTORY_MAX];
     int history_count;
@@ -153,6 +156,10 @@ int run_start(struct run *run, struct err *err);
 /* The process of one command of a pipeline, its placeholders filled in; not started. */
 struct process *run_child(struct run *run, struct side *side, const struct pipeline_process *what);
 
+/* attach.c: the log and topic that are there; then until both views hold everything. */
+int attach_open(struct run *run, struct err *err);
+int attach_watch(struct run *run, struct err *err);
+
 /* watch.c: until the generator has ended and both views hold everything. */
 int run_watch(struct run *run, struct err *err);
 
@@ -162,6 +169,8 @@ void sampler_stop(struct run *run, struct side *side); /* with one last whole re
 void sampler_release(struct side *side);
 /* Are the view's positions all at the log's ends (and, with batches, its boundaries too)? */
 bool side_settled(struct run *run, struct side *side);
+/* Changes whenever the view's positions or boundaries do; -1 where it cannot be read. */
+int64_t side_progress(struct run *run, struct side *side);
 /* Can the view be read at all? */
 bool side_up(struct run *run, struct side *side);
 

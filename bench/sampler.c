@@ -60,6 +60,7 @@ static void probe_once(struct sampler *sampler, struct kv *kv, const char *view)
     for (int p = 0; p < answer.partitions; p++)
         probe->next[p] = answer.parts[p].next;
     hist_record(&sampler->took_us, (done_ns - sent_ns) / 1000);
+    sampler->answered_ns = sent_ns;
     answer_release(&answer);
 }
 
@@ -131,6 +132,7 @@ static void read_once(struct sampler *sampler, struct kv *kv, const char *view, 
     keep_whole(sampler, &answer, sent_ns);
     hist_record(&sampler->took_us, (clock_wall_ns() - sent_ns) / 1000);
     pick_row(sampler->side, &answer, rng);
+    sampler->answered_ns = sent_ns;
     answer_release(&answer);
 }
 
@@ -202,6 +204,18 @@ bool side_up(struct run *run, struct side *side)
         return false;
     answer_release(&answer);
     return true;
+}
+
+int64_t side_progress(struct run *run, struct side *side)
+{
+    struct answer answer;
+    if (!read_positions(run, side, &answer))
+        return -1;
+    int64_t sum = 0; /* none of them ever falls */
+    for (int p = 0; p < answer.partitions; p++)
+        sum += answer.parts[p].next + answer.parts[p].boundary;
+    answer_release(&answer);
+    return sum;
 }
 
 bool side_settled(struct run *run, struct side *side)

@@ -51,6 +51,23 @@ static int speed_of(const struct settings *settings, struct compare_options *opt
     return 0;
 }
 
+/* What only watches: whom, and nothing that would be done to them. */
+static int attach_of(const struct settings *settings, struct compare_options *options,
+                     struct err *err)
+{
+    options->attach = settings_bool(settings, "attach");
+    if (!options->attach)
+        return 0;
+    options->log = settings_text(settings, "log");
+    options->topic = settings_text(settings, "topic");
+    options->view = settings_text(settings, "view");
+    options->patience_ms = settings_int(settings, "patience");
+    options->heal_lateness = NULL;
+    options->faults = false;
+    options->event_count = settings_int(settings, "count"); /* 0: as for lk gen */
+    return settings_require(settings, "log,topic,view", err);
+}
+
 int cmd_compare(const struct settings *settings, struct err *err)
 {
     char program[4096];
@@ -82,6 +99,8 @@ int cmd_compare(const struct settings *settings, struct err *err)
         rc = speed_of(settings, &options, err);
     if (rc == 0 && !options.heal_lateness)
         options.heal_lateness = strcmp(options.workload, "flights") == 0 ? "48h" : "unlimited";
+    if (rc == 0)
+        rc = attach_of(settings, &options, err);
     if (rc == 0)
         rc = compare_run(&options, stdout, &pass, err);
     if (rc < 0)
