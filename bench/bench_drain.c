@@ -14,7 +14,6 @@
 #include "common/base/clock.h"
 #include "common/log/archive.h"
 #include "common/plan/plan.h"
-#include "common/store/read.h"
 #include "kappa/version.h"
 #include "lambda/archive.h"
 #include "lambda/batch.h"
@@ -89,29 +88,6 @@ static int straight_round(struct bench *bench, struct log *log, struct err *err)
     return rc;
 }
 
-/* Every row of the view is a count of the straight-line program, and there are no others. */
-static int check_view(struct bench *bench, struct kv *kv, struct err *err)
-{
-    struct view_query query = {.exact = true};
-    struct answer answer;
-    int rc = view_read(kv, bench->plan->view, ARCH_KAPPA, &query, &answer, err);
-    if (rc < 0)
-        return rc;
-    size_t wrong = answer.count != bench->straight.counts.count;
-    for (size_t i = 0; i < answer.count; i++) {
-        const struct answer_row *row = &answer.rows[i];
-        struct buf name = {0};
-        buf_add(&name, &row->window_ms, sizeof row->window_ms);
-        buf_add(&name, row->key.ptr + 2, row->key.len - 4); /* ["..."] */
-        const int64_t *count = map_get(&bench->straight.counts, buf_bytes(&name));
-        wrong += !count || strtoll(row->values.ptr + strlen("\"views\":"), NULL, 10) != *count;
-        buf_release(&name);
-    }
-    answer_release(&answer);
-    return wrong ? err_set(err, ERR_CHECK, "kappa's answer differs in %zu rows: no figure", wrong)
-                 : 0;
-}
-
 static int kappa_round(struct bench *bench, struct err *err)
 {
     struct worker_options options = {.plan = bench->plan,
@@ -136,7 +112,7 @@ static int kappa_round(struct bench *bench, struct err *err)
         rc = kappa_run(&options, false, &result, err);
     bench->engine_s[bench->engine_rounds++] = (double)(clock_mono_ns() - begin_ns) / 1e9;
     if (rc >= 0)
-        rc = check_view(bench, kv, err);
+        rc = straight_check_view(&bench->straight, kv, bench->plan->view, err);
     kv_close(kv);
     return rc;
 }

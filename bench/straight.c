@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/store/read.h"
+
 enum { WINDOW_MS = 10000 };
 
 /* The text behind "key":, a blank or none, and a quote, up to the next quote; NULL without the key. */
@@ -38,9 +40,10 @@ int straight_init(struct straight *straight, const char *table, struct err *err)
     return 0;
 }
 
-static void count_one(struct straight *straight, struct bytes value)
+void straight_add(struct straight *straight, struct bytes value)
 {
     straight->events++;
+    straight->bytes += (int64_t)value.len;
     struct bytes type = FIND(value, "event_type");
     if (type.len != 4 || memcmp(type.ptr, "view", 4) != 0)
         return;
@@ -72,23 +75,63 @@ static int count_partition(struct straight *straight, struct log *log, const cha
         struct log_batch batch;
         rc = log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
         for (int i = 0; i < rc; i++)
-            count_one(straight, batch.value[i]);
-        if (rc > 0)
+            straight_add(straight, batch.value[i]);
+        if (rc >= 0 && batch.partition >= 0)
             next = batch.next;
     }
     log_reader_close(reader);
     return rc < 0 ? rc : 0;
 }
 
-int straight_count(struct straight *straight, struct log *log, const char *topic, struct err *err)
+void straight_clear(struct straight *straight)
 {
     map_clear(&straight->counts);
-    straight->events = straight->views = 0;
+    straight->events = straight->views = straight->bytes = 0;
+}
+
+int straight_count(struct straight *straight, struct log *log, const char *topic, struct err *err)
+{
+    straight_clear(straight);
     int partitions = log_partitions(log, topic, err);
     int rc = partitions < 0 ? partitions : 0;
     for (int p = 0; rc == 0 && p < partitions; p++)
         rc = count_partition(straight, log, topic, p, err);
     return rc;
+}
+
+bool straight_equal(const struct straight *a, const struct straight *b)
+{
+    bool equal = a->events == b->events && a->bytes == b->bytes && a->views == b->views &&
+                 a->counts.count == b->counts.count;
+    for (size_t i = 0; equal && i < a->counts.count; i++) {
+        struct bytes name;
+        const int64_t *count = map_at(&a->counts, i, &name), *other = map_get(&b->counts, name);
+        equal = other && *other == *count;
+    }
+    return equal;
+}
+
+int straight_check_view(const struct straight *straight, struct kv *kv, const char *view,
+                        struct err *err)
+{
+    struct view_query query = {.exact = true};
+    struct answer answer;
+    int rc = view_read(kv, view, ARCH_KAPPA, &query, &answer, err);
+    if (rc < 0)
+        return rc;
+    size_t wrong = answer.count != straight->counts.count;
+    for (size_t i = 0; i < answer.count; i++) {
+        const struct answer_row *row = &answer.rows[i];
+        struct buf name = {0};
+        buf_add(&name, &row->window_ms, sizeof row->window_ms);
+        buf_add(&name, row->key.ptr + 2, row->key.len - 4); /* ["..."] */
+        const int64_t *count = map_get(&straight->counts, buf_bytes(&name));
+        wrong += !count || strtoll(row->values.ptr + strlen("\"views\":"), NULL, 10) != *count;
+        buf_release(&name);
+    }
+    answer_release(&answer);
+    return wrong ? err_set(err, ERR_CHECK, "kappa's answer differs in %zu rows: no figure", wrong)
+                 : 0;
 }
 
 void straight_release(struct straight *straight)
