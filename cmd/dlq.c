@@ -4,33 +4,17 @@
  * offsets below the boundary, and under the spans from the boundary on.
  *   list     counts by reason, then each event: partition, offset, reason
  *   show     one event's bytes, from the log
- *   export   all of them to topic <topic>.dlq of the same log, each under the key
- *            "partition:offset": what is there already is not appended again */
+ *   export   all of them to a topic of the same log (dlq_export.c) */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
-#include "cmd/view_args.h"
+#include "cmd/dlq.h"
 #include "common/base/map.h"
-#include "common/log/log.h"
 #include "common/store/pos.h"
 
-enum { READ_TRIES = 8, READ_WAIT_MS = 100 };
-
-struct bad_event {
-    int partition;
-    int64_t offset;
-    const char *reason;
-};
-
-struct dlq {
-    const struct settings *settings;
-    struct view_args args;
-    struct arena arena;
-    struct bad_event *events; /* by partition, then offset */
-    size_t count, capacity;
-};
+enum { READ_TRIES = 8 };
 
 /* ---- from the store ---- */
 
@@ -205,16 +189,10 @@ static int list_events(struct dlq *dlq, struct err *err)
 
 /* ---- the log ---- */
 
-struct source {
-    struct log *log;
-    const char *topic;
-    struct log_reader *reader;
-};
-
-static int open_source(const struct dlq *dlq, struct source *out, struct err *err)
+int dlq_source_open(const struct dlq *dlq, struct dlq_source *out, struct err *err)
 {
     int all[LOG_PARTITIONS_MAX];
-    *out = (struct source){.topic = settings_text(dlq->settings, "topic")};
+    *out = (struct dlq_source){.topic = settings_text(dlq->settings, "topic")};
     int rc = settings_require(dlq->settings, "log,topic", err);
     if (rc == 0)
         rc = log_open(settings_text(dlq->settings, "log"), false, &out->log, err);
@@ -227,7 +205,7 @@ static int open_source(const struct dlq *dlq, struct source *out, struct err *er
     return rc < 0 ? rc : 0;
 }
 
-static void close_source(struct source *source)
+void dlq_source_close(struct dlq_source *source)
 {
     if (source->reader)
         log_reader_close(source->reader);
@@ -235,9 +213,8 @@ static void close_source(struct source *source)
         log_close(source->log);
 }
 
-/* The event's record; ERR_GONE where retention has taken it. */
-static int get_record(struct source *source, const struct bad_event *event, struct log_batch *out,
-                      struct err *err)
+int dlq_source_get(struct dlq_source *source, const struct bad_event *event, struct log_batch *out,
+                   struct err *err)
 {
     int rc = log_get(source->reader, event->partition, event->offset, out, err);
     if (rc == 0)
@@ -270,120 +247,29 @@ static int find_event(const struct dlq *dlq, struct bad_event *out, struct err *
 static int show_event(struct dlq *dlq, struct err *err)
 {
     struct bad_event event = {0};
-    struct source source = {0};
+    struct dlq_source source = {0};
     struct log_batch batch = {0};
     int rc = settings_require(dlq->settings, "offset", err);
     if (rc == 0)
         rc = find_event(dlq, &event, err);
     if (rc == 0)
-        rc = open_source(dlq, &source, err);
+        rc = dlq_source_open(dlq, &source, err);
     if (rc == 0)
-        rc = get_record(&source, &event, &batch, err);
+        rc = dlq_source_get(&source, &event, &batch, err);
     if (rc == 0) {
         fprintf(stderr, "partition %d, offset %" PRId64 ": %s\n", event.partition, event.offset,
                 event.reason);
         fwrite(batch.value[0].ptr, 1, batch.value[0].len, stdout);
         putchar('\n');
     }
-    close_source(&source);
-    return rc;
-}
-
-/* ---- export ---- */
-
-/* Note the keys of everything that a partition of the topic holds. */
-static int note_keys(struct log_reader *reader, int partition, int64_t first, int64_t end,
-                     struct map *keys, struct err *err)
-{
-    struct log_batch batch;
-    int rc = log_seek(reader, partition, first, err);
-    for (int64_t next = first; rc >= 0 && next < end;) {
-        rc = log_read(reader, LOG_BATCH_MAX, READ_WAIT_MS, &batch, err);
-        next = batch.partition >= 0 ? batch.next : next;
-        for (int i = 0; i < rc; i++)
-            if (batch.key[i].ptr)
-                map_put(keys, batch.key[i], NULL);
-    }
-    return rc < 0 ? rc : 0;
-}
-
-static int read_exported(struct log *log, const char *topic, struct map *keys, struct err *err)
-{
-    int partitions = log_partitions(log, topic, err);
-    int rc = partitions < 0 ? partitions : 0;
-    for (int p = 0; rc == 0 && p < partitions; p++) {
-        struct log_reader *reader;
-        int64_t first, end;
-        rc = log_range(log, topic, p, &first, &end, err);
-        if (rc < 0 || (rc = log_reader_open(log, topic, &p, 1, &reader, err)) < 0)
-            return rc;
-        rc = note_keys(reader, p, first, end, keys, err);
-        log_reader_close(reader);
-    }
-    return rc;
-}
-
-/* Append one event unless its key is there: 1 appended, 0 it was there, or a code. */
-static int export_event(struct source *source, const struct bad_event *event, const char *topic,
-                        struct map *keys, struct err *err)
-{
-    char key[64];
-    bool fresh;
-    struct log_batch batch = {0};
-    snprintf(key, sizeof key, "%d:%" PRId64, event->partition, event->offset);
-    map_put(keys, bytes_of(key), &fresh);
-    if (!fresh)
-        return 0;
-    int rc = get_record(source, event, &batch, err);
-    if (rc < 0)
-        return rc;
-    struct log_record record = {
-        .key = bytes_of(key), .value = batch.value[0], .due_ns = batch.due_ns[0]};
-    int64_t offset = log_append(source->log, topic, event->partition, &record, 1, err);
-    return offset < 0 ? (int)offset : 1;
-}
-
-static int export_all(struct dlq *dlq, struct source *source, const char *topic, struct err *err)
-{
-    struct map keys;
-    int64_t appended = 0;
-    map_init(&keys, 1);
-    int rc = log_create_topic(source->log, topic,
-                              (struct log_shape){.partitions = dlq->args.registry.partitions}, err);
-    if (rc >= 0)
-        rc = read_exported(source->log, topic, &keys, err);
-    for (size_t i = 0; rc >= 0 && i < dlq->count; i++) {
-        rc = export_event(source, &dlq->events[i], topic, &keys, err);
-        appended += rc > 0;
-    }
-    map_release(&keys);
-    if (rc < 0)
-        return rc;
-    printf(settings_bool(dlq->settings, "json")
-               ? "{\"topic\":\"%s\",\"bad\":%zu,\"appended\":%" PRId64 "}\n"
-               : "topic %s: %zu bad events, %" PRId64 " of them appended now\n",
-           topic, dlq->count, appended);
-    return 0;
-}
-
-static int export_events(struct dlq *dlq, struct err *err)
-{
-    struct source source = {0};
-    struct buf topic = {0};
-    int rc = open_source(dlq, &source, err);
-    if (rc == 0) {
-        buf_printf(&topic, "%s.dlq", source.topic);
-        rc = export_all(dlq, &source, topic.ptr, err);
-    }
-    close_source(&source);
-    buf_release(&topic);
+    dlq_source_close(&source);
     return rc;
 }
 
 static const struct {
     const char *word;
     int (*run)(struct dlq *dlq, struct err *err);
-} ACTIONS[] = {{"list", list_events}, {"show", show_event}, {"export", export_events}};
+} ACTIONS[] = {{"list", list_events}, {"show", show_event}, {"export", dlq_export}};
 
 int cmd_dlq(const struct settings *settings, struct err *err)
 {
