@@ -26,7 +26,7 @@ static bool run(struct lane *lane, const struct item *item)
     if (!lane_begin(lane, item->seed) || !feed(lane, item->seed, OLD_EVENTS, 0) ||
         !child_run(lane, role_start(lane, role, &tuning, NULL, "--until-end"), 0))
         return false;
-    lane_remove(lane->log + strlen("embedded:"));
+    lane_drop_log(lane);
     if (!lane_make_log(lane) ||
         !feed(lane, item->seed, LOGS[item->row].count, LOGS[item->row].salt))
         return false;
@@ -45,7 +45,7 @@ static bool run_under(struct lane *lane, const struct item *item)
     struct child *child = role_start(lane, (enum role)item->which, &tuning, NULL, "");
     if (child_wait(child, CHILD_ENDED, UP_MS))
         return child_blame(lane, child, "does not wait for more");
-    lane_remove(lane->log + strlen("embedded:"));
+    lane_drop_log(lane);
     return lane_make_log(lane) &&
            feed(lane, item->seed, LOGS[item->row].count, LOGS[item->row].salt) &&
            child_run(lane, child, 4) &&

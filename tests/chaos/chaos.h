@@ -24,7 +24,6 @@
 #include "common/store/registry.h"
 
 enum { PARTITIONS = 20, CHILDREN_MAX = 256, EVENTS = 6000, PATIENCE_MS = 20000 };
-#define TOPIC "t"
 
 /* ---- cases ---- */
 
@@ -71,14 +70,15 @@ struct child {
 /* ---- lanes ---- */
 
 struct lane {
-    const char *lk;      /* the program */
+    const char *lk;     /* the program */
+    const char *broker; /* URI of the log that the lanes share; NULL: each case has one, embedded */
     const char *bugs_lk; /* the same with planted bugs */
     const struct items *items;
     const char *bug;     /* LK_BUG of its processes; NULL: none */
     char root[160];      /* the lane's directory */
     char uri[200];       /* its Redis */
     char directory[180]; /* the case's */
-    char plan[200], log[220], archive[200];
+    char plan[200], log[220], topic[40], archive[200];
     uint64_t seed; /* of the case */
     const char *view;
     bool lossless; /* no rule of this plan drops anything: the view is the truth */
@@ -101,6 +101,7 @@ void lane_tell(struct lane *lane, const char *format, ...) __attribute__((format
 /* An empty store, a fresh directory, the seed's plan, an empty topic; no process of a case before. */
 bool lane_begin(struct lane *lane, uint64_t seed);
 bool lane_make_log(struct lane *lane);
+void lane_drop_log(struct lane *lane);
 bool lane_remove(const char *directory);
 /* Positions folded in all partitions; owners (may be NULL) gets the partitions' owners. */
 int64_t lane_folded(struct lane *lane, enum arch arch, char owners[PARTITIONS][POS_ID_BYTES]);

@@ -14,9 +14,9 @@ enum { MORE_EVENTS = 300 };
 
 struct child *check_start(struct lane *lane, enum arch arch)
 {
-    return child_start(lane, NULL,
-                       "verify --from %s --plan %s --view %s --log %s --topic " TOPIC " --json",
-                       arch == ARCH_KAPPA ? "kappa" : "lambda", lane->plan, lane->uri, lane->log);
+    return child_start(
+        lane, NULL, "verify --from %s --plan %s --view %s --log %s --topic %s --json",
+        arch == ARCH_KAPPA ? "kappa" : "lambda", lane->plan, lane->uri, lane->log, lane->topic);
 }
 
 bool check_view(struct lane *lane, enum arch arch, bool whole)

@@ -153,20 +153,21 @@ const char *const ROLE_NAMES[ROLES] = {"kappa", "speed", "archive", "batch"};
 struct child *role_start(struct lane *lane, enum role role, const struct tuning *tuning,
                          const char *fault, const char *more)
 {
-    const char *l = lane->log, *v = lane->uri, *p = lane->plan, *a = lane->archive;
+    const char *l = lane->log, *t = lane->topic;
+    const char *v = lane->uri, *p = lane->plan, *a = lane->archive;
     switch (role) {
     case ROLE_KAPPA:
     case ROLE_SPEED:
         return child_start(lane, fault,
-                           "%s --plan %s --view %s --log %s --topic " TOPIC
-                           " --commit %dms --memory %dKiB --workers %d%s %s",
-                           role == ROLE_KAPPA ? "kappa run" : "lambda speed", p, v, l,
+                           "%s --plan %s --view %s --log %s --topic %s --commit %dms --memory "
+                           "%dKiB --workers %d%s %s",
+                           role == ROLE_KAPPA ? "kappa run" : "lambda speed", p, v, l, t,
                            tuning->commit_ms, tuning->memory_kib, tuning->workers,
                            role == ROLE_SPEED ? " --span 30ms" : "", more);
     case ROLE_ARCHIVE:
         return child_start(lane, fault,
-                           "lambda archive --log %s --topic " TOPIC " --archive %s --roll 20ms %s",
-                           l, a, more);
+                           "lambda archive --log %s --topic %s --archive %s --roll 20ms %s", l, t,
+                           a, more);
     default:
         return child_start(lane, fault,
                            "lambda batch --plan %s --view %s --archive %s --memory 1MiB %s", p, v,

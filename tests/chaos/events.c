@@ -74,38 +74,41 @@ void events_make(uint64_t seed, int64_t n, int salt, struct buf *key, struct buf
 
 /* ---- the feeder ---- */
 
-/* A chunk, partition by partition. */
-static int append(struct log *log, const struct feed *feed, int64_t from, int64_t to)
+/* A chunk, all its partitions at once. */
+static int append(struct log *log, const char *topic, const struct feed *feed, int64_t from,
+                  int64_t to)
 {
     enum { CHUNK_MAX = EVENTS };
     static struct buf keys[CHUNK_MAX], values[CHUNK_MAX];
     static struct log_record records[CHUNK_MAX];
     static int partition[CHUNK_MAX];
-    int count = (int)(to - from);
+    struct log_append parts[PARTITIONS];
+    int count = (int)(to - from), filled = 0, used = 0;
     for (int i = 0; i < count; i++) {
         events_make(feed->seed, from + i, feed->salt, &keys[i], &values[i]);
         partition[i] = log_partition_of(buf_bytes(&keys[i]), PARTITIONS);
     }
     for (int p = 0; p < PARTITIONS; p++) {
-        int n = 0;
+        struct log_append part = {.partition = p, .records = &records[filled]};
         for (int i = 0; i < count; i++)
             if (partition[i] == p)
-                records[n++] =
+                records[filled + part.count++] =
                     (struct log_record){.key = buf_bytes(&keys[i]), .value = buf_bytes(&values[i])};
-        if (n > 0 && log_append(log, TOPIC, p, records, n, NULL) < 0)
-            return -1;
+        filled += part.count;
+        if (part.count > 0)
+            parts[used++] = part;
     }
-    return 0;
+    return log_append_all(log, topic, parts, used, NULL);
 }
 
-static void feed_all(const char *uri, const struct feed *feed)
+static void feed_all(const struct lane *lane, const struct feed *feed)
 {
     struct log *log;
-    if (log_open(uri, false, &log, NULL) < 0)
+    if (log_open(lane->log, false, &log, NULL) < 0)
         _exit(1);
     for (int64_t n = 0; n < feed->count; n += feed->chunk) {
         int64_t to = feed->count - n < feed->chunk ? feed->count : n + feed->chunk;
-        if (append(log, feed, feed->from + n, feed->from + to) < 0)
+        if (append(log, lane->topic, feed, feed->from + n, feed->from + to) < 0)
             _exit(1);
         if (feed->pause_ms)
             clock_sleep_ms(feed->pause_ms);
@@ -120,7 +123,7 @@ bool feeder_start(struct lane *lane, const struct feed *feed)
     lane->feeder = fork();
     if (lane->feeder == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        feed_all(lane->log, feed);
+        feed_all(lane, feed);
     }
     return lane->feeder > 0 || lane_fail(lane, "cannot fork");
 }
@@ -134,7 +137,7 @@ static void count_log(struct lane *lane)
         return;
     for (int p = 0; p < PARTITIONS; p++) {
         int64_t first, end = 0;
-        log_range(log, TOPIC, p, &first, &end, NULL);
+        log_range(log, lane->topic, p, &first, &end, NULL);
         lane->fed += end;
     }
     log_close(log);

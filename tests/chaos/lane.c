@@ -170,13 +170,25 @@ bool lane_remove(const char *directory)
     return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0;
 }
 
+/* Where no topic was made yet there is nothing to drop. */
+void lane_drop_log(struct lane *lane)
+{
+    struct log *log;
+    if (strncmp(lane->log, "embedded:", 9) == 0)
+        lane_remove(lane->log + 9);
+    else if (*lane->topic && log_open(lane->log, false, &log, NULL) == 0) {
+        log_delete_topic(log, lane->topic, NULL);
+        log_close(log);
+    }
+}
+
 bool lane_make_log(struct lane *lane)
 {
     struct log *log;
     struct err err = {0};
     int rc = log_open(lane->log, true, &log, &err);
     if (rc == 0) {
-        rc = log_create_topic(log, TOPIC, (struct log_shape){.partitions = PARTITIONS}, &err);
+        rc = log_create_topic(log, lane->topic, (struct log_shape){.partitions = PARTITIONS}, &err);
         log_close(log);
     }
     return rc == 0 || lane_fail(lane, "%s", err.text);
@@ -186,6 +198,7 @@ bool lane_begin(struct lane *lane, uint64_t seed)
 {
     child_end_all(lane);
     feeder_stop(lane);
+    lane_drop_log(lane);
     if (*lane->directory)
         lane_remove(lane->directory);
     lane_ask(lane, "FLUSHALL", NULL);
@@ -195,7 +208,12 @@ bool lane_begin(struct lane *lane, uint64_t seed)
     snprintf(lane->directory, sizeof lane->directory, "%s/%d", lane->root, lane->cases);
     mkdir(lane->directory, 0755);
     snprintf(lane->plan, sizeof lane->plan, "%s/plan.json", lane->directory);
-    snprintf(lane->log, sizeof lane->log, "embedded:%s/log", lane->directory);
+    /* On a broker no two topics have one name: a deleted one's readers would not notice. */
+    snprintf(lane->topic, sizeof lane->topic, "%s-%d", strrchr(lane->root, '/') + 1, lane->cases);
+    if (lane->broker)
+        snprintf(lane->log, sizeof lane->log, "%s", lane->broker);
+    else
+        snprintf(lane->log, sizeof lane->log, "embedded:%s/log", lane->directory);
     snprintf(lane->archive, sizeof lane->archive, "%s/archive", lane->directory);
     FILE *file = fopen(lane->plan, "w");
     if (!file)

@@ -31,9 +31,8 @@ static bool deploy_second(struct lane *lane, char *path, size_t room)
     fputs(text, file);
     fclose(file);
     return child_run(lane,
-                     child_start(lane, NULL,
-                                 "kappa deploy --plan %s --view %s --log %s --topic " TOPIC, path,
-                                 lane->uri, lane->log),
+                     child_start(lane, NULL, "kappa deploy --plan %s --view %s --log %s --topic %s",
+                                 path, lane->uri, lane->log, lane->topic),
                      0);
 }
 
@@ -48,8 +47,8 @@ static bool run_verb(struct lane *lane, const struct item *item)
         return false;
     snprintf(fault, sizeof fault, "%s:1:%s", point, WHAT_NAMES[item->which]);
     snprintf(words, sizeof words, "%s --plan %s --view %s",
-             promotes ? "kappa promote" : "query --from kappa", promotes ? second : lane->plan,
-             lane->uri);
+             promotes ? "kappa promote --accept-diff" : "query --from kappa",
+             promotes ? second : lane->plan, lane->uri);
     struct child *struck = child_start(lane, fault, "%s", words);
     if (!child_run(lane, struck, item->which == KILL ? -SIGKILL : 3))
         return false;
