@@ -38,7 +38,7 @@ below_bench          := lambda kappa workloads $(COMMON)
 below_cmd            := bench lambda kappa workloads $(COMMON)
 knows    = $(foreach p,$(1) $(below_$(1)),$(call archive,$(p)))
 
-.PHONY: all test demo bench bench-scan asan tsan lint headers docs install clean help
+.PHONY: all test demo bench bench-scan bench-ysb bench-fresh asan tsan lint headers docs install clean help
 .DEFAULT_GOAL := all
 
 ## programs
@@ -74,6 +74,11 @@ bench: lk ## the speed of the parts, each as a ratio to a straight-line program 
 	./lk bench batch
 bench-scan: lk ## the scanner alone
 	./lk bench scan
+bench-ysb: lk ## drains of 20 million events from a real Kafka, against a plain librdkafka loop
+	tools/with-kafka sh -c './lk bench ysb --log $$LK_TEST_KAFKA'
+bench-fresh: lk ## from due to visible through a real Kafka, against a bare echo
+	tools/with-kafka sh -c './lk bench fresh --log $$LK_TEST_KAFKA --rate 10000 && \
+	  ./lk bench fresh --log $$LK_TEST_KAFKA --rate 50000'
 docs: docs/settings.md ## the pages that are made from the program's tables
 docs/settings.md: lk
 	{ echo '# Settings'; echo; echo 'Made by `make docs` from `cmd/settings_table.c`. A flag wins over the'; \

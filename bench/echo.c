@@ -136,6 +136,7 @@ int echo_start(struct log *log, const struct echo_options *options, struct echo 
     static const char *const PAIRS[] = {
         "enable.idempotence",           "true",    "acks", "all", "linger.ms", "1",
         "queue.buffering.max.messages", "1000000", NULL};
+    static const char *const GROUP[] = {"group.id", "lk-echo", NULL};
     const struct kafka *kafka = log_handle(log, &log_kafka_ops);
     if (!kafka)
         return err_set(err, ERR_USAGE, "%s: expected kafka:HOST:PORT", log_uri(log));
@@ -143,7 +144,7 @@ int echo_start(struct log *log, const struct echo_options *options, struct echo 
     echo->options = *options;
     echo->producer = kafka_handle(kafka, RD_KAFKA_PRODUCER, PAIRS, NULL, err);
     if (echo->producer)
-        echo->consumer = kafka_handle(kafka, RD_KAFKA_CONSUMER, NULL, NULL, err);
+        echo->consumer = kafka_handle(kafka, RD_KAFKA_CONSUMER, GROUP, NULL, err);
     if (!echo->consumer) {
         release(echo);
         return ERR_ENV;

@@ -67,7 +67,8 @@ static void consume(struct loop *loop, rd_kafka_t *consumer)
 static void *run(void *context)
 {
     struct loop *loop = context;
-    rd_kafka_t *consumer = kafka_handle(loop->kafka, RD_KAFKA_CONSUMER, NULL, NULL, &loop->err);
+    static const char *const PAIRS[] = {"group.id", "lk-raw", NULL};
+    rd_kafka_t *consumer = kafka_handle(loop->kafka, RD_KAFKA_CONSUMER, PAIRS, NULL, &loop->err);
     if (!consumer) {
         loop->rc = loop->err.code;
         return NULL;
