@@ -96,4 +96,10 @@ const struct log_ops log_kafka_ops = {
     .range = kafka_range,
     .offset_at = kafka_offset_at,
     .trim = kafka_trim,
+    .reader_open = kafka_reader_open,
+    .reader_close = kafka_reader_close,
+    .seek = kafka_seek,
+    .pause = kafka_pause,
+    .read = kafka_read,
+    .get = kafka_get,
 };

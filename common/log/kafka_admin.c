@@ -114,6 +114,16 @@ static int look(struct kafka *kafka, const char *topic, bool *leaders, struct er
     return count;
 }
 
+int kafka_partitions_now(struct kafka *kafka, const char *topic, struct err *err)
+{
+    bool leaders;
+    int count = look(kafka, topic, &leaders, err);
+    if (count < 0)
+        return count;
+    remember(kafka, topic, count);
+    return count ? count : unknown_topic(kafka, topic, err);
+}
+
 int kafka_partitions(void *handle, const char *topic, struct err *err)
 {
     struct kafka *kafka = handle;
@@ -121,15 +131,11 @@ int kafka_partitions(void *handle, const char *topic, struct err *err)
     int known = recall(kafka, topic, &age_ms);
     if (known && age_ms < REMEMBER_MS)
         return known;
-    bool leaders;
     struct err why = {0};
-    int count = look(kafka, topic, &leaders, &why);
+    int count = kafka_partitions_now(kafka, topic, &why);
     if (count == ERR_AWAY && known)
         return known;
-    if (count < 0)
-        return err_set(err, count, "%s", why.text);
-    remember(kafka, topic, count);
-    return count ? count : unknown_topic(kafka, topic, err);
+    return count < 0 ? err_set(err, count, "%s", why.text) : count;
 }
 
 /* Look until a topic has partitions with leaders, or until it has gone. */
@@ -270,13 +276,25 @@ int kafka_delete_topic(void *handle, const char *topic, struct err *err)
     return rc;
 }
 
+/* Did an answer come that a moment's wait may change? The leader of a new topic, or of a broker that
+ * has just started, is known before it serves. */
+static bool not_yet(rd_kafka_resp_err_t code, int64_t until_ns)
+{
+    if (!code || kafka_error_code(code) != ERR_AWAY || clock_mono_ns() > until_ns)
+        return false;
+    usleep(LOOK_AGAIN_MS * 1000);
+    return true;
+}
+
 int kafka_range(void *handle, const char *topic, int partition, int64_t *first, int64_t *end,
                 struct err *err)
 {
     struct kafka *kafka = handle;
-    /* On a handle that reads committed records alone, the end is the last stable offset. */
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(kafka->admin, topic, partition, first, end, ASK_MS);
+    int64_t until_ns = clock_mono_ns() + (int64_t)ASK_MS * 1000000;
+    rd_kafka_resp_err_t code;
+    do /* on a handle that reads committed records alone, the end is the last stable offset */
+        code = rd_kafka_query_watermark_offsets(kafka->admin, topic, partition, first, end, ASK_MS);
+    while (not_yet(code, until_ns));
     return code ? failed(kafka, code, NULL, "asking for the ends of", topic, err) : 0;
 }
 
@@ -289,12 +307,15 @@ int kafka_offset_at(void *handle, const char *topic, int partition, int64_t time
     *offset = first;
     if (rc < 0 || time_ms < 0) /* to the broker, negative times are names of the ends */
         return rc;
+    int64_t until_ns = clock_mono_ns() + (int64_t)ASK_MS * 1000000;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
-    asked->offset = time_ms;
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(kafka->admin, list, ASK_MS);
-    if (!code)
-        code = asked->err;
+    rd_kafka_resp_err_t code;
+    do {
+        asked->offset = time_ms;
+        code = rd_kafka_offsets_for_times(kafka->admin, list, ASK_MS);
+        code = code ? code : asked->err;
+    } while (not_yet(code, until_ns));
     *offset = asked->offset >= 0 ? asked->offset : end;
     rd_kafka_topic_partition_list_destroy(list);
     return code ? failed(kafka, code, NULL, "asking for an offset of", topic, err) : 0;

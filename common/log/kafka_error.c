@@ -78,16 +78,27 @@ static const struct {
 };
 enum { MEANING_COUNT = sizeof MEANINGS / sizeof *MEANINGS };
 
+/* The row of code, or -1. */
+static int row_of(rd_kafka_resp_err_t code)
+{
+    for (int i = 0; i < MEANING_COUNT; i++)
+        if (MEANINGS[i].code == code)
+            return i;
+    return -1;
+}
+
+int kafka_error_code(rd_kafka_resp_err_t code)
+{
+    int row = row_of(code);
+    return row < 0 ? ERR_ENV : MEANINGS[row].ours;
+}
+
 int kafka_error(const struct kafka *kafka, rd_kafka_resp_err_t code, const char *said,
                 const char *what, struct err *err)
 {
-    int ours = ERR_ENV;
-    const char *advice = "run again with --log-debug to see what librdkafka says";
-    for (int i = 0; i < MEANING_COUNT; i++)
-        if (MEANINGS[i].code == code) {
-            ours = MEANINGS[i].ours;
-            advice = MEANINGS[i].advice;
-        }
-    return err_set(err, ours, "kafka:%s: %s: %s (%s); %s", kafka->brokers, what,
+    int row = row_of(code);
+    const char *advice =
+        row < 0 ? "run again with --log-debug to see what librdkafka says" : MEANINGS[row].advice;
+    return err_set(err, kafka_error_code(code), "kafka:%s: %s: %s (%s); %s", kafka->brokers, what,
                    said && *said ? said : rd_kafka_err2str(code), rd_kafka_err2name(code), advice);
 }

@@ -4,7 +4,8 @@
  *   kafka_config.c    librdkafka's properties: ours, LK_KAFKA_CONFIG's file, LK_KAFKA_*; its words
  *   kafka_error.c     its errors as ours
  *   kafka_admin.c     topics: create, delete, partitions, range, offset_at, trim
- *   kafka_reader.c    assigned partitions: seek, pause, read, get
+ *   kafka_reader.c    assigned partitions: seek, pause
+ *   kafka_take.c      read, get
  *   kafka_group.c     the group: deal, note
  *   kafka_producer.c  append
  *   kafka_txn.c       transactions (kafka.h)
@@ -47,6 +48,8 @@ rd_kafka_t *kafka_handle(const struct kafka *kafka, rd_kafka_type_t type, const 
 #define KAFKA_DUE_HEADER "lk-due"
 
 /* kafka_error.c */
+/* What an error is to us: one of enum err_code. */
+int kafka_error_code(rd_kafka_resp_err_t code);
 /* Turn an error of librdkafka into one of ours, by what is to be done about it: ERR_AWAY try again,
  * ERR_GONE the position is no longer there, ERR_FULL, ERR_USAGE, ERR_ENV stop. what: "appending to
  * topic ads"; the text names brokers, cause and the next step. Returns the code. */
@@ -57,6 +60,8 @@ int kafka_error(const struct kafka *kafka, rd_kafka_resp_err_t code, const char 
 int kafka_create_topic(void *handle, const char *topic, struct log_shape shape, struct err *err);
 int kafka_delete_topic(void *handle, const char *topic, struct err *err);
 int kafka_partitions(void *handle, const char *topic, struct err *err);
+/* The same, not from memory. */
+int kafka_partitions_now(struct kafka *kafka, const char *topic, struct err *err);
 int kafka_range(void *handle, const char *topic, int partition, int64_t *first, int64_t *end,
                 struct err *err);
 int kafka_offset_at(void *handle, const char *topic, int partition, int64_t time_ms,
@@ -84,7 +89,7 @@ int64_t kafka_append(void *handle, const char *topic, int partition,
 int kafka_append_all(void *handle, const char *topic, const struct log_append *parts, int count,
                      struct err *err);
 
-/* kafka_reader.c */
+/* kafka_reader.c, kafka_take.c */
 int kafka_reader_open(void *handle, const char *topic, const int *partitions, int n, void **reader,
                       struct err *err);
 void kafka_reader_close(void *reader);

@@ -1,0 +1,258 @@
+/* common/log/kafka_take.c - takes batches out of the partitions' queues: read and get.
+ *
+ * A batch is what one queue has, at most as much as was asked for; nothing is waited for but the
+ * first message. Its bytes are librdkafka's, which gets them back at the next read. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/log/kafka_reader.h"
+
+enum { GET_MS = 10000, STEP_MS = 100 };
+/* A get this far ahead of where the queue goes on reads up to it, rather than begin anew. */
+enum { NEAR = 10000 };
+
+void kafka_release_held(struct kafka_reader *reader)
+{
+    for (int i = 0; i < reader->held_count; i++)
+        rd_kafka_message_destroy(reader->held[i]);
+    reader->held_count = 0;
+}
+
+/* The header lk-due, or 0. */
+static int64_t due_of(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    const void *text;
+    size_t len;
+    int64_t due_ns;
+    if (rd_kafka_message_headers(message, &headers) ||
+        rd_kafka_header_get_last(headers, KAFKA_DUE_HEADER, &text, &len) || !text ||
+        !bytes_to_int64((struct bytes){text, len}, &due_ns))
+        return 0;
+    return due_ns;
+}
+
+static void put_record(struct kafka_records *records, int n, const rd_kafka_message_t *message)
+{
+    rd_kafka_timestamp_type_t type;
+    records->offset[n] = message->offset;
+    records->time_ms[n] = rd_kafka_message_timestamp(message, &type);
+    records->due_ns[n] = due_of(message);
+    records->key[n] = (struct bytes){message->key, message->key_len};
+    records->value[n] = (struct bytes){message->payload, message->len};
+}
+
+/* The held messages from `from` on as arrays: how many records there are. The position moves behind
+ * them, and to an end that was met. */
+static int put_records(struct kafka_reader *reader, struct kafka_part *part, int64_t from)
+{
+    int n = 0;
+    for (int i = 0; i < reader->held_count; i++) {
+        const rd_kafka_message_t *message = reader->held[i];
+        bool end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+        if (message->err && !end)
+            part->error = message->err;
+        else if (message->offset >= part->at)
+            part->at = message->offset + !end;
+        if (!message->err && message->offset >= from)
+            put_record(&reader->records, n++, message);
+    }
+    return n;
+}
+
+static void fill(const struct kafka_reader *reader, const struct kafka_part *part, int count,
+                 struct log_batch *out)
+{
+    const struct kafka_records *records = &reader->records;
+    *out = (struct log_batch){part->partition, count,        records->offset, records->time_ms,
+                              records->due_ns, records->key, records->value,  part->at};
+}
+
+/* The position of a partition is not there: why, or 0 where it is there again. */
+static int position_gone(struct kafka_reader *reader, struct kafka_part *part, struct err *err)
+{
+    int64_t first, end;
+    int rc = kafka_range(reader->kafka, reader->topic, part->partition, &first, &end, err);
+    if (rc < 0)
+        return rc;
+    if (part->at >= first && part->at <= end)
+        return kafka_fetch_from(reader, part, part->at, err);
+    rc = kafka_gone(reader, part->partition, part->at, first, end, err);
+    part->sought = false;
+    return rc;
+}
+
+static bool names_no_topic(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
+/* An error stood in a partition's queue: 0 to go on. */
+static int part_failed(struct kafka_reader *reader, struct kafka_part *part, struct err *err)
+{
+    rd_kafka_resp_err_t code = part->error;
+    struct err why = {0};
+    char what[LOG_TOPIC_MAX + 64];
+    int rc;
+    snprintf(what, sizeof what, "reading partition %d of topic %s", part->partition, reader->topic);
+    if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+        rc = position_gone(reader, part, &why);
+    else if (names_no_topic(code)) /* a broker that has just started may say so in error */
+        rc = kafka_partitions_now(reader->kafka, reader->topic, &why);
+    else
+        rc = kafka_error(reader->kafka, code, NULL, what, &why);
+    if (rc == ERR_AWAY && code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+        return 0; /* asked again at the next read */
+    part->error = 0;
+    return rc >= 0 || rc == ERR_AWAY ? 0 : err_set(err, rc, "%s", why.text);
+}
+
+/* Take up to max messages of a partition whose queue goes on where it is to be read: how many
+ * records; *moved: the position is another now. */
+static int take(struct kafka_reader *reader, struct kafka_part *part, int max, bool *moved,
+                struct err *err)
+{
+    int64_t from = part->at;
+    ssize_t held = rd_kafka_consume_batch_queue(part->queue, 0, reader->held, (size_t)max);
+    reader->held_count = held > 0 ? (int)held : 0;
+    int n = put_records(reader, part, from);
+    part->next = part->at;
+    *moved = part->at != from;
+    return n || *moved || !part->error ? n : part_failed(reader, part, err);
+}
+
+/* Take from the next partition that has something: 1 if out is filled. */
+static int take_turns(struct kafka_reader *reader, int max, struct log_batch *out, int *count,
+                      struct err *err)
+{
+    for (int i = 0; i < reader->count; i++) {
+        struct kafka_part *part = &reader->parts[reader->turn];
+        reader->turn = (reader->turn + 1) % reader->count;
+        if (part->paused || !part->sought || !part->owned)
+            continue;
+        int rc = part->error ? part_failed(reader, part, err) : 0;
+        if (rc == 0 && part->at != part->next)
+            rc = kafka_fetch_from(reader, part, part->next, err);
+        if (rc < 0)
+            return rc;
+        if (rd_kafka_queue_length(part->queue) == 0)
+            continue;
+        bool moved;
+        *count = take(reader, part, max, &moved, err);
+        if (*count < 0)
+            return *count;
+        if (*count > 0 || moved) {
+            fill(reader, part, *count, out);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Serve what concerns no partition: 0, or a code where going on is useless. */
+static int serve_events(struct kafka_reader *reader, struct err *err)
+{
+    while (rd_kafka_queue_length(reader->events) > 0) {
+        rd_kafka_message_t *event = rd_kafka_consumer_poll(reader->consumer, 0);
+        if (!event)
+            return 0;
+        char said[256] = "";
+        struct err why = {0};
+        rd_kafka_resp_err_t code = event->err;
+        if (code == RD_KAFKA_RESP_ERR__FATAL)
+            code = rd_kafka_fatal_error(reader->consumer, said, sizeof said);
+        int rc = code ? kafka_error(reader->kafka, code, said, "reading", &why) : 0;
+        rd_kafka_message_destroy(event);
+        if (rc < 0 && rc != ERR_AWAY)
+            return err_set(err, rc, "%s", why.text);
+    }
+    return 0;
+}
+
+/* Sleep until a queue has something; false after wait_ms or a signal. */
+static bool sleep_some(struct kafka_reader *reader, int64_t until_ns)
+{
+    struct pollfd wake = {.fd = reader->wake_fd, .events = POLLIN};
+    int64_t left_ms = (until_ns - clock_mono_ns() + 999999) / 1000000;
+    if (left_ms <= 0 || poll(&wake, 1, (int)left_ms) <= 0)
+        return false;
+    uint64_t count;
+    return read(reader->wake_fd, &count, sizeof count) == sizeof count;
+}
+
+int kafka_read(void *handle, int max, int wait_ms, struct log_batch *out, struct err *err)
+{
+    struct kafka_reader *reader = handle;
+    int64_t until_ns = clock_mono_ns() + (int64_t)wait_ms * 1000000;
+    int rc = kafka_reader_start(reader, NULL, err), count = 0;
+    kafka_release_held(reader);
+    do {
+        if (rc == 0)
+            rc = serve_events(reader, err);
+        if (rc == 0)
+            rc = take_turns(reader, max, out, &count, err);
+    } while (rc == 0 && sleep_some(reader, until_ns));
+    return rc < 0 ? rc : count;
+}
+
+/* Take what the queue has up to offset: 1 found, 0 it is not there, 2 not yet known. */
+static int take_one(struct kafka_reader *reader, struct kafka_part *part, int64_t offset)
+{
+    enum { STRIDE = 256 };
+    int64_t far = offset - part->at + 1;
+    kafka_release_held(reader);
+    ssize_t held = rd_kafka_consume_batch_queue(part->queue, 0, reader->held,
+                                                far < STRIDE ? (size_t)far : STRIDE);
+    reader->held_count = held > 0 ? (int)held : 0;
+    if (put_records(reader, part, offset) > 0)
+        return reader->records.offset[0] == offset;
+    if (part->at > offset || part->error == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+        return 0;
+    for (int i = 0; i < reader->held_count; i++)
+        if (reader->held[i]->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+            return 0;
+    part->error = 0;
+    return 2;
+}
+
+/* Look for a record where the queue goes on, at or before it. */
+static int look_for(struct kafka_reader *reader, struct kafka_part *part, int64_t offset,
+                    struct err *err)
+{
+    int64_t until_ns = clock_mono_ns() + (int64_t)GET_MS * 1000000;
+    for (;;) {
+        int found = take_one(reader, part, offset);
+        if (found != 2)
+            return found;
+        if (rd_kafka_queue_length(part->queue) == 0 && !sleep_some(reader, until_ns) &&
+            clock_mono_ns() >= until_ns)
+            return err_set(
+                err, ERR_AWAY, "kafka:%s: no answer for offset %lld of partition %d of topic %s",
+                reader->kafka->brokers, (long long)offset, part->partition, reader->topic);
+    }
+}
+
+int kafka_get(void *handle, int partition, int64_t offset, struct log_batch *out, struct err *err)
+{
+    struct kafka_reader *reader = handle;
+    struct kafka_part *part = kafka_part_of(reader, partition);
+    int rc = kafka_reader_start(reader, NULL, err);
+    if (rc < 0 || offset < 0)
+        return rc;
+    bool near = part->assigned && !part->error && part->at <= offset && offset - part->at < NEAR;
+    int found = near ? look_for(reader, part, offset, err) : 0;
+    if (found == 0) { /* an end that was met on the way may be old */
+        rc = kafka_fetch_from(reader, part, offset, err);
+        found = rc < 0 ? rc : look_for(reader, part, offset, err);
+    }
+    if (found == 1) {
+        fill(reader, part, 1, out);
+        out->next = offset + 1;
+    }
+    return found;
+}
