@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "cmd/dlq.h"
+#include "common/base/fault.h"
 #include "common/base/map.h"
 #include "common/base/stop.h"
 #include "common/log/kafka.h"
@@ -92,6 +93,7 @@ static int append_event(struct exporter *e, const struct bad_event *event, struc
                                 .header_count = HEADERS};
     rc = append(e, event->partition, &record, err);
     e->appended += rc == 0;
+    fault_point("export appended");
     return rc;
 }
 

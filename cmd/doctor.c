@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <jansson.h>
+#include <librdkafka/rdkafka.h>
 #include <lmdb.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include "cmd/cmd.h"
 #include "common/base/clock.h"
+#include "common/log/kafka.h"
 #include "common/store/kv.h"
 
 enum { CLOCK_READS = 100000, CLOCK_READ_NS_MAX = 2000, TEXT_BYTES = 512 };
@@ -49,6 +51,15 @@ __attribute__((format(printf, 4, 5))) static void row(struct doctor *d, const ch
     buf_add_json_string(&line, bytes_of(fix ? fix : ""));
     printf("%s}\n", line.ptr);
     buf_release(&line);
+}
+
+/* A fault whose fix stands in the error's text, behind "; ". */
+static void error_row(struct doctor *d, const char *name, struct err *err)
+{
+    char *fix = strstr(err->text, "; ");
+    if (fix)
+        *fix = 0;
+    row(d, name, fix ? fix + 2 : "lk doctor --help", "%s", err->text);
 }
 
 /* The first line of a file or of a command's output that begins with prefix, without it. */
@@ -121,9 +132,9 @@ static void check_libraries(struct doctor *d)
 {
     int lmdb[3];
     mdb_version(&lmdb[0], &lmdb[1], &lmdb[2]);
-    row(d, "libraries", NULL, "hiredis %d.%d.%d, jansson %s, LMDB %d.%d.%d, zstd %s", HIREDIS_MAJOR,
-        HIREDIS_MINOR, HIREDIS_PATCH, jansson_version_str(), lmdb[0], lmdb[1], lmdb[2],
-        ZSTD_versionString());
+    row(d, "libraries", NULL, "hiredis %d.%d.%d, jansson %s, librdkafka %s, LMDB %d.%d.%d, zstd %s",
+        HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH, jansson_version_str(), rd_kafka_version_str(),
+        lmdb[0], lmdb[1], lmdb[2], ZSTD_versionString());
 }
 
 static void check_redis_program(struct doctor *d)
@@ -158,10 +169,7 @@ static void check_view(struct doctor *d)
         rc = kv_roundtrip(kv, &reply, &err);
     }
     if (rc < 0) {
-        char *fix = strstr(err.text, "; ");
-        if (fix)
-            *fix = 0;
-        row(d, "view", fix ? fix + 2 : "lk doctor --help", "%s", err.text);
+        error_row(d, "view", &err);
     } else if (!reply || reply->type != KV_TEXT) {
         row(d, "view", "use a server that allows INFO", "the server does not answer INFO");
     } else {
@@ -210,14 +218,34 @@ static void check_folder(struct doctor *d, const char *name, const char *path)
         free_mib / 1024);
 }
 
+/* Do the brokers answer, do they take our properties, and what are they? */
+static void check_kafka(struct doctor *d, const char *uri)
+{
+    struct err err = {0};
+    struct log *log = NULL;
+    struct buf about = {0};
+    int rc = log_open(uri, false, &log, &err);
+    if (rc == 0)
+        rc = kafka_about(log, &about, &err);
+    if (rc < 0)
+        error_row(d, "log", &err);
+    else
+        row(d, "log", NULL, "%s: %s", uri, about.ptr);
+    buf_release(&about);
+    log_close(log);
+}
+
 static void check_folders(struct doctor *d)
 {
     check_folder(d, "folder", ".");
     const char *log = settings_text(d->settings, "log");
     if (log && strncmp(log, "embedded:", 9) == 0)
         check_folder(d, "log", log + 9);
+    else if (log && strncmp(log, "kafka:", 6) == 0)
+        check_kafka(d, log);
     else if (log)
-        row(d, "log", "--log embedded:DIR", "%s is no log that lk can write", log);
+        row(d, "log", "--log embedded:DIR or kafka:HOST:PORT", "%s is no log that lk can write",
+            log);
     const char *archive = settings_text(d->settings, "archive");
     if (archive)
         check_folder(d, "archive", archive);

@@ -1,4 +1,4 @@
-/* common/log/kafka.h - what Kafka alone offers beside log.h: transactions.
+/* common/log/kafka.h - what Kafka alone offers beside log.h: transactions, and answers for users.
  *
  * A transaction makes appends to any partitions, and the positions of a group, visible together or
  * not at all (KIP-98). Opening one with an id fences every earlier holder of that id, also one that
@@ -7,6 +7,9 @@
 #define LK_LOG_KAFKA_H
 
 #include "common/log/log.h"
+
+/* What the cluster is, in a line for a human: brokers, topics, limits that matter here. */
+int kafka_about(struct log *log, struct buf *out, struct err *err);
 
 struct kafka_txn;
 

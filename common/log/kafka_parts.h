@@ -9,6 +9,7 @@
  *   kafka_group.c     the group: deal, note
  *   kafka_producer.c  append
  *   kafka_txn.c       transactions (kafka.h)
+ *   kafka_ask.c       what a broker is, positions of a group (kafka.h)
  *
  * One struct kafka a log_open, shared by threads; its admin handle serves metadata, ranges and
  * topics. The producer is made at the first append. Every reader has a consumer of its own. */
@@ -68,6 +69,9 @@ int kafka_offset_at(void *handle, const char *topic, int partition, int64_t time
                     int64_t *offset, struct err *err);
 int kafka_trim(void *handle, const char *topic, int partition, int64_t before, struct err *err);
 void kafka_topics_free(struct kafka_topics *topics);
+
+/* kafka_ask.c. The Kafka behind a log; NULL and ERR_USAGE where it is another's. */
+struct kafka *kafka_of(struct log *log, struct err *err);
 
 /* kafka_producer.c. What became of the records of one caller. */
 struct kafka_call {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/stop.h"
 #include "common/log/kafka_parts.h"
 
@@ -189,21 +190,11 @@ static int given_up(const struct kafka *kafka, const struct kafka_call *call, co
 
 static rd_kafka_t *producer_of(struct kafka *kafka, struct err *err)
 {
-    /* A request holds what one call sends while it enqueues; 100 ms of that is no wait: flush ends
-     * it. The queue holds whatever a call of log.h may bring. */
-    static const char *const PAIRS[] = {"enable.idempotence",
-                                        "true",
-                                        "acks",
-                                        "all",
-                                        "enable.gapless.guarantee",
-                                        "true",
-                                        "message.timeout.ms",
+    static const char *const PAIRS[] = {"enable.idempotence", "true", "acks", "all",
+                                        "enable.gapless.guarantee", "true", "message.timeout.ms",
                                         "0",
-                                        "linger.ms",
-                                        "5",
-                                        "queue.buffering.max.messages",
-                                        "1000000",
-                                        NULL};
+                                        /* what a call of log.h may bring */
+                                        "queue.buffering.max.messages", "1000000", NULL};
     static const struct kafka_calls CALLS = {.delivered = kafka_delivered};
     pthread_mutex_lock(&kafka->lock);
     if (!kafka->producer)
@@ -244,7 +235,9 @@ static int append_parts(struct kafka *kafka, const char *topic, const struct log
     int rc = 0;
     for (int i = 0; rc == 0 && i < count; i++)
         rc = kafka_send(kafka, producer, topic, &parts[i], call, err);
+    fault_point("append sent");
     int waited = wait_for_reports(kafka, producer, call, topic, err);
+    fault_point("append answered");
     if (rc == 0)
         rc = waited;
     if (rc == 0 && call->code)

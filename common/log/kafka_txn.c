@@ -20,7 +20,7 @@
 
 #define TXN_TIMEOUT                                                                                \
     "60000" /* ms; the broker aborts one that takes longer, and fences its producer */
-enum { CALL_MS = 30000, PAUSE_MS = 50, GROUP_REQUEST_MS = 5000 };
+enum { CALL_MS = 30000, PAUSE_MS = 50 };
 
 struct kafka_txn {
     struct kafka *kafka;
@@ -29,15 +29,6 @@ struct kafka_txn {
     bool open;              /* begun, neither committed nor aborted */
     struct kafka_call call; /* the records of the open transaction */
 };
-
-static struct kafka *kafka_of(struct log *log, struct err *err)
-{
-    struct kafka *kafka = log_handle(log, &log_kafka_ops);
-    if (!kafka)
-        err_set(err, ERR_USAGE, "%s has no transactions; they need --log kafka:HOST:PORT",
-                log_uri(log));
-    return kafka;
-}
 
 /* ---- errors ---- */
 
@@ -237,63 +228,4 @@ int kafka_txn_abort(struct kafka_txn *txn, struct err *err)
         return 0;
     txn->open = false;
     return take_step(txn, step_abort, NULL, "aborting a transaction", err);
-}
-
-/* ---- positions ---- */
-
-/* The one answer in event: the code of its error, or 0 and *position. */
-static rd_kafka_resp_err_t read_position(rd_kafka_event_t *event, int64_t *position)
-{
-    if (rd_kafka_event_error(event))
-        return rd_kafka_event_error(event);
-    size_t count;
-    const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-        rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
-    if (rd_kafka_group_result_error(groups[0]))
-        return rd_kafka_error_code(rd_kafka_group_result_error(groups[0]));
-    const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
-    *position = list->elems[0].offset < 0 ? -1 : list->elems[0].offset;
-    return list->elems[0].err;
-}
-
-/* Ask once. Stable: a commit whose markers are not written yet is waited for, not passed by. */
-static rd_kafka_resp_err_t ask_position(const struct kafka *kafka, const char *group,
-                                        const char *topic, int partition, int64_t *position)
-{
-    char said[256];
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition);
-    rd_kafka_ListConsumerGroupOffsets_t *request =
-        rd_kafka_ListConsumerGroupOffsets_new(group, list);
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(kafka->admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka->admin);
-    rd_kafka_AdminOptions_set_request_timeout(options, GROUP_REQUEST_MS, said, sizeof said);
-    rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
-    rd_kafka_error_destroy(error);
-    rd_kafka_ListConsumerGroupOffsets(kafka->admin, &request, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, CALL_MS);
-    rd_kafka_resp_err_t code =
-        event ? read_position(event, position) : RD_KAFKA_RESP_ERR__TIMED_OUT;
-    rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    rd_kafka_topic_partition_list_destroy(list);
-    return code;
-}
-
-int kafka_committed(struct log *log, const char *group, const char *topic, int partition,
-                    int64_t *position, struct err *err)
-{
-    struct kafka *kafka = kafka_of(log, err);
-    if (!kafka)
-        return ERR_USAGE;
-    int64_t until_ns = clock_mono_ns() + CALL_MS * INT64_C(1000000);
-    rd_kafka_resp_err_t code;
-    while ((code = ask_position(kafka, group, topic, partition, position)) ==
-               RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT &&
-           clock_mono_ns() < until_ns)
-        clock_sleep_ms(PAUSE_MS);
-    return code ? kafka_error(kafka, code, NULL, "asking for the positions of a group", err) : 0;
 }
