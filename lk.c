@@ -54,6 +54,7 @@ static const struct verb VERBS[] = {
     {"kappa deploy", "", "replay a topic into a new version beside the live one", cmd_kappa_deploy,
      false},
     {"kappa diff", "", "compare two versions on what is final in both", cmd_kappa_diff, false},
+    {"kappa canary", "", "let a version answer for a share of the keys", cmd_kappa_canary, false},
     {"kappa promote", "", "let a version answer queries", cmd_kappa_promote, false},
     {"kappa rollback", "", "let the version answer that was live before", cmd_kappa_rollback,
      false},

@@ -1,4 +1,4 @@
-/* cmd/kappa.c - the verbs of kappa: run, deploy, diff, promote, rollback, retire, status. */
+/* cmd/kappa.c - the verbs of kappa: run, deploy, diff, canary, promote, rollback, retire, status. */
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
@@ -87,6 +87,26 @@ int cmd_kappa_promote(const struct settings *settings, struct err *err)
         printf(settings_bool(settings, "json") ? "{\"view\":\"%s\",\"live\":%d}\n"
                                                : "view %s: version %d is live\n",
                plan->view, number);
+    plan_free(plan);
+    return rc;
+}
+
+int cmd_kappa_canary(const struct settings *settings, struct err *err)
+{
+    struct plan *plan = NULL;
+    int number = 0;
+    int rc = settings_require(settings, "plan,view,share", err);
+    int share = rc == 0 ? (int)settings_int(settings, "share") : 0;
+    if (rc == 0)
+        rc = cmd_plan(settings, &plan, err);
+    if (rc == 0)
+        rc = kappa_canary(plan, settings_text(settings, "view"), share,
+                          (int)settings_int(settings, "wait"), &number, err);
+    if (rc == 0)
+        printf(settings_bool(settings, "json")
+                   ? "{\"view\":\"%s\",\"canary\":%d,\"share\":%d}\n"
+                   : "view %s: version %d answers for %d %% of the keys\n",
+               plan->view, number, share);
     plan_free(plan);
     return rc;
 }

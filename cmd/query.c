@@ -255,6 +255,10 @@ static void tell(const struct view_args *args, const struct answer *answer)
         if (answer->parts[p].read)
             fprintf(stderr, " %d:%lld", p, (long long)answer->parts[p].next);
     fputc('\n', stderr);
+    const struct registry *registry = &args->registry;
+    if (registry->canary && answer->version == registry->live)
+        fprintf(stderr, "version %d answers for single keys of a share of %d %%: ask with --key\n",
+                registry->canary, registry->share);
 }
 
 int cmd_query(const struct settings *settings, struct err *err)
@@ -270,9 +274,11 @@ int cmd_query(const struct settings *settings, struct err *err)
     }
     if (rc == 0) {
         query.window_ms = settings_int(settings, "window");
-        query.version = args.version->number;
+        query.version = (int)settings_int(settings, "version");
         rc = view_read(args.kv, args.plan->view, args.arch, &query, &answer, err);
     }
+    if (rc == 0 && answer.version != args.version->number) /* a canary, or a flip just now */
+        rc = view_args_choose(&args, answer.version, err);
     if (rc == 0) {
         const char *format = settings_text(settings, "format");
         print_answer(args.stored, &answer, settings_bool(settings, "json") ? "json" : format);

@@ -8,7 +8,7 @@ const struct setting SETTINGS[] = {
     {"log", SETTING_TEXT, NULL, 0, 0, NULL,
      "doctor,topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
      "run,kappa deploy,lambda archive,lambda "
-     "speed,verify,compare,dlq list,dlq show,dlq export",
+     "speed,verify,dlq list,dlq show,dlq export",
      "URI  embedded:DIR or kafka:HOST:PORT[,HOST:PORT...]"},
     {"topic", SETTING_TEXT, NULL, 0, 0, NULL,
      "topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
@@ -141,7 +141,7 @@ const struct setting SETTINGS[] = {
      "NAME  the record's key: events of one key go to one partition"},
     {"count", SETTING_INT, "0", 0, 1e12, NULL, "compare",
      "N  how many events; 0: all (ads: 300,000)"},
-    {"seed", SETTING_INT, "1", 0, 0, NULL, "compare", "N  decides the events and the kills"},
+    {"seed", SETTING_INT, "1", 0, 0, NULL, "compare", "N  decides the events and the faults"},
     {"speed", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
      "X  recorded time over wall time; not for ads [20160: 14 days in a minute]"},
     {"rate", SETTING_NUMBER, "5000", 1, 1e7, NULL, "compare", "N  ads: events a second"},
@@ -152,7 +152,15 @@ const struct setting SETTINGS[] = {
      "DURATION  between the beginnings of two batches"},
     {"heal-lateness", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
      "DURATION  allowed lateness of the version that heals kappa [flights: 48h, else unlimited]"},
-    {"no-kills", SETTING_BOOL, "no", 0, 0, NULL, "compare", "kill no worker"},
+    {"faults", SETTING_TEXT, "kills", 0, 0, NULL, "compare",
+     "LIST  of built-in schedules (kills, redis-restart, broker-restart, pause, disk-full) and "
+     "files, "
+     "separated by commas; none; list prints the built-in ones (docs/faults.md)"},
+    {"log", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
+     "URI  kafka:HOST:PORT[,HOST:PORT...]; with --attach where the topic is [an embedded log in "
+     "--out]"},
+    {"keep-topic", SETTING_BOOL, "no", 0, 0, NULL, "compare",
+     "leave the run's topic on Kafka (it has a name of its own)"},
     {"attach", SETTING_BOOL, "no", 0, 0, NULL, "compare",
      "start nothing: watch and judge what runs elsewhere on --log, --topic and --view; --count and "
      "--rate are then those of its lk gen (--events, --event-rate)"},

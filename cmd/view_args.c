@@ -26,6 +26,18 @@ static const struct registry_version *numbered(const struct registry *registry, 
     return &registry->versions[number - 1];
 }
 
+int view_args_choose(struct view_args *args, int number, struct err *err)
+{
+    args->version = numbered(&args->registry, number);
+    if (!args->version)
+        return err_set(err, ERR_AWAY, "view %s was made anew under the read; ask again",
+                       args->plan->view);
+    plan_free(args->stored);
+    args->stored = NULL;
+    return plan_parse(bytes_of(args->version->plan), args->plan->directory, false, &args->stored,
+                      NULL, err);
+}
+
 static int choose_version(struct view_args *args, int number, bool by_plan, struct err *err)
 {
     const struct registry *registry = &args->registry;

@@ -20,6 +20,8 @@ struct view_args {
 int view_args_open(struct view_args *args, const struct settings *settings, bool by_plan,
                    struct err *err);
 void view_args_close(struct view_args *args);
+/* Make version number the one that args is about: the one that an answer came from. */
+int view_args_choose(struct view_args *args, int number, struct err *err);
 /* "kappa" or "lambda". */
 const char *arch_name(enum arch arch);
 

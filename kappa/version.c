@@ -210,7 +210,7 @@ int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms,
     return rc;
 }
 
-/* ---- promote, rollback ---- */
+/* ---- promote, canary, rollback ---- */
 
 static int refuse_differing(struct kv *kv, const struct plan *plan, int live, int target,
                             struct err *err)
@@ -251,6 +251,43 @@ int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, bo
     return rc;
 }
 
+/* Keys are shared out by their text: both versions must mean the same by one. */
+static int check_keys(struct kv *kv, const struct plan *plan, int live, struct err *err)
+{
+    struct plan *other = NULL;
+    int rc = stored_plan(kv, plan->view, live, &other, err);
+    if (rc < 0)
+        return rc;
+    bool same = other->keys == plan->keys;
+    for (int i = 0; same && i < plan->keys; i++)
+        same = strcmp(other->schema.fields[other->key[i]].name,
+                      plan->schema.fields[plan->key[i]].name) == 0;
+    plan_free(other);
+    return same ? 0
+                : err_set(err, ERR_USAGE,
+                          "the plan's key is another than that of the live version %d: it cannot "
+                          "answer for a share of its keys; lk kappa promote lets it answer for all",
+                          live);
+}
+
+int kappa_canary(const struct plan *plan, const char *view_uri, int share, int wait_ms, int *number,
+                 struct err *err)
+{
+    struct kv *kv;
+    int live, rc = kv_open(view_uri, &kv, err);
+    if (rc < 0)
+        return rc;
+    rc = find_target(kv, plan, 0, &live, number, err);
+    if (rc == 0)
+        rc = check_keys(kv, plan, live, err);
+    if (rc == 0 && share > 0)
+        rc = wait_until_caught_up(kv, plan->view, *number, wait_ms, err);
+    if (rc == 0)
+        rc = registry_canary(kv, plan->view, ARCH_KAPPA, *number, share, err);
+    kv_close(kv);
+    return rc;
+}
+
 int kappa_rollback(const char *view, const char *view_uri, int wait_ms, int *number,
                    struct err *err)
 {
@@ -285,13 +322,15 @@ static int print_version(struct kv *kv, const char *view, const struct registry 
     if (rc < 0)
         return rc;
     const char *state = version->running ? "running" : "retired";
-    fprintf(out,
-            json ? "{\"version\":%d,\"live\":%s,\"state\":\"%s\",\"hash\":\"%s\",\"next\":["
-                 : "version %d  live: %s  %s  plan %s  next:",
-            version->number,
-            json ? (version->number == registry->live ? "true" : "false")
-                 : (version->number == registry->live ? "yes" : "no"),
-            state, version->hash);
+    fprintf(
+        out,
+        json
+            ? "{\"version\":%d,\"live\":%s,\"share\":%d,\"state\":\"%s\",\"hash\":\"%s\",\"next\":["
+            : "version %d  live: %s  canary: %d %%  %s  plan %s  next:",
+        version->number,
+        json ? (version->number == registry->live ? "true" : "false")
+             : (version->number == registry->live ? "yes" : "no"),
+        version->number == registry->canary ? registry->share : 0, state, version->hash);
     for (int p = 0; p < answer.partitions; p++)
         fprintf(out, json ? "%s%lld" : "%s %lld", json && p ? "," : "",
                 (long long)answer.parts[p].next);

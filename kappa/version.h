@@ -42,6 +42,10 @@ int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms,
  * rows of final windows differ, unless accept_diff, and where another flip came first. */
 int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, bool accept_diff,
                   int *number, struct err *err);
+/* Let the plan's version answer reads of single keys for share percent of them (registry_canary), once it
+ * has folded what the live one had, as above; 0 ends it. */
+int kappa_canary(const struct plan *plan, const char *view_uri, int share, int wait_ms, int *number,
+                 struct err *err);
 /* The same flip back: the version that was live before the last one is live again, if a worker has
  * kept it up to date (as above). A second rollback goes forward again. */
 int kappa_rollback(const char *view, const char *view_uri, int wait_ms, int *number,

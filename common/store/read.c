@@ -413,7 +413,7 @@ static int try_view(struct kv *kv, const char *view, enum arch arch, const struc
     int rc = registry_read(kv, view, arch, &registry, err);
     if (rc < 0)
         return rc;
-    int number = query->version ? query->version : registry.live;
+    int number = query->version ? query->version : registry_version_for(&registry, query->key);
     struct plan *plan = NULL;
     struct buf mistakes = {0};
     struct reading reading = {.kv = kv, .query = query, .view = view, .arch = arch};

@@ -21,7 +21,7 @@ struct view_query {
     int64_t window_ms;   /* with has_window: this window alone */
     bool positions_only; /* no cells: what V would a read have (freshness probes read one key) */
     bool exact;          /* try again until every part is exact */
-    int version;         /* 0: the live one */
+    int version;         /* 0: the live one, or the canary for a key of its share */
 };
 
 /* Read into out (initialised here; release it). partitions come from the registry. ERR_ENV where the

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "common/base/fault.h"
 #include "common/store/pos.h"
 
@@ -48,6 +51,10 @@ static bool decode_pair(struct registry *registry, const char *name, struct byte
         return sscanf(value.ptr, "%d", &registry->live) == 1;
     if (strcmp(name, "before") == 0)
         return sscanf(value.ptr, "%d", &registry->before) == 1;
+    if (strcmp(name, "canary") == 0)
+        return sscanf(value.ptr, "%d", &registry->canary) == 1;
+    if (strcmp(name, "share") == 0)
+        return sscanf(value.ptr, "%d", &registry->share) == 1;
     if (strcmp(name, "partitions") == 0)
         return sscanf(value.ptr, "%d", &registry->partitions) == 1;
     const char *dot = strchr(name, '.');
@@ -73,7 +80,8 @@ static int decode(const struct kv_reply *reply, const char *view, struct registr
     for (int i = 0; ours && i + 1 < reply->count; i += 2)
         ours = decode_pair(out, reply->items[i].text.ptr, reply->items[i + 1].text);
     int live = out->live;
-    ours = ours && live >= 0 && live <= out->count && (!live || out->versions[live - 1].plan);
+    ours = ours && live >= 0 && live <= out->count && (!live || out->versions[live - 1].plan) &&
+           out->canary >= 0 && out->canary <= out->count;
     if (ours)
         return 0;
     registry_release(out);
@@ -231,7 +239,7 @@ int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int
 /* A change of one version, tried under WATCH of the registry: what it writes, or why it may not. */
 struct change {
     const char *view;
-    int from, number;
+    int from, number, share;
     /* 1: fields were added to args, 2: it is so already, or a code. */
     int (*make)(const struct change *change, const struct registry *registry, struct kv_args *args,
                 struct err *err);
@@ -289,14 +297,42 @@ static int make_flip(const struct change *change, const struct registry *registr
                        registry->live, change->view, change->from);
     args_int(args, "live", change->number);
     args_int(args, "before", registry->live);
+    args_int(args, "canary", 0);
     return 1;
 }
 
 int registry_promote(struct kv *kv, const char *view, enum arch arch, int from, int number,
                      struct err *err)
 {
-    struct change flip = {view, from, number, make_flip, "promote"};
+    struct change flip = {view, from, number, 0, make_flip, "promote"};
     return apply(kv, arch, &flip, err);
+}
+
+static int make_canary(const struct change *change, const struct registry *registry,
+                       struct kv_args *args, struct err *err)
+{
+    if (!is_running(registry, change->number) || registry->live == change->number)
+        return err_set(err, ERR_USAGE, "version %d of view %s is %s; see: lk kappa status",
+                       change->number, change->view,
+                       registry->live == change->number ? "live already" : "not running");
+    args_int(args, "canary", change->share ? change->number : 0);
+    args_int(args, "share", change->share);
+    return 1;
+}
+
+int registry_canary(struct kv *kv, const char *view, enum arch arch, int number, int share,
+                    struct err *err)
+{
+    struct change canary = {view, 0, number, share, make_canary, "canary"};
+    return apply(kv, arch, &canary, err);
+}
+
+int registry_version_for(const struct registry *registry, const char *key)
+{
+    if (!registry->canary || !key)
+        return registry->live;
+    bool chosen = (int)(XXH3_64bits(key, strlen(key)) % 100) < registry->share;
+    return chosen ? registry->canary : registry->live;
 }
 
 static int make_retired(const struct change *change, const struct registry *registry,
@@ -311,6 +347,12 @@ static int make_retired(const struct change *change, const struct registry *regi
         return err_set(err, ERR_USAGE,
                        "version %d of view %s is live: promote another one, or roll back, first",
                        change->number, change->view);
+    if (registry->canary == change->number)
+        return err_set(
+            err, ERR_USAGE,
+            "version %d of view %s answers for %d %% of the keys: end that first, lk kappa "
+            "canary --share 0",
+            change->number, change->view, registry->share);
     if (!is_running(registry, change->number))
         return 2;
     field_of(field, "state", change->number);
@@ -320,6 +362,6 @@ static int make_retired(const struct change *change, const struct registry *regi
 
 int registry_retire(struct kv *kv, const char *view, enum arch arch, int number, struct err *err)
 {
-    struct change retire = {view, 0, number, make_retired, "retire mark"};
+    struct change retire = {view, 0, number, 0, make_retired, "retire mark"};
     return apply(kv, arch, &retire, err);
 }

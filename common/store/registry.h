@@ -1,7 +1,7 @@
 /* common/store/registry.h - which versions a view has, and which of them is live.
  *
  * One hash a (view, architecture), lk:{view}:kappa or lk:{view}:lambda, changed only by EXEC under
- * WATCH of it. Fields: live; before (live until the last flip); partitions; state.<n> (running | retired); plan.<n> (the plan's JSON, so that
+ * WATCH of it. Fields: live; before (live until the last flip); canary, share; partitions; state.<n> (running | retired); plan.<n> (the plan's JSON, so that
  * a reader needs no file); hash.<n>. A flip whose reply was lost is tried again, never looked up.
  * One connection; one thread. */
 #ifndef LK_STORE_REGISTRY_H
@@ -22,6 +22,8 @@ struct registry_version {
 struct registry {
     int live;   /* 0: the view does not exist */
     int before; /* live until the last flip; 0: there was none */
+    int canary; /* answers for `share` percent of the keys in the live one's place; 0: none does */
+    int share;
     int partitions;
     struct registry_version *versions; /* by number */
     int count;
@@ -44,7 +46,15 @@ int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int
  * unless the target is running, ERR_CHECK where another flip came first. */
 int registry_promote(struct kv *kv, const char *view, enum arch arch, int from, int number,
                      struct err *err);
-/* Mark a version as retired, for good; ERR_USAGE if it is live or unknown. Done already is fine. */
+/* Let a running version answer reads of single keys for share percent of the keys; 0 percent ends it, and
+ * so does a flip. A share that grows keeps the keys that it had. ERR_USAGE unless it is running and
+ * not live. */
+int registry_canary(struct kv *kv, const char *view, enum arch arch, int number, int share,
+                    struct err *err);
+/* The version that answers for a key (JSON text; NULL: for all of them, the live one). */
+int registry_version_for(const struct registry *registry, const char *key);
+/* Mark a version as retired, for good; ERR_USAGE if it is live, a canary or unknown. Done already is
+ * fine. */
 int registry_retire(struct kv *kv, const char *view, enum arch arch, int number, struct err *err);
 /* "k1" or "l1". */
 void registry_version_name(enum arch arch, int number, char out[16]);

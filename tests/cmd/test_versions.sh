@@ -42,6 +42,18 @@ row 2 'has no version 5' "$lk" kappa retire "${one[@]}" --version 5
 row 2 'needs --version' "$lk" kappa retire "${one[@]}"
 row 0 '20000 events' "$lk" kappa deploy "${two[@]}" "${log[@]}"
 
+# Canary: a share of the keys; who reads is told which version answered.
+row 2 'needs --share' "$lk" kappa canary "${two[@]}"
+row 2 '--share: found 101' "$lk" kappa canary "${two[@]}" --share 101
+row 0 'version 2 answers for 50 % of the keys' "$lk" kappa canary "${two[@]}" --share 50
+row 0 'version 2  live: no  canary: 50 %' "$lk" kappa status "${one[@]}"
+row 0 'kappa version 1*version 2 answers for single keys' "$lk" query "${one[@]}" --from kappa
+said=$(for key in ATL ORD DFW LAX DEN SFO JFK BOS; do "$lk" query "${one[@]}" --from kappa --key $key 2>&1 >/dev/null; done)
+row 0 'kappa version 1' echo "$said"
+row 0 'kappa version 2' echo "$said"
+row 2 'answers for 50 % of the keys*--share 0' "$lk" kappa retire "${one[@]}" --version 2
+row 0 '"share":0}' "$lk" kappa canary "${two[@]}" --share 0 --json
+
 # Promote: differing rows are to be meant; a kill before the flip leaves the old one live.
 row 1 'rows in final windows differ*lk kappa diff*--accept-diff' "$lk" kappa promote "${two[@]}"
 row 137 '' struck promote:1:kill "$lk" kappa promote "${two[@]}" --accept-diff
@@ -57,11 +69,11 @@ row 0 '"equal":true' "$lk" verify "${one[@]}" "${log[@]}" --from kappa --json
 row 0 '{"view":"flight_delays","live":2}' "$lk" kappa rollback "${one[@]}" --json
 
 # Retire: a worker at work is told; killed at any step, the next call finishes; the live one stays as it is.
-"$lk" kappa run "${one[@]}" "${log[@]}" >"$work/worker" 2>&1 &
+timeout 60 "$lk" kappa run "${one[@]}" "${log[@]}" >"$work/worker" 2>&1 &
 worker=$!
 sleep 0.5
 row 137 '' struck 'retire mark:1:kill' "$lk" kappa retire "${two[@]}" --version 1
-row 0 'version 1  live: no  running' "$lk" kappa status "${two[@]}"
+row 0 'version 1  live: no  canary: 0 %  running' "$lk" kappa status "${two[@]}"
 row 137 '' struck 'retire pos:2:kill' "$lk" kappa retire "${two[@]}" --version 1
 row 3 'version k1 of view flight_delays is retired' "$lk" query "${two[@]}" --from kappa --version 1
 row 3 'retired' "$lk" kappa rollback "${two[@]}"
@@ -72,10 +84,10 @@ wait $worker
 row 0 '3' echo $?
 row 0 'version k1 of view flight_delays is retired' cat "$work/worker"
 row 0 '2' redis-cli -s "$work/redis" eval "return #redis.call('keys', 'lk:*k1*')" 0
-row 0 'version 1  live: no  retired' "$lk" kappa status "${two[@]}"
+row 0 'version 1  live: no  canary: 0 %  retired' "$lk" kappa status "${two[@]}"
 row 0 '"equal":true' "$lk" verify "${two[@]}" "${log[@]}" --from kappa --json
 row 0 ' events' "$lk" kappa deploy "${one[@]}" "${log[@]}"
-row 0 'version 3  live: no  running' "$lk" kappa status "${two[@]}"
+row 0 'version 3  live: no  canary: 0 %  running' "$lk" kappa status "${two[@]}"
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -230,6 +230,84 @@ Test(version, one_that_differs_is_promoted_only_where_that_is_meant)
     scene_close(&scene);
 }
 
+/* ---- canary ---- */
+
+/* Which of the scene's keys version 2 answers for, as bits; each read twice. */
+static unsigned canary_keys(struct scene *scene)
+{
+    unsigned chosen = 0;
+    for (int key = 0; key < SCENE_KEYS * 2; key++) {
+        char text[16];
+        snprintf(text, sizeof text, "[\"k%d\"]", key / 2);
+        struct view_query query = {.key = text};
+        struct answer answer;
+        cr_assert_eq(view_read(scene->kv, "v", ARCH_KAPPA, &query, &answer, NULL), 0);
+        cr_expect(answer.version == 1 || answer.version == 2);
+        if (key % 2)
+            cr_expect_eq(answer.version == 2, chosen >> key / 2 & 1, "a key stays");
+        chosen |= (unsigned)(answer.version == 2) << key / 2;
+        answer_release(&answer);
+    }
+    return chosen;
+}
+
+static int canary(const char *json, int share, struct err *err)
+{
+    struct plan *plan = scene_plan(json);
+    int number, rc = kappa_canary(plan, SCENE_URI, share, 0, &number, err);
+    plan_free(plan);
+    return rc < 0 ? rc : number;
+}
+
+Test(version, a_canary_answers_for_a_share_of_keys_that_only_grows)
+{
+    struct scene scene;
+    struct err err = {0};
+    int number;
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, OTHER_PLAN, true, NULL), 2);
+    cr_expect_eq(canary(SCENE_PLAN(SCENE_LATE), 10, &err), ERR_USAGE);
+    cr_expect(strstr(err.text, "live already"), "%s", err.text);
+    cr_expect_eq(canary_keys(&scene), 0);
+    unsigned before = 0, changes = 0;
+    for (int share = 0; share <= 100; share++) {
+        cr_assert_eq(canary(OTHER_PLAN, share, NULL), 2);
+        unsigned chosen = canary_keys(&scene);
+        cr_expect_eq(chosen & before, before, "share %d took a key away", share);
+        changes += chosen != before;
+        before = chosen;
+    }
+    cr_expect_eq(before, (1U << SCENE_KEYS) - 1, "all of them");
+    cr_expect_gt(changes, 1, "not all at once");
+    err_clear(&err);
+    cr_expect_eq(kappa_retire("v", SCENE_URI, 2, &err), ERR_USAGE);
+    cr_expect(strstr(err.text, "--share 0"), "%s", err.text);
+    cr_assert_eq(promote(OTHER_PLAN, &number, NULL), 0);
+    cr_assert_eq(kappa_rollback("v", SCENE_URI, 0, &number, NULL), 0);
+    cr_expect_eq(canary_keys(&scene), 0, "a flip ends it");
+    scene_close(&scene);
+}
+
+Test(version, a_canary_that_lags_or_has_another_key_is_refused)
+{
+    struct scene scene;
+    struct err err = {0};
+    const char *keyed =
+        "{\"view\":\"v\",\"source\":{\"time\":{\"field\":\"t\",\"format\":\"ms\"},"
+        "\"fields\":{\"k\":\"string\",\"id\":\"int\"}},\"key\":[\"id\"],\"window\":\"none\","
+        "\"values\":{\"n\":\"count\"}}";
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, OTHER_PLAN, true, NULL), 2);
+    cr_assert_eq(run(&scene, keyed, true, NULL), 3);
+    cr_expect_eq(canary(keyed, 10, &err), ERR_USAGE);
+    cr_expect(strstr(err.text, "key is another"), "%s", err.text);
+    scene_append(&scene, 0, 5);
+    cr_assert_eq(run(&scene, SCENE_PLAN(SCENE_LATE), false, NULL), 1);
+    cr_expect_eq(canary(OTHER_PLAN, 10, NULL), ERR_CHECK);
+    cr_expect_eq(canary_keys(&scene), 0);
+    scene_close(&scene);
+}
+
 /* ---- rollback ---- */
 
 Test(version, a_rollback_flips_back_and_forth_and_never_to_one_that_lags)
@@ -376,12 +454,13 @@ Test(version, status_is_a_line_a_version)
     promote(OTHER_PLAN, &number, NULL);
     char *text = status(false, &rc, NULL);
     cr_assert_eq(rc, 0);
-    cr_expect(strstr(text, "version 1  live: no  running"), "%s", text);
-    cr_expect(strstr(text, "version 2  live: yes  running"), "%s", text);
+    cr_expect(strstr(text, "version 1  live: no  canary: 0 %  running"), "%s", text);
+    cr_expect(strstr(text, "version 2  live: yes  canary: 0 %  running"), "%s", text);
     cr_expect(strstr(text, "next: 200 300\n"), "%s", text);
     free(text);
     text = status(true, &rc, NULL);
-    cr_expect(strstr(text, "{\"version\":2,\"live\":true,\"state\":\"running\""), "%s", text);
+    cr_expect(strstr(text, "{\"version\":2,\"live\":true,\"share\":0,\"state\":\"running\""), "%s",
+              text);
     cr_expect(strstr(text, "\"next\":[200,300]}\n"), "%s", text);
     free(text);
     scene_close(&scene);
