@@ -118,6 +118,7 @@ static void stop_side(struct run *run, struct side *side)
 /* Stop and reap everything, whatever has happened. */
 static void stop_all(struct run *run)
 {
+    faults_end(run);
     process_stop(&run->generator, STOP_WAIT_MS);
     run->sampling_over = true;
     for (int i = 0; i < PIPELINES; i++) {

@@ -2,8 +2,8 @@
  * judged.
  *
  * Starts each part as a process of its own (this program again), a Redis for each pipeline, and one
- * generator; samples both views through logical reads while they run; kills a worker of each with
- * SIGKILL at a seeded event; lets each heal in its own way; then holds every sampled answer against
+ * generator; samples both views through logical reads while they run; strikes them with a
+ * schedule of faults; lets each heal in its own way; then holds every sampled answer against
  * the contract and the truth. With `attach` all of it runs elsewhere, nothing is killed or healed, and
  * this program only reads and judges. Writes run.json, samples.jsonl, result.json and report.html into out.
  */
@@ -30,8 +30,8 @@ struct compare_options {
     int64_t event_count; /* 0: all (ads: 300,000) */
     double rate;         /* ads: events a second */
     int64_t batch_every_ms, commit_ms, span_ms;
-    bool faults; /* kill a worker of each */
-    bool attach; /* observe what runs elsewhere, on log, topic and view; start nothing */
+    const char *faults; /* schedules, separated by commas, or "none": see bench/schedule.h */
+    bool attach;        /* observe what runs elsewhere, on log, topic and view; start nothing */
     const char *topic, *view; /* attach: the topic, and the Redis of both views */
     int64_t patience_ms;      /* attach: how long nothing may move */
     bool keep_topic;          /* on Kafka: leave the run's topic behind */

@@ -109,14 +109,15 @@ static void say_cost(json_t *list, const struct run *run, const struct side *l,
 static void say_recovery(json_t *list, const struct run *run, const struct side *l,
                          const struct side *k)
 {
+    bool right = l->contract_held && k->contract_held && l->final_true && k->final_true;
     if (l->recovery_us < 0 || k->recovery_us < 0)
         return;
-    bool right = l->contract_held && k->contract_held && l->final_true && k->final_true;
     finding(list,
-            "Killed without warning, lambda's speed layer had caught up after %.0f ms, kappa's "
-            "engine after "
-            "%.0f ms; %s.",
-            metric_value(run, l, "recovery"), metric_value(run, k, "recovery"),
+            "Of %d fault%s the slowest recovery took %.0f ms in lambda and %.0f ms in kappa, from "
+            "the end of "
+            "the fault to answers that were as fresh again as before; %s.",
+            run->strike_count, run->strike_count == 1 ? "" : "s", metric_value(run, l, "recovery"),
+            metric_value(run, k, "recovery"),
             right ? "nothing was lost and nothing was counted twice in either"
                   : "what was lost or counted twice is among the checks");
 }

@@ -19,6 +19,7 @@ struct judge {
     int64_t **due_ns;          /* by partition, by offset */
     int64_t *ends;
     int partitions;
+    int64_t calm_until_ns; /* CLOCK_REALTIME: the first strike */
 };
 
 /* ---- due times ---- */
@@ -57,6 +58,17 @@ static int load_due_times(struct judge *judge, struct err *err)
 }
 
 /* ---- freshness ---- */
+
+static void find_calm(struct judge *judge)
+{
+    const struct run *run = judge->run;
+    judge->calm_until_ns = INT64_MAX;
+    for (int i = 0; i < run->strike_count; i++) {
+        int64_t at_ns = run->began_wall_ns + (run->strikes[i].struck_ns - run->began_ns);
+        if (at_ns < judge->calm_until_ns)
+            judge->calm_until_ns = at_ns;
+    }
+}
 
 static double since_began_s(const struct run *run, int64_t wall_ns)
 {
@@ -128,24 +140,46 @@ static bool covers_since(const struct judge *judge, const struct probe *probe, i
     return false;
 }
 
-/* From the kill to the first answer that the new worker had a part in and that is again as fresh as 99 of
- * 100 were. */
+/* From the end of a fault, when all that it ended is started again, to the first answer that holds an event
+ * due since and that is again as fresh as 99 of 100 events were before the first fault. */
+static int64_t recovery_us(const struct judge *judge, const struct side *side, int64_t over_ns)
+{
+    const struct run *run = judge->run;
+    int64_t over_wall_ns = run->began_wall_ns + (over_ns - run->began_ns);
+    const struct hist *usual = side->calm_us.total ? &side->calm_us : &side->fresh_us;
+    int64_t usual_ns = hist_percentile(usual, 99) * 1000;
+    for (size_t i = 0; i < side->probing.count; i++) {
+        const struct probe *probe = &side->probing.probes[i];
+        if (covers_since(judge, probe, over_wall_ns) && lag_ns(judge, probe) <= usual_ns)
+            return (probe->done_ns - over_wall_ns) / 1000;
+    }
+    return -1;
+}
+
 static void judge_recovery(struct judge *judge, struct side *side)
 {
-    if (!side->killed_ns)
-        return;
-    struct run *run = judge->run;
-    int64_t killed_wall_ns = run->began_wall_ns + (side->killed_ns - run->began_ns);
-    int64_t usual_ns = hist_percentile(&side->fresh_us, 99) * 1000;
-    for (size_t i = 0; i < side->probing.count && side->recovery_us < 0; i++) {
-        const struct probe *probe = &side->probing.probes[i];
-        if (covers_since(judge, probe, killed_wall_ns) && lag_ns(judge, probe) <= usual_ns)
-            side->recovery_us = (probe->done_ns - killed_wall_ns) / 1000;
+    int i = (int)(side - judge->run->sides);
+    for (int k = 0; k < judge->run->strike_count; k++) {
+        struct strike *strike = &judge->run->strikes[k];
+        if (!strike->touches[i])
+            continue;
+        strike->recovery_us[i] = recovery_us(judge, side, strike->over_ns);
+        if (strike->recovery_us[i] > side->recovery_us)
+            side->recovery_us = strike->recovery_us[i];
     }
-    int64_t until_ns = side->killed_ns + (side->recovery_us > 0 ? side->recovery_us * 1000 : 0);
-    run_happening(run, side->pipeline->name, side->killed_ns, until_ns,
-                  "%s %s killed, caught up again", side->pipeline->name,
-                  side->children[side->victim].name);
+}
+
+static void judge_faults(struct run *run)
+{
+    int missed = 0, again = 0;
+    for (int i = 0; i < run->strike_count; i++) {
+        missed += run->strikes[i].nobody;
+        again += run->strikes[i].gave_up;
+    }
+    if (run->strike_count)
+        run_check(run, "every fault struck somebody", missed == 0,
+                  "%d of %d; %d processes that gave up meanwhile were started again",
+                  run->strike_count - missed, run->strike_count, again);
 }
 
 /* ---- whole reads ---- */
@@ -316,6 +350,8 @@ int run_judge(struct run *run, struct err *err)
     for (int i = 0; rc == 0 && i < 1 + run->heals; i++)
         rc = oracle_open(buf_bytes(plans[i]), run->table_dir, run->log, run->topic,
                          &judge.oracles[i], err);
+    find_calm(&judge);
+    judge_faults(run);
     for (int i = 0; rc == 0 && i < PIPELINES; i++) {
         judge_freshness(&judge, &run->sides[i]);
         judge_recovery(&judge, &run->sides[i]);

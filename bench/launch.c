@@ -55,6 +55,7 @@ static int start_redis(struct run *run, struct side *side, struct err *err)
 {
     char directory[500];
     snprintf(directory, sizeof directory, "%s/%s", run->work, side->pipeline->name);
+    side->redis.appendfsync = faults_appendfsync(run, side);
     int rc = redis_server_start(&side->redis, side->pipeline->name, directory, err);
     snprintf(side->view, sizeof side->view, "%s", side->redis.uri);
     return rc;
@@ -64,8 +65,6 @@ static int start_side(struct run *run, struct side *side, struct err *err)
 {
     int rc = start_redis(run, side, err);
     for (const struct pipeline_process *p = side->pipeline->processes; rc == 0 && p->name; p++) {
-        if (p->victim)
-            side->victim = side->child_count;
         rc = process_start(run_child(run, side, p), err);
     }
     return rc;
@@ -98,8 +97,8 @@ static int start_generator(struct run *run, struct err *err)
     const struct compare_options *o = &run->options;
     struct buf command = {0};
     char output[600];
-    buf_printf(&command, "gen %s --topic %s --seed %llu --start-ns %lld --events %lld", o->workload,
-               run->topic, (unsigned long long)o->seed, (long long)run->began_wall_ns,
+    buf_printf(&command, "gen %s --topic %s --resume --seed %llu --start-ns %lld --events %lld",
+               o->workload, run->topic, (unsigned long long)o->seed, (long long)run->began_wall_ns,
                (long long)o->event_count);
     add_flag(&command, "--log", run->log_uri);
     if (strcmp(o->workload, "ads") == 0)

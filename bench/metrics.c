@@ -201,7 +201,7 @@ const struct metric METRICS[] = {
     {"freshness p50", "ms", false, true,
      "due time of an event to the end of the first read that covers it: half are faster", fresh_p50,
      false},
-    {"freshness p99", "ms", false, true, "the same: 99 of 100 are faster; the kill is inside",
+    {"freshness p99", "ms", false, true, "the same: 99 of 100 are faster; the faults are inside",
      fresh_p99, false},
     {"freshness max", "ms", false, false, "the slowest event of all", fresh_max, false},
     {"rows wrong, worst", "%", false, true,
@@ -224,7 +224,9 @@ const struct metric METRICS[] = {
     {"rows wrong at the end", "rows", false, true, "rows that differ from truth at the last read",
      wrong_at_end, false},
     {"recovery", "ms", false, true,
-     "SIGKILL of a worker to the first answer that is again as fresh as 99 of 100 were",
+     "end of a fault, what it ended being started again, to the first answer that holds an event "
+     "due "
+     "since and is as fresh as 99 of 100 were before the first fault; the longest",
      recovery_ms, false},
     {"reprocess", "s", false, true,
      "time to compute everything again: the last batch; or deploy, diff and promote", reprocess_s,

@@ -9,7 +9,6 @@
 #include "bench/run.h"
 #include "common/base/clock.h"
 #include "common/base/directory.h"
-#include "common/base/rng.h"
 #include "common/plan/plan.h"
 #include "workloads/workload.h"
 
@@ -166,7 +165,7 @@ static struct workload_options stream_options(const struct run *run)
                                      .tables_dir = run->work};
 }
 
-/* Walk the stream once: its length, and the publish times of the seeded strikes. */
+/* Walk the stream once: its length, and when the faults strike. */
 static int measure_stream(struct run *run, const struct workload *workload, struct err *err)
 {
     struct workload_options options = stream_options(run);
@@ -192,14 +191,8 @@ static int measure_stream(struct run *run, const struct workload *workload, stru
         assert(publish_us);
         double scale = 1000 / run->options.speed;
         run->duration_ns = (int64_t)((double)publish_us[run->events - 1] * scale);
-        struct rng rng;
-        rng_init(&rng, run->options.seed);
-        for (int i = 0; i < PIPELINES; i++) { /* within 25 % .. 60 % of the events, seeded */
-            uint64_t at =
-                (uint64_t)run->events / 4 + rng_below(&rng, (uint64_t)run->events * 35 / 100 + 1);
-            run->kill_after_ns[i] = (int64_t)((double)publish_us[at] * scale);
-        }
         run->heal_after_ns = run->duration_ns * HEAL_PERCENT / 100;
+        rc = faults_place(run, publish_us, scale, err);
     }
     free(publish_us);
     return rc;
@@ -210,7 +203,6 @@ static int measure_stream(struct run *run, const struct workload *workload, stru
 static int prepare_log(struct run *run, struct err *err)
 {
     const struct compare_options *o = &run->options;
-    run->log_is_ours = !o->log;
     if (run->log_is_ours) {
         snprintf(run->log_uri, sizeof run->log_uri, "embedded:%s/log", run->work);
         snprintf(run->topic, sizeof run->topic, "%s", o->workload);
@@ -226,6 +218,18 @@ static int prepare_log(struct run *run, struct err *err)
     return rc;
 }
 
+static void prepare_sides(struct run *run)
+{
+    for (int i = 0; i < PIPELINES; i++) {
+        struct side *side = &run->sides[i];
+        side->pipeline = PIPELINE_LIST[i];
+        side->recovery_us = -1;
+        pthread_mutex_init(&side->lock, NULL);
+        snprintf(side->archive, sizeof side->archive, "%s/archive-%s", run->work,
+                 side->pipeline->name);
+    }
+}
+
 int run_prepare(struct run *run, struct err *err)
 {
     const struct workload *workload = workload_find(run->options.workload);
@@ -233,22 +237,20 @@ int run_prepare(struct run *run, struct err *err)
         return err_set(err, ERR_USAGE, "no workload \"%s\"", run->options.workload);
     snprintf(run->dir, sizeof run->dir, "%s", run->options.out);
     snprintf(run->work, sizeof run->work, "%s/work", run->dir);
+    prepare_sides(run);
+    run->log_is_ours = !run->options.log;
+    if (!run->log_is_ours && !run->options.attach)
+        broker_find(&run->broker, run->options.log, run->options.program);
+    int rc = faults_read(run, err);
+    if (rc < 0)
+        return rc;
     remove_tree(run->work);
-    int rc = make_directory(run->work, err);
+    rc = make_directory(run->work, err);
     if (rc == 0)
         rc = measure_stream(run, workload, err);
     if (rc == 0)
         rc = prepare_plan(run, workload, err);
     if (rc == 0)
         rc = run->options.attach ? attach_open(run, err) : prepare_log(run, err);
-    for (int i = 0; i < PIPELINES; i++) {
-        struct side *side = &run->sides[i];
-        side->pipeline = PIPELINE_LIST[i];
-        side->victim = -1;
-        side->recovery_us = -1;
-        pthread_mutex_init(&side->lock, NULL);
-        snprintf(side->archive, sizeof side->archive, "%s/archive-%s", run->work,
-                 side->pipeline->name);
-    }
     return rc;
 }

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 
-enum { POLL_MS = 5 };
+enum { POLL_MS = 5, LAST_WORDS_BYTES = 4096 };
 
 /* A blank inside of a word, as no path nor pattern holds it. */
 static const char BLANK = '\x1f';
@@ -67,7 +68,8 @@ static void become(const struct process *process, int out, int errors, pid_t par
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(3);
-    setpgid(0, 0); /* a terminal's ctrl-C reaches us alone, and we stop it in order */
+    signal(SIGXFSZ, SIG_IGN); /* a write that a limit forbids shall fail, as on a full disk */
+    setpgid(0, 0);            /* a terminal's ctrl-C reaches us alone, and we stop it in order */
     dup2(out, STDOUT_FILENO);
     dup2(errors, STDERR_FILENO);
     int null = open("/dev/null", O_RDONLY);
@@ -241,11 +243,46 @@ void process_kill(struct process *process)
     snprintf(process->fate, sizeof process->fate, "killed by us (SIGKILL)");
 }
 
+void process_ask_to_end(struct process *process)
+{
+    if (!process->pid)
+        return;
+    process->wanted = false;
+    kill(process->pid, SIGTERM);
+}
+
+void process_pause(struct process *process, bool paused)
+{
+    if (process->pid)
+        kill(process->pid, paused ? SIGSTOP : SIGCONT);
+}
+
+static rlim_t file_bytes(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? (rlim_t)info.st_size : 0;
+}
+
+/* Its last words must find room: what it has said already counts as room, too. */
+void process_fill_disk(struct process *process, bool full)
+{
+    char errors_path[4096];
+    struct rlimit limit;
+    if (!process->pid || prlimit(process->pid, RLIMIT_FSIZE, NULL, &limit) < 0)
+        return;
+    snprintf(errors_path, sizeof errors_path, "%s.err", process->output);
+    rlim_t out = file_bytes(process->output), errors = file_bytes(errors_path);
+    rlim_t room = (out > errors ? out : errors) + LAST_WORDS_BYTES;
+    limit.rlim_cur = full && room < limit.rlim_max ? room : limit.rlim_max;
+    prlimit(process->pid, RLIMIT_FSIZE, &limit, NULL);
+}
+
 void process_stop(struct process *process, int wait_ms)
 {
     if (!process->pid || reap(process, WNOHANG))
         return;
     kill(process->pid, SIGTERM);
+    kill(process->pid, SIGCONT); /* it may stand still */
     for (int waited = 0; waited < wait_ms; waited += POLL_MS) {
         if (reap(process, WNOHANG))
             return;

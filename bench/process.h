@@ -23,6 +23,8 @@ struct process {
     int starts;
     bool wanted; /* an end before process_stop is a failure */
     bool failed;
+    bool
+        down; /* ended by a fault, or giving up in one: it will be started again (bench/faults.c) */
     int exit_status; /* of its last end; 0 where a signal ended it */
     char fate[128];  /* "ran to its end", "killed by us (SIGKILL)", "exit 4: TEXT" */
     /* over all starts */
@@ -43,6 +45,12 @@ void process_sample(struct process *process);
 bool process_ended(struct process *process);
 /* SIGKILL, and wait. */
 void process_kill(struct process *process);
+/* SIGTERM, without waiting: its end is then no failure. */
+void process_ask_to_end(struct process *process);
+/* SIGSTOP, or SIGCONT. */
+void process_pause(struct process *process, bool paused);
+/* Let no file of it grow beyond what its own output needs (writes answer EFBIG), or again as far as it may. */
+void process_fill_disk(struct process *process, bool full);
 /* SIGTERM, wait at most wait_ms, then SIGKILL. */
 void process_stop(struct process *process, int wait_ms);
 void process_release(struct process *process);

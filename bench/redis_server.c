@@ -57,8 +57,9 @@ int redis_server_start(struct redis_server *server, const char *owner, const cha
     if (mkdir(files, 0755) < 0 && errno != EEXIST)
         return err_errno(err, ERR_ENV, "cannot make %s", files);
     buf_printf(&command,
-               "--port %d --bind 127.0.0.1 --appendonly yes --maxmemory-policy noeviction --dir ",
-               port);
+               "--port %d --bind 127.0.0.1 --appendonly yes --appendfsync %s --maxmemory-policy "
+               "noeviction --dir ",
+               port, server->appendfsync ? server->appendfsync : "everysec");
     process_add_word(&command, files);
     process_init(&server->process, owner, "redis", "redis-server", command.ptr, output);
     buf_release(&command);

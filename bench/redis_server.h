@@ -8,9 +8,11 @@
 struct redis_server {
     struct process process;
     char uri[64];
+    const char *appendfsync; /* before the start: always or everysec; NULL: everysec */
 };
 
-/* Start redis-server (AOF, every second) with its files in directory/redis, and wait until it answers.
+/* Start redis-server with its files in directory/redis and an append-only file, and wait until it
+ * answers. Its process can be started again: it comes back on the same port with what the file holds.
  * owner (borrowed) is whose it is, for the report. ERR_ENV where it is not installed or does not start. */
 int redis_server_start(struct redis_server *server, const char *owner, const char *directory,
                        struct err *err);

@@ -1,6 +1,7 @@
 /* bench/result.c - metrics, findings, and the files of a run. One table of metrics makes the JSON,
  * the printed table and the report, so both architectures are told under the same words. */
 #include <jansson.h>
+#include <librdkafka/rdkafka.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
@@ -96,6 +97,30 @@ static json_t *happenings_json(const struct run *run)
     return list;
 }
 
+/* The strikes, each with the recovery of the pipelines that it concerned; null: it never came. */
+static json_t *faults_json(const struct run *run)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < run->strike_count; i++) {
+        const struct strike *s = &run->strikes[i];
+        json_t *recovery = json_object();
+        for (int k = 0; k < PIPELINES; k++)
+            if (s->touches[k])
+                json_object_set_new(recovery, run->sides[k].pipeline->name,
+                                    s->recovery_us[k] < 0
+                                        ? json_null()
+                                        : json_real((double)s->recovery_us[k] / 1000));
+        json_t *row = json_pack(
+            "{s:s, s:s, s:I, s:f, s:f, s:i, s:o}", "what", fault_kind_name(s->fault->kind), "whom",
+            s->whom, "event", (json_int_t)s->event, "t_s", since_s(run, s->struck_ns), "until_s",
+            since_s(run, s->over_ns), "gave_up", s->gave_up, "recovery_ms", recovery);
+        if (s->fault->command)
+            json_object_set_new(row, "command", json_string(s->fault->command));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
 static json_t *history_json(const struct run *run)
 {
     json_t *list = json_array();
@@ -153,13 +178,26 @@ static json_t *attach_json(const struct run *run)
                      "the observer's, not theirs");
 }
 
-static json_t *settings_json(const struct compare_options *o)
+/* What the log truly was. */
+static void say_log(const struct run *run, char out[400])
 {
+    if (run->log_is_ours)
+        snprintf(out, 400, "embedded (LMDB; not Kafka; survives process death, not power loss)");
+    else
+        snprintf(out, 400, "Kafka%s%s at %s, topic %s, client librdkafka %s; its size is not known",
+                 *run->broker.version ? " " : "", run->broker.version,
+                 run->log_uri + strlen("kafka:"), run->topic, rd_kafka_version_str());
+}
+
+static json_t *settings_json(const struct run *run)
+{
+    const struct compare_options *o = &run->options;
+    char log[400];
+    say_log(run, log);
     return json_pack("{s:I, s:I, s:I, s:f, s:s, s:s, s:s}", "commit ms", (json_int_t)o->commit_ms,
                      "span ms", (json_int_t)o->span_ms, "batch every ms",
-                     (json_int_t)o->batch_every_ms, "speed", o->speed, "kills",
-                     o->faults ? "a worker of each" : "none", "healed lateness", o->heal_lateness,
-                     "log", "embedded (LMDB; not Kafka; survives process death, not power loss)");
+                     (json_int_t)o->batch_every_ms, "speed", o->speed, "faults", o->faults,
+                     "healed lateness", o->heal_lateness, "log", log);
 }
 
 static void set_plan(json_t *root, const struct run *run)
@@ -219,7 +257,9 @@ static void say_command(const struct compare_options *o, struct buf *out)
                o->partitions, (long long)o->commit_ms, (long long)o->span_ms,
                (long long)o->batch_every_ms);
     add_flag(out, "--heal-lateness", o->heal_lateness);
-    buf_add_text(out, o->faults ? "" : " --no-kills");
+    add_flag(out, "--faults", o->faults);
+    add_flag(out, "--log", o->log);
+    buf_add_text(out, o->keep_topic ? " --keep-topic" : "");
 }
 
 static json_t *run_json(const struct run *run, bool *pass)
@@ -243,11 +283,12 @@ static json_t *run_json(const struct run *run, bool *pass)
     buf_release(&command);
     json_object_set_new(root, "machine", machine_json());
     json_object_set_new(root, "settings",
-                        run->options.attach ? attach_json(run) : settings_json(&run->options));
+                        run->options.attach ? attach_json(run) : settings_json(run));
     set_plan(root, run);
     json_object_set_new(root, "metrics", metrics_json(run));
     json_object_set_new(root, "processes", processes_json(run));
     json_object_set_new(root, "happenings", happenings_json(run));
+    json_object_set_new(root, "faults", faults_json(run));
     json_object_set_new(root, "checks", checks);
     json_object_set_new(root, "history", history_json(run));
     json_object_set_new(root, "findings", findings_of(run));
@@ -360,9 +401,9 @@ int run_report(struct run *run, FILE *out, bool *pass, struct err *err)
     int rc = write_json(run, "run.json", root, err);
     if (rc == 0)
         rc = write_file(run, "samples.jsonl", buf_bytes(&run->samples), err);
-    json_t *result =
-        json_pack("{s:b, s:O, s:O}", "pass", *pass, "metrics", json_object_get(root, "metrics"),
-                  "checks", json_object_get(root, "checks"));
+    json_t *result = json_pack(
+        "{s:b, s:O, s:O, s:O}", "pass", *pass, "metrics", json_object_get(root, "metrics"),
+        "checks", json_object_get(root, "checks"), "faults", json_object_get(root, "faults"));
     if (rc == 0)
         rc = write_json(run, "result.json", result, err);
     if (rc == 0)

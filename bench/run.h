@@ -3,7 +3,8 @@
  *   prepare.c  what is to be done: plans, stream, strikes, log  -> struct run
  *   launch.c   starts the processes
  *   attach.c   instead of both: waits and reads where all of it runs elsewhere
- *   watch.c    watches, kills, heals, until all is settled      -> raw samples in it
+ *   watch.c    watches, heals, until all is settled             -> raw samples in it
+ *   faults.c   strikes, and starts again what is down
  *   compare.c  the plot of it all, and the end: stop, release
  *   sampler.c  two threads a pipeline: keyed reads at Poisson times, whole reads now and then
  *   judge.c    after the run: freshness per event, each whole read against contract and truth
@@ -13,7 +14,9 @@
 
 #include <pthread.h>
 
+#include "bench/broker.h"
 #include "bench/compare.h"
+#include "bench/faults.h"
 #include "bench/process.h"
 #include "bench/redis_server.h"
 #include "common/base/hist.h"
@@ -21,7 +24,7 @@
 #include "common/run/pipeline.h"
 #include "common/store/answer.h"
 
-enum { PIPELINES = 2, CHILDREN_MAX = 12, HISTORY_MAX = 64, HAPPENINGS_MAX = 256, CHECKS_MAX = 32 };
+enum { PIPELINES = 2, CHILDREN_MAX = 12, HISTORY_MAX = 256, HAPPENINGS_MAX = 256, CHECKS_MAX = 32 };
 
 /* One logical read of one key: when, and what it covered. */
 struct probe {
@@ -80,11 +83,11 @@ struct side {
     double archive_mb;
     int64_t late; /* by judge.c: events that the rules of the first version left out */
     /* by judge.c */
-    struct hist fresh_us;
-    struct buf fresh_lines; /* samples.jsonl */
-    int64_t recovery_us;    /* -1: no kill, or never recovered */
-    double error_seconds;   /* missing share, integrated over the run */
-    int64_t healed_ns;      /* first whole read from which on nothing was wrong; 0: never */
+    struct hist fresh_us, calm_us; /* of all events; of those due before the first fault */
+    struct buf fresh_lines;        /* samples.jsonl */
+    int64_t recovery_us;           /* the longest; -1: no fault, or never recovered */
+    double error_seconds;          /* missing share, integrated over the run */
+    int64_t healed_ns;             /* first whole read from which on nothing was wrong; 0: never */
     size_t wrong_before_healing, rows_true;
     double missing_before_healing;
     bool contract_held, final_true;
@@ -121,9 +124,13 @@ struct run {
     char plan_path[500], healed_path[500]; /* there; removed at the end where it is the user's */
     struct process generator;
     struct side sides[PIPELINES];
-    int64_t began_ns, began_wall_ns, ended_ns;       /* began: the schedule's start */
-    int64_t events, duration_ns;                     /* of the stream */
-    int64_t kill_after_ns[PIPELINES], heal_after_ns; /* since began */
+    int64_t began_ns, began_wall_ns, ended_ns; /* began: the schedule's start */
+    int64_t events, duration_ns;               /* of the stream */
+    int64_t heal_after_ns;                     /* since began */
+    struct schedule schedule;
+    struct strike *strikes; /* one a fault of the schedule */
+    int strike_count;
+    struct broker broker; /* where the log is Kafka's */
     int64_t sampled_at_ns;
     int64_t watched_ns; /* CLOCK_REALTIME; attach: events due before were not watched. 0: all are */
     _Atomic bool sampling_over;

@@ -181,6 +181,7 @@ void sampler_release(struct side *side)
     hist_release(&side->probing.took_us);
     hist_release(&side->reading.took_us);
     hist_release(&side->fresh_us);
+    hist_release(&side->calm_us);
     buf_release(&side->fresh_lines);
 }
 

@@ -1,4 +1,4 @@
-/* bench/watch.c - a run under way, ten milliseconds at a time: strikes, healing, a look at every process, until
+/* bench/watch.c - a run under way, ten milliseconds at a time: faults, healing, a look at every process, until
  * both views hold all events. */
 #include <stdio.h>
 #include <unistd.h>
@@ -37,17 +37,6 @@ static void sample_usage(struct run *run, struct side *side)
                t_s, side->pipeline->name, rss);
 }
 
-static int strike(struct run *run, struct side *side, struct err *err)
-{
-    struct process *victim = &side->children[side->victim];
-    run_say("%s %s is killed (SIGKILL) and started again", side->pipeline->name, victim->name);
-    side->killed_ns = clock_mono_ns();
-    process_kill(victim);
-    run_remember(run, victim);
-    int rc = process_start(victim, err);
-    return rc;
-}
-
 /* The next step of healing, once the one before has ended. */
 static int heal(struct run *run, struct side *side, struct err *err)
 {
@@ -56,7 +45,7 @@ static int heal(struct run *run, struct side *side, struct err *err)
         return 0;
     if (side->healing_at > 0 && step[-1].kind == PROCESS_STEP) {
         struct process *before = &side->children[side->child_count - 1];
-        if (!process_ended(before))
+        if (!process_ended(before) || before->down)
             return 0;
         if (before->failed)
             return err_set(err, ERR_CHECK, "%s: %s failed: %s", side->pipeline->name, before->name,
@@ -82,19 +71,31 @@ static int code_of(const struct process *process)
     return process->exit_status == err_exit_status(ERR_ENV) ? ERR_ENV : ERR_CHECK;
 }
 
-static int watch_children(struct run *run, struct side *side, struct err *err)
+/* An end that nobody asked for ends the run, unless a fault excuses it. */
+static int watch_process(struct run *run, int side, struct process *process, struct err *err)
 {
-    (void)run;
-    for (int i = 0; i < side->child_count; i++)
-        if (process_ended(&side->children[i]) && side->children[i].failed)
-            return err_set(err, code_of(&side->children[i]),
-                           "%s: %s ended by itself: %s; see %s.err", side->pipeline->name,
-                           side->children[i].name, side->children[i].fate,
-                           side->children[i].output);
-    if (process_ended(&side->redis.process))
-        return err_set(err, ERR_ENV, "%s: its Redis ended: %s", side->pipeline->name,
-                       side->redis.process.fate);
-    return 0;
+    bool redis = strcmp(process->name, "redis") == 0;
+    if (!process_ended(process) || process->down || !process->began_ns)
+        return 0;
+    if (redis && process->wanted)
+        process->failed = true; /* in order or not: it should be there */
+    if (!process->failed || faults_excuse(run, side, process))
+        return 0;
+    return err_set(err, redis ? ERR_ENV : code_of(process),
+                   "%s%s%s ended by itself: %s; see %s.err", process->pipeline,
+                   *process->pipeline ? ": " : "", process->name, process->fate, process->output);
+}
+
+static int watch_processes(struct run *run, struct err *err)
+{
+    int rc = watch_process(run, -1, &run->generator, err);
+    for (int i = 0; rc == 0 && i < PIPELINES; i++) {
+        for (int k = 0; rc == 0 && k < run->sides[i].child_count; k++)
+            rc = watch_process(run, i, &run->sides[i].children[k], err);
+        if (rc == 0)
+            rc = watch_process(run, i, &run->sides[i].redis.process, err);
+    }
+    return rc;
 }
 
 static int tick(struct run *run, struct err *err)
@@ -102,14 +103,14 @@ static int tick(struct run *run, struct err *err)
     int64_t now = clock_mono_ns();
     bool sample = now - run->sampled_at_ns > (int64_t)SAMPLE_MS * 1000000;
     int rc = stop_asked() ? err_set(err, ERR_INTERRUPTED, "interrupted") : 0;
+    if (rc == 0)
+        rc = faults_tick(run, err);
+    if (rc == 0)
+        rc = watch_processes(run, err);
     for (int i = 0; rc == 0 && i < PIPELINES; i++) {
         struct side *side = &run->sides[i];
-        if (run->options.faults && !side->killed_ns && now - run->began_ns >= run->kill_after_ns[i])
-            rc = strike(run, side, err);
-        if (rc == 0 && now - run->began_ns >= run->heal_after_ns)
+        if (now - run->began_ns >= run->heal_after_ns)
             rc = heal(run, side, err);
-        if (rc == 0)
-            rc = watch_children(run, side, err);
         if (sample)
             sample_usage(run, side);
     }
@@ -121,6 +122,8 @@ static int tick(struct run *run, struct err *err)
 
 static bool settled(struct run *run)
 {
+    if (!faults_over(run))
+        return false;
     for (int i = 0; i < PIPELINES; i++) {
         struct side *side = &run->sides[i];
         bool healing = run->heals && side->pipeline->healing[0].name && !side->healing_done_ns;
@@ -142,22 +145,26 @@ static void say_progress(const struct run *run)
             (double)run->duration_ns / 1e9);
 }
 
+static bool all_events_are_out(struct run *run)
+{
+    return process_ended(&run->generator) && !run->generator.down && !run->generator.failed;
+}
+
 int run_watch(struct run *run, struct err *err)
 {
     int rc = 0;
-    while (rc == 0 && !process_ended(&run->generator)) {
+    while (rc == 0 && !all_events_are_out(run)) {
         rc = tick(run, err);
         say_progress(run);
     }
-    if (rc == 0 && run->generator.failed)
-        rc = err_set(err, code_of(&run->generator), "the generator failed: %s; see %s.err",
-                     run->generator.fate, run->generator.output);
     if (rc == 0)
         run_say("all events are out; waiting until both views hold them");
-    int64_t deadline = clock_mono_ns() + (int64_t)SETTLE_WAIT_MS * 1000000;
+    int64_t deadline = 0;
     while (rc == 0 && !settled(run)) {
         rc = tick(run, err);
-        if (rc == 0 && clock_mono_ns() > deadline)
+        if (deadline == 0 && faults_over(run))
+            deadline = clock_mono_ns() + (int64_t)SETTLE_WAIT_MS * 1000000;
+        if (rc == 0 && deadline && clock_mono_ns() > deadline)
             rc = err_set(err, ERR_CHECK, "the views did not settle within %d s: %s; %s",
                          SETTLE_WAIT_MS / 1000, run->sides[0].probing.refusal,
                          run->sides[1].probing.refusal);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "bench/compare.h"
+#include "bench/schedule.h"
 #include "cmd/cmd.h"
 
 enum { ADS_EVENTS = 300000, FLIGHTS_SPEED = 20160 };
@@ -58,14 +59,27 @@ static int attach_of(const struct settings *settings, struct compare_options *op
     options->attach = settings_bool(settings, "attach");
     if (!options->attach)
         return 0;
-    options->log = settings_text(settings, "log");
     options->topic = settings_text(settings, "topic");
     options->view = settings_text(settings, "view");
     options->patience_ms = settings_int(settings, "patience");
     options->heal_lateness = NULL;
-    options->faults = false;
+    options->faults = "none";
     options->event_count = settings_int(settings, "count"); /* 0: as for lk gen */
     return settings_require(settings, "log,topic,view", err);
+}
+
+/* The embedded log is the run's own, in --out: only another kind can be named. */
+static int log_of(const struct compare_options *options, struct err *err)
+{
+    if (options->keep_topic && (options->attach || !options->log))
+        return err_set(err, ERR_USAGE, "--keep-topic is for --log kafka:...");
+    if (options->attach || !options->log || strncmp(options->log, "kafka:", 6) == 0)
+        return 0;
+    return err_set(
+        err, ERR_USAGE,
+        "--log: found \"%s\", expected kafka:HOST:PORT[,HOST:PORT...]; without it the run has "
+        "an embedded log of its own in --out",
+        options->log);
 }
 
 int cmd_compare(const struct settings *settings, struct err *err)
@@ -90,9 +104,15 @@ int cmd_compare(const struct settings *settings, struct err *err)
         .batch_every_ms = settings_int(settings, "batch-every"),
         .commit_ms = settings_int(settings, "commit"),
         .span_ms = settings_int(settings, "span"),
-        .faults = !settings_bool(settings, "no-kills"),
+        .faults = settings_text(settings, "faults"),
+        .log = settings_text(settings, "log"),
+        .keep_topic = settings_bool(settings, "keep-topic"),
         .json = settings_bool(settings, "json"),
     };
+    if (strcmp(options.faults, "list") == 0) {
+        schedule_print_built_in(stdout);
+        return 0;
+    }
     bool pass = false;
     int rc = workload_of(settings, &options, err);
     if (rc == 0)
@@ -101,6 +121,8 @@ int cmd_compare(const struct settings *settings, struct err *err)
         options.heal_lateness = strcmp(options.workload, "flights") == 0 ? "48h" : "unlimited";
     if (rc == 0)
         rc = attach_of(settings, &options, err);
+    if (rc == 0)
+        rc = log_of(&options, err);
     if (rc == 0)
         rc = compare_run(&options, stdout, &pass, err);
     if (rc < 0)
