@@ -102,4 +102,5 @@ const struct log_ops log_kafka_ops = {
     .pause = kafka_pause,
     .read = kafka_read,
     .get = kafka_get,
+    .leave_due = kafka_leave_due,
 };

@@ -100,6 +100,7 @@ void kafka_reader_close(void *reader);
 int kafka_seek(void *reader, int partition, int64_t position, struct err *err);
 void kafka_pause(void *reader, int partition, bool paused);
 int kafka_read(void *reader, int max, int wait_ms, struct log_batch *out, struct err *err);
+void kafka_leave_due(void *reader);
 int kafka_get(void *reader, int partition, int64_t offset, struct log_batch *out, struct err *err);
 
 /* kafka_group.c */

@@ -37,6 +37,7 @@ struct kafka_reader {
     rd_kafka_message_t *held[LOG_BATCH_MAX]; /* what the last batch points into */
     int held_count;
     struct kafka_records records;
+    bool no_due; /* due_ns stays 0 */
     bool shared;  /* partitions are dealt out */
     bool changed; /* since log_owned last said so */
     bool noting;  /* positions are committed under a group's name */

@@ -22,7 +22,13 @@ void kafka_release_held(struct kafka_reader *reader)
     reader->held_count = 0;
 }
 
-/* The header lk-due, or 0. */
+void kafka_leave_due(void *handle)
+{
+    struct kafka_reader *reader = handle;
+    reader->no_due = true;
+}
+
+/* The header lk-due, or 0. librdkafka allocates to look for headers, also where there are none. */
 static int64_t due_of(const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *headers;
@@ -36,12 +42,13 @@ static int64_t due_of(const rd_kafka_message_t *message)
     return due_ns;
 }
 
-static void put_record(struct kafka_records *records, int n, const rd_kafka_message_t *message)
+static void put_record(struct kafka_reader *reader, int n, const rd_kafka_message_t *message)
 {
+    struct kafka_records *records = &reader->records;
     rd_kafka_timestamp_type_t type;
     records->offset[n] = message->offset;
     records->time_ms[n] = rd_kafka_message_timestamp(message, &type);
-    records->due_ns[n] = due_of(message);
+    records->due_ns[n] = reader->no_due ? 0 : due_of(message);
     records->key[n] = (struct bytes){message->key, message->key_len};
     records->value[n] = (struct bytes){message->payload, message->len};
 }
@@ -59,7 +66,7 @@ static int put_records(struct kafka_reader *reader, struct kafka_part *part, int
         else if (message->offset >= part->at)
             part->at = message->offset + !end;
         if (!message->err && message->offset >= from)
-            put_record(&reader->records, n++, message);
+            put_record(reader, n++, message);
     }
     return n;
 }

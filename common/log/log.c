@@ -236,6 +236,12 @@ int log_get(struct log_reader *reader, int partition, int64_t offset, struct log
     return reader->ops->get(reader->filling, partition, offset, out, err);
 }
 
+void log_leave_due(struct log_reader *reader)
+{
+    if (reader->ops->leave_due)
+        reader->ops->leave_due(reader->filling);
+}
+
 int log_join(struct log_reader *reader, const struct log_group *group, struct err *err)
 {
     if (reader->ops->join)

@@ -111,8 +111,10 @@ int task_run(struct task *task, const struct task_sink *sink, void *state, struc
     rc = log_reader_open(task->log, task->topic, task->partitions, task->count, &task->reader, err);
     if (rc >= 0 && task->group)
         rc = log_join(task->reader, task->group, err);
-    if (rc >= 0)
+    if (rc >= 0) {
+        log_leave_due(task->reader);
         rc = loop(task, sink, state, err);
+    }
     log_reader_close(task->reader);
     for (int i = 0; i < task->count; i++)
         fold_release(&task->folds[i]);
@@ -131,6 +133,8 @@ int task_rebuild(struct task *task, struct fold *fold, int64_t from, int64_t to,
     int rc = log_reader_open(task->log, task->topic, &fold->partition, 1, &reader, err);
     if (rc >= 0)
         rc = log_seek(reader, fold->partition, from, err);
+    if (rc >= 0)
+        log_leave_due(reader);
     fold->next = from;
     while (rc >= 0 && fold->next < to && !stop_asked()) {
         struct log_batch batch;
