@@ -156,6 +156,6 @@ void job_tell_hand_overs(struct job *job)
 
 void slot_note(struct job *job, const struct slot *slot)
 {
-    if (job->task->group && slot->dealt)
+    if (job->task->group && (!job->shared || job->owned[slot - job->slots]))
         log_note(job->task->reader, slot->partition, slot->next);
 }

@@ -47,6 +47,7 @@ struct scene {
     enum arch arch;
     int64_t lateness_ms, keep_ms, horizon_ms;
     struct job_options options;
+    const struct log_group *group; /* NULL: none. Else the run ends when the hook asks for a stop */
     int appended[SCENE_PARTITIONS], goal, pace;
     int bad_every; /* 0: no event is malformed */
     int tick;
@@ -217,7 +218,8 @@ static inline int scene_run(struct scene *scene, int goal)
                         .topic = SCENE_TOPIC,
                         .partitions = partitions,
                         .count = scene->partitions,
-                        .until = until,
+                        .until = scene->group ? NULL : until,
+                        .group = scene->group,
                         .wait_ms = 1};
     scene->goal = goal;
     scene->tick = 0;
