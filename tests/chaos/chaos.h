@@ -9,7 +9,10 @@
  *   verb.c      the same for what is no worker
  *   zombie.c    an owner stopped, another started, the first let go on
  *   anew.c      a log that was deleted and made anew
+ *   outage.c    the broker, the generator: both pipelines live through it
+ *   broker.c    a Kafka broker of our own
  *   planted.c   bugs planted on purpose: the cases above must see them
+ *   choose.c    which cases are played
  *   main.c      the list of cases, lanes, the sum
  * Every function that can find something wrong returns false after lane_fail. A lane is a process
  * with one thread. */
@@ -34,33 +37,64 @@ struct item {
     int row;   /* of the file's own table */
     int which; /* what happens, or who is meant */
     uint64_t seed;
-    bool spare; /* only where it is asked for by name */
+    bool spare;   /* only where it is asked for by name */
+    bool reserve; /* or where kills are still missing */
+    bool always;  /* in every sample */
 };
 
 struct items {
     struct item *item;
     int count, capacity;
     uint64_t seed; /* the first of the seeds */
+    bool kafka;    /* the log is a broker's */
 };
 
 /* Add an item under this name. */
 void items_add(struct items *items, struct item item, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 const struct item *items_find(const struct items *items, const char *name); /* NULL: none */
+
+/* What was asked for. */
+enum { NAMES_MAX = 32, RESERVE_SEEDS = 100 };
+struct choice {
+    const char *names[NAMES_MAX];
+    int name_count;
+    int sample;  /* so many cases; 0: all */
+    int kills;   /* at least so many; 0: as many as there are */
+    int seconds; /* after which no case begins; 0: as long as it takes */
+};
+/* The cases to play, in order; returns how many of them are due however many kills there were. */
+int choose(const struct choice *choice, const struct items *all, struct items *out);
+
 void names_list(struct items *items);
 void kill_list(struct items *items);
 void verb_list(struct items *items);
 void zombie_list(struct items *items);
 void anew_list(struct items *items);
+void outage_list(struct items *items);
 void planted_list(struct items *items);
 
 /* ---- processes ---- */
+
+/* Who is killed; the first four are roles. */
+enum victim {
+    VICTIM_KAPPA,
+    VICTIM_SPEED,
+    VICTIM_ARCHIVE,
+    VICTIM_BATCH,
+    VICTIM_VERB,
+    VICTIM_GENERATOR,
+    VICTIM_BROKER,
+    VICTIMS
+};
+extern const char *const VICTIM_NAMES[VICTIMS];
 
 enum child_state { CHILD_RUNS, CHILD_STOPPED, CHILD_ENDED };
 
 struct child {
     pid_t pid;
     enum child_state state;
+    enum victim victim;
     int status; /* exit status, or minus the signal */
     int64_t began_ns;
     char words[40];
@@ -87,8 +121,9 @@ struct lane {
     struct child child[CHILDREN_MAX];
     int children, cases;
     pid_t feeder;
-    int64_t fed; /* events that the log holds once the feeder has ended */
-    int rounds;  /* of zombies, played */
+    int64_t fed;        /* events that the log holds once the feeder has ended */
+    int rounds;         /* of zombies, played */
+    int kills[VICTIMS]; /* by SIGKILL amid their work */
     struct buf why;
     bool verbose;
 };
@@ -129,11 +164,13 @@ bool child_blame(struct lane *lane, const struct child *child, const char *what)
 bool child_finish(struct lane *lane, struct child *child);
 /* Run to its end; the status must be as wanted. */
 bool child_run(struct lane *lane, struct child *child, int status);
+/* Ends those that still run; counts those that were killed before. */
 void child_end_all(struct lane *lane);
 
 /* ---- events.c ---- */
 
 enum { PLANS = 3 };
+#define EVENTS_START_MS 978307200000LL
 const char *events_plan(int number, const char **view, bool *lossless);
 /* Event n as key and value; salt changes values alone. */
 void events_make(uint64_t seed, int64_t n, int salt, struct buf *key, struct buf *value);
@@ -146,7 +183,8 @@ struct feed {
 bool feeder_start(struct lane *lane, const struct feed *feed);
 bool feeder_run(struct lane *lane, const struct feed *feed); /* and wait for its end */
 bool feeder_ended(struct lane *lane);
-void feeder_stop(struct lane *lane); /* and lane->fed is what the log holds */
+void feeder_stop(struct lane *lane);  /* and lane->fed is what the log holds */
+void feeder_count(struct lane *lane); /* lane->fed, whoever fed */
 
 /* ---- the verbs that every case starts ---- */
 
@@ -164,7 +202,7 @@ static inline enum arch role_arch(enum role role)
 
 /* ---- points.c ---- */
 
-enum { SEEDS = 3 }; /* of each point */
+enum { SEEDS = 3 }; /* of each point; on a broker 5 for kills, 1 for the others */
 enum what { KILL, ERROR, DELAY, STOP, FLUSH, WHATS };
 extern const char *const WHAT_NAMES[WHATS], *const WHAT_FAULTS[WHATS];
 
@@ -179,6 +217,17 @@ struct point {
 };
 extern const struct point POINTS[];
 extern const char *const VERB_POINTS[]; /* of verbs that are no workers; ends with NULL */
+
+/* ---- broker.c ---- */
+
+struct broker {
+    char directory[200], uri[60];
+};
+bool broker_is_there(void);                                     /* java, and the jars */
+bool broker_open(struct broker *broker, const char *directory); /* in directory/kafka */
+bool broker_start(struct broker *broker);                       /* again, at the same place */
+bool broker_kill(const struct broker *broker);                  /* SIGKILL */
+void broker_remove(const struct broker *broker);
 
 /* ---- check.c ---- */
 

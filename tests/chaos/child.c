@@ -42,7 +42,7 @@ struct child *child_start(struct lane *lane, const char *fault, const char *form
     va_end(args);
     struct child *child =
         &lane->child[lane->children < CHILDREN_MAX - 1 ? lane->children++ : CHILDREN_MAX - 1];
-    *child = (struct child){.began_ns = clock_mono_ns()};
+    *child = (struct child){.began_ns = clock_mono_ns(), .victim = VICTIM_VERB};
     snprintf(child->words, sizeof child->words, "%.39s", text);
     snprintf(child->output, sizeof child->output, "%s/%d.out", lane->directory, lane->children);
     lane_tell(lane, "%s lk %s", fault ? fault : "", text);
@@ -139,19 +139,26 @@ bool child_run(struct lane *lane, struct child *child, int status)
 
 void child_end_all(struct lane *lane)
 {
-    for (int i = 0; i < lane->children; i++)
-        if (child_look(&lane->child[i]) != CHILD_ENDED) {
-            kill(lane->child[i].pid, SIGKILL);
-            waitpid(lane->child[i].pid, NULL, 0);
-            lane->child[i].state = CHILD_ENDED;
+    for (int i = 0; i < lane->children; i++) {
+        struct child *child = &lane->child[i];
+        if (child_look(child) == CHILD_ENDED) {
+            lane->kills[child->victim] += child->status == -SIGKILL;
+            continue;
         }
+        kill(child->pid, SIGKILL);
+        waitpid(child->pid, NULL, 0);
+        child->state = CHILD_ENDED;
+    }
     lane->children = 0;
 }
 
+const char *const VICTIM_NAMES[VICTIMS] = {"kappa", "speed",     "archive", "batch",
+                                           "verb",  "generator", "broker"};
+
 const char *const ROLE_NAMES[ROLES] = {"kappa", "speed", "archive", "batch"};
 
-struct child *role_start(struct lane *lane, enum role role, const struct tuning *tuning,
-                         const char *fault, const char *more)
+static struct child *start_role(struct lane *lane, enum role role, const struct tuning *tuning,
+                                const char *fault, const char *more)
 {
     const char *l = lane->log, *t = lane->topic;
     const char *v = lane->uri, *p = lane->plan, *a = lane->archive;
@@ -173,4 +180,12 @@ struct child *role_start(struct lane *lane, enum role role, const struct tuning 
                            "lambda batch --plan %s --view %s --archive %s --memory 1MiB %s", p, v,
                            a, more);
     }
+}
+
+struct child *role_start(struct lane *lane, enum role role, const struct tuning *tuning,
+                         const char *fault, const char *more)
+{
+    struct child *child = start_role(lane, role, tuning, fault, more);
+    child->victim = (enum victim)role;
+    return child;
 }

@@ -12,7 +12,6 @@
 #include "common/log/log.h"
 #include "tests/chaos/chaos.h"
 
-#define START_MS 978307200000LL
 #define VALUES                                                                                     \
     "\"values\":{\"n\":\"count\",\"sum\":{\"sum\":\"v\"},\"low\":{\"min\":\"v\"},\"high\":{"       \
     "\"max\":"                                                                                     \
@@ -59,7 +58,7 @@ void events_make(uint64_t seed, int64_t n, int salt, struct buf *key, struct buf
         rng_init_at(&rng, seed, (uint64_t)n);
         rng_below(&rng, 100); /* itself, even if that was a repetition */
     }
-    int64_t at = START_MS + n * 100 - (int64_t)rng_exponential(&rng, 1500);
+    int64_t at = EVENTS_START_MS + n * 100 - (int64_t)rng_exponential(&rng, 1500);
     if (rng_below(&rng, 100) < 3)
         at -= (int64_t)rng_below(&rng, 60000);
     uint64_t user = rng_below(&rng, 2) ? rng_below(&rng, 20) : rng_below(&rng, 3000);
@@ -128,8 +127,7 @@ bool feeder_start(struct lane *lane, const struct feed *feed)
     return lane->feeder > 0 || lane_fail(lane, "cannot fork");
 }
 
-/* Called once it has gone: counts what the log holds. */
-static void count_log(struct lane *lane)
+void feeder_count(struct lane *lane)
 {
     struct log *log;
     lane->fed = 0;
@@ -147,7 +145,7 @@ bool feeder_ended(struct lane *lane)
 {
     if (lane->feeder && waitpid(lane->feeder, NULL, WNOHANG) == lane->feeder) {
         lane->feeder = 0;
-        count_log(lane);
+        feeder_count(lane);
     }
     return lane->feeder == 0;
 }
@@ -168,5 +166,5 @@ void feeder_stop(struct lane *lane)
     kill(lane->feeder, SIGKILL);
     waitpid(lane->feeder, NULL, 0);
     lane->feeder = 0;
-    count_log(lane);
+    feeder_count(lane);
 }

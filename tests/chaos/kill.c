@@ -17,9 +17,10 @@
 enum {
     IDLE_MS = 1500, /* the idle look comes after a second */
     BUG_PATIENCE_MS = 6000,
-    LOOK_MS = 100,   /* between two looks at the view */
-    ERROR_MS = 20,   /* in which a process that does not survive its error has left */
-    SEEDS_LISTED = 6 /* by name */
+    LOOK_MS = 100,    /* between two looks at the view */
+    ERROR_MS = 20,    /* in which a process that does not survive its error has left */
+    BROKER_SEEDS = 5, /* of each point, for kills, on a broker */
+    SEEDS_LISTED = 12 /* by name */
 };
 
 struct play {
@@ -368,19 +369,23 @@ static enum what other(const struct point *point, int turn)
     return whats[turn % count];
 }
 
-/* Kill and one other thing for each of the seeds; the rest may be asked for by name. */
+/* Kill and one other thing for each of the seeds; the rest may be asked for by name, or where more kills
+ * are wanted. */
 static void list_point(struct items *items, int row, enum role role)
 {
     const struct point *point = &POINTS[row];
+    int kills = items->kafka ? BROKER_SEEDS : SEEDS, others = items->kafka ? 1 : SEEDS;
     for (int s = 0; s < SEEDS_LISTED; s++)
         for (int what = 0; what < WHATS; what++) {
             uint64_t seed = items->seed + (uint64_t)s;
-            bool turn = what == KILL || what == (int)other(point, s + row + (int)role);
+            bool turn = what == KILL ? s < kills
+                                     : s < others && what == (int)other(point, s + row + (int)role);
             struct item item = {.run = run,
                                 .row = row,
                                 .which = (int)role * WHATS + what,
                                 .seed = seed,
-                                .spare = s >= SEEDS || !turn};
+                                .spare = !turn,
+                                .reserve = what == KILL && !turn};
             if (what == KILL || point->whats >> what & 1)
                 items_add(items, item, "%s/%s/%s/%llu", ROLE_NAMES[role], point->name,
                           WHAT_NAMES[what], (unsigned long long)seed);

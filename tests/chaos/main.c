@@ -1,8 +1,10 @@
 /* tests/chaos/main.c - the chaos test: its cases, shared out over lanes, and the sum.
  *
- *   whole-chaos [--seed N] [--lanes N] [--lk PATH] [--list] [-v] [NAME...]
- * A NAME picks every case that it is a part of, also spare ones. A failing case prints its seed and the
- * command that repeats it; the last line is "N passed, N failed". Lanes take the next case from a
+ *   whole-chaos [--kafka] [--seed N] [--lanes N] [--lk PATH] [--sample N] [--kills N] [--seconds N]
+ *               [--list] [-v] [NAME...]
+ * The log is the embedded one; with --kafka that of a broker that lanes share. A NAME picks every case
+ * that it is a part of, also spare ones; see choose.c for the rest. A failing case prints its seed and
+ * the command that repeats it; the last line is "N passed, N failed". Lanes take the next case from a
  * counter that they share, and hold a Redis each. */
 #include <libgen.h>
 #include <signal.h>
@@ -19,7 +21,7 @@
 #include "common/base/stop.h"
 #include "tests/chaos/chaos.h"
 
-enum { LANES_MAX = 8, NAMES_MAX = 32 };
+enum { LANES_MAX = 8 };
 #define ROOM_BYTES 1e9
 
 struct options {
@@ -27,14 +29,24 @@ struct options {
     int lanes;
     const char *program; /* this one, as it was called */
     char lk[300], bugs_lk[300];
-    bool list, verbose;
-    const char *names[NAMES_MAX];
-    int name_count;
+    bool kafka, list, verbose;
+    struct choice choice;
 };
 
 /* In memory that the lanes share. */
 struct shared {
-    atomic_int next, passed, failed, rounds;
+    atomic_int next, passed, failed, rounds, kills[VICTIMS];
+};
+
+/* What the lanes play, and where. */
+struct run {
+    const struct options *options;
+    struct items all, wanted;
+    int due; /* of the wanted; those behind are played while kills are missing */
+    int64_t began_ns;
+    char root[40];
+    struct broker broker;
+    struct shared *shared;
 };
 
 /* ---- items ---- */
@@ -60,89 +72,128 @@ const struct item *items_find(const struct items *items, const char *name)
     return NULL;
 }
 
-static bool is_wanted(const struct options *options, const struct item *item)
-{
-    for (int i = 0; i < options->name_count; i++)
-        if (strstr(item->name, options->names[i]))
-            return true;
-    return options->name_count == 0 && !item->spare;
-}
-
-static void keep_wanted(const struct options *options, const struct items *all, struct items *out)
-{
-    for (int i = 0; i < all->count; i++)
-        if (is_wanted(options, &all->item[i]))
-            items_add(out, all->item[i], "%s", all->item[i].name);
-}
-
 /* ---- a lane ---- */
 
 static void say_failure(const struct options *options, const struct lane *lane,
                         const struct item *item)
 {
     struct buf text = {0};
-    buf_printf(&text, "FAIL  %s (seed %llu)\n%s\nrepeat: %s --seed %llu '%s'\n", item->name,
+    buf_printf(&text, "FAIL  %s (seed %llu)\n%s\nrepeat: %s%s --seed %llu '%s'\n", item->name,
                (unsigned long long)item->seed, lane->why.len ? lane->why.ptr : "", options->program,
-               (unsigned long long)options->seed, item->name);
+               options->kafka ? " --kafka" : "", (unsigned long long)options->seed, item->name);
     fputs(text.ptr, stdout);
     fflush(stdout);
     buf_release(&text);
 }
 
-static void run_lane(const struct options *options, const char *root, int number,
-                     const struct items *all, const struct items *wanted, struct shared *shared)
+static int kills_of(const struct shared *shared)
 {
-    struct lane lane = {
-        .lk = options->lk, .bugs_lk = options->bugs_lk, .items = all, .verbose = options->verbose};
-    if (!lane_open(&lane, root, number)) {
+    int sum = 0;
+    for (int i = 0; i < VICTIMS; i++)
+        sum += shared->kills[i];
+    return sum;
+}
+
+static double seconds_of(const struct run *run)
+{
+    return (double)(clock_mono_ns() - run->began_ns) / 1e9;
+}
+
+/* The next case, or NULL: there is none, or the budget is used up. */
+static const struct item *next_item(struct run *run)
+{
+    const struct choice *choice = &run->options->choice;
+    if (stop_asked() || (choice->seconds && seconds_of(run) >= choice->seconds))
+        return NULL;
+    int i = run->shared->next++;
+    if (i >= run->wanted.count || (i >= run->due && kills_of(run->shared) >= choice->kills))
+        return NULL;
+    return &run->wanted.item[i];
+}
+
+static void play_item(struct run *run, struct lane *lane, const struct item *item)
+{
+    const struct options *options = run->options;
+    int64_t began = clock_mono_ns();
+    buf_clear(&lane->why);
+    bool ok = item->run(lane, item);
+    child_end_all(lane);
+    for (int i = 0; i < VICTIMS; i++) {
+        run->shared->kills[i] += lane->kills[i];
+        lane->kills[i] = 0;
+    }
+    *(ok ? &run->shared->passed : &run->shared->failed) += 1;
+    if (!ok)
+        say_failure(options, lane, item);
+    if (options->verbose || options->choice.name_count)
+        fprintf(stderr, "%s  %s  %.2f s\n", ok ? "ok  " : "FAIL", item->name,
+                (double)(clock_mono_ns() - began) / 1e9);
+}
+
+static void run_lane(struct run *run, int number)
+{
+    const struct options *options = run->options;
+    struct lane lane = {.lk = options->lk,
+                        .bugs_lk = options->bugs_lk,
+                        .broker = options->kafka ? run->broker.uri : NULL,
+                        .items = &run->all,
+                        .verbose = options->verbose};
+    if (!lane_open(&lane, run->root, number)) {
         printf("lane %d: redis-server does not start\n", number);
-        shared->failed++;
+        run->shared->failed++;
     }
-    while (lane.kv && !stop_asked()) {
-        int i = shared->next++;
-        if (i >= wanted->count)
-            break;
-        const struct item *item = &wanted->item[i];
-        int64_t began = clock_mono_ns();
-        buf_clear(&lane.why);
-        bool ok = item->run(&lane, item);
-        *(ok ? &shared->passed : &shared->failed) += 1;
-        if (!ok)
-            say_failure(options, &lane, item);
-        if (options->verbose || options->name_count)
-            fprintf(stderr, "%s  %s  %.2f s\n", ok ? "ok  " : "FAIL", item->name,
-                    (double)(clock_mono_ns() - began) / 1e9);
-    }
-    shared->rounds += lane.rounds;
+    for (const struct item *item; lane.kv && (item = next_item(run));)
+        play_item(run, &lane, item);
+    run->shared->rounds += lane.rounds;
     lane_close(&lane);
     fflush(NULL);
     _exit(0);
 }
 
-static void run_all(const struct options *options, const char *root, const struct items *all,
-                    struct shared *shared)
+static void run_all(struct run *run)
 {
-    struct items wanted = {0};
-    keep_wanted(options, all, &wanted);
-    for (int i = 0; i < options->lanes; i++)
+    struct shared *shared = run->shared;
+    run->due = choose(&run->options->choice, &run->all, &run->wanted);
+    for (int i = 0; i < run->options->lanes; i++)
         if (fork() == 0) {
             prctl(PR_SET_PDEATHSIG, SIGTERM);
-            run_lane(options, root, i, all, &wanted, shared);
+            run_lane(run, i);
         }
     for (int status; wait(&status) > 0;)
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
             shared->failed++;
-    if (shared->passed + shared->failed < wanted.count)
+    bool early = run->options->choice.seconds && !stop_asked();
+    if (!early && shared->passed + shared->failed < run->due)
         shared->failed++; /* stopped before the end */
-    free(wanted.item);
+}
+
+/* What was done; fewer kills than were asked for, though no clock was in the way, are a failure. */
+static void say_sum(struct run *run)
+{
+    struct shared *shared = run->shared;
+    const struct choice *choice = &run->options->choice;
+    printf("seed %llu, %s log, %d of %d cases, %d zombie rounds, %.1f s\n",
+           (unsigned long long)run->options->seed, run->options->kafka ? "Kafka" : "embedded",
+           shared->passed + shared->failed, run->due, shared->rounds, seconds_of(run));
+    printf("%d kills:", kills_of(shared));
+    for (int i = 0; i < VICTIMS; i++)
+        printf("%s %d %s", i ? "," : "", shared->kills[i], VICTIM_NAMES[i]);
+    puts("");
+    if (kills_of(shared) < choice->kills && !choice->seconds) {
+        printf("FAIL  fewer kills than the %d that were asked for\n", choice->kills);
+        shared->failed++;
+    }
+    printf("%d passed, %d failed\n", shared->passed, shared->failed);
 }
 
 /* ---- arguments ---- */
 
 static void usage(void)
 {
-    fputs("usage: whole-chaos [--seed N] [--lanes N] [--lk PATH] [--list] [-v] [NAME...]\n",
-          stderr);
+    fputs(
+        "usage: whole-chaos [--kafka] [--seed N] [--lanes N] [--lk PATH] [--sample N] [--kills N]\n"
+        "                   [--seconds N] [--list] [-v] [NAME...]\n",
+        stderr);
     exit(2);
 }
 
@@ -163,24 +214,45 @@ static void find_programs(struct options *options, const char *given)
     }
 }
 
+/* A flag with a number: where it goes, or NULL. */
+static int *number_of(struct options *options, const char *flag)
+{
+    struct choice *choice = &options->choice;
+    const struct {
+        const char *name;
+        int *to;
+    } flags[] = {{"--lanes", &options->lanes},
+                 {"--sample", &choice->sample},
+                 {"--kills", &choice->kills},
+                 {"--seconds", &choice->seconds}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (strcmp(flag, flags[i].name) == 0)
+            return flags[i].to;
+    return NULL;
+}
+
 static void parse(struct options *options, int argc, char **argv)
 {
     const char *lk = NULL;
+    struct choice *choice = &options->choice;
     *options = (struct options){.seed = 1, .lanes = 2, .program = argv[0]};
     for (int i = 1; i < argc; i++) {
-        bool more = i + 1 < argc;
-        if (strcmp(argv[i], "--seed") == 0 && more)
+        const char *more = i + 1 < argc ? argv[i + 1] : NULL;
+        int *number = number_of(options, argv[i]);
+        if (number && more)
+            *number = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--seed") == 0 && more)
             options->seed = strtoull(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--lanes") == 0 && more)
-            options->lanes = atoi(argv[++i]);
         else if (strcmp(argv[i], "--lk") == 0 && more)
             lk = argv[++i];
+        else if (strcmp(argv[i], "--kafka") == 0)
+            options->kafka = true;
         else if (strcmp(argv[i], "--list") == 0)
             options->list = true;
         else if (strcmp(argv[i], "-v") == 0)
             options->verbose = true;
-        else if (argv[i][0] != '-' && options->name_count < NAMES_MAX)
-            options->names[options->name_count++] = argv[i];
+        else if (argv[i][0] != '-' && choice->name_count < NAMES_MAX)
+            choice->names[choice->name_count++] = argv[i];
         else
             usage();
     }
@@ -199,37 +271,62 @@ static bool make_root(char *out, size_t room)
     return mkdtemp(out) != NULL;
 }
 
+static void list_all(struct items *all)
+{
+    outage_list(all);
+    names_list(all);
+    kill_list(all);
+    verb_list(all);
+    zombie_list(all);
+    anew_list(all);
+    planted_list(all);
+}
+
+/* NULL: all that it takes is there. */
+static const char *missing(const struct options *options)
+{
+    if (system("command -v redis-server >/dev/null") != 0)
+        return "there is no redis-server";
+    return options->kafka && !broker_is_there() ? "there is no broker: see tools/kafka jars" : NULL;
+}
+
+static int play_all(struct run *run)
+{
+    if (run->options->kafka && !broker_open(&run->broker, run->root)) {
+        printf("no broker starts; see %s.out\n", run->broker.directory);
+        return 3;
+    }
+    run->began_ns = clock_mono_ns();
+    run_all(run);
+    if (run->options->kafka)
+        broker_remove(&run->broker);
+    lane_remove(run->root);
+    say_sum(run);
+    free(run->wanted.item);
+    return run->shared->failed ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
     parse(&options, argc, argv);
-    struct items all = {.seed = options.seed};
-    names_list(&all);
-    kill_list(&all);
-    verb_list(&all);
-    zombie_list(&all);
-    anew_list(&all);
-    planted_list(&all);
-    for (int i = 0; options.list && i < all.count; i++)
-        printf("%s%s\n", all.item[i].name, all.item[i].spare ? "  (spare)" : "");
+    struct run run = {.options = &options, .all = {.seed = options.seed, .kafka = options.kafka}};
+    list_all(&run.all);
+    for (int i = 0; options.list && i < run.all.count; i++)
+        printf("%s%s\n", run.all.item[i].name, run.all.item[i].spare ? "  (spare)" : "");
     if (options.list)
         return 0;
-    if (system("command -v redis-server >/dev/null") != 0) {
-        puts("skip: there is no redis-server");
+    const char *why = missing(&options);
+    if (why) {
+        printf("skip: %s\n", why);
         return 0;
     }
     stop_install();
-    char root[40];
-    struct shared *shared =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED || !make_root(root, sizeof root))
+    run.shared =
+        mmap(NULL, sizeof *run.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (run.shared == MAP_FAILED || !make_root(run.root, sizeof run.root))
         return 3;
-    int64_t began = clock_mono_ns();
-    run_all(&options, root, &all, shared);
-    lane_remove(root);
-    printf("seed %llu, %d zombie rounds, %.1f s\n", (unsigned long long)options.seed,
-           shared->rounds, (double)(clock_mono_ns() - began) / 1e9);
-    printf("%d passed, %d failed\n", shared->passed, shared->failed);
-    free(all.item);
-    return shared->failed ? 1 : 0;
+    int status = play_all(&run);
+    free(run.all.item);
+    return status;
 }
