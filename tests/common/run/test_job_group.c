@@ -290,7 +290,7 @@ Test(job_group, a_partition_newly_dealt_is_taken_whoever_owned_it)
     scene_close(&scene);
 }
 
-/* Dealt away at 8, folded on by another, dealt back at 16. number: what was folded at 8. */
+/* Dealt away at 8, folded on by another, dealt back at 10. number: what was folded at 8. */
 static void there_and_back_hook(struct scene *scene, struct task *task)
 {
     dealt_early_hook(scene, task);
@@ -298,11 +298,11 @@ static void there_and_back_hook(struct scene *scene, struct task *task)
         scene->number = task->folds[1].next;
         deal(1, false);
     }
-    if (scene->tick == 10)
+    if (scene->tick == 9) {
         scene->flag = next_of(scene, 1) == scene->number;
-    if (scene->tick == 12)
         other_worker(scene, 1);
-    if (scene->tick == 16)
+    }
+    if (scene->tick == 10)
         deal(1, true);
 }
 
