@@ -1,4 +1,4 @@
-/* cmd/plan.c - lk plan explain, lk plan check: a plan in English, or every mistake in it. */
+/* cmd/plan.c - lk plan explain, check, diff: a plan in English, every mistake in it, what a change of it means. */
 #include <stdio.h>
 
 #include "cmd/cmd.h"
@@ -29,8 +29,10 @@ static int load_aloud(const char *path, struct plan **out, struct err *err)
     struct buf mistakes = {0};
     struct err why = {0};
     int code = plan_load(path, out, &mistakes, &why);
-    if (code == 0 && (code = lookup_check(*out, &why)) < 0)
+    if (code == 0 && (code = lookup_check(*out, &why)) < 0) {
         plan_free(*out);
+        *out = NULL;
+    }
     int count = count_lines(&mistakes);
     if (count > 0) {
         fputs(mistakes.ptr, stderr);
@@ -55,6 +57,27 @@ int cmd_plan_explain(const struct settings *settings, struct err *err)
     buf_release(&text);
     plan_free(plan);
     return 0;
+}
+
+int cmd_plan_diff(const struct settings *settings, struct err *err)
+{
+    const char *const *words;
+    struct plan *plans[2] = {NULL, NULL};
+    int code =
+        settings_words(settings, &words) == 2
+            ? 0
+            : err_set(err, ERR_USAGE, "expected two plans; run: lk plan diff OLD.json NEW.json");
+    for (int i = 0; i < 2 && code == 0; i++)
+        code = load_aloud(words[i], &plans[i], err);
+    if (code == 0) {
+        struct buf text = {0};
+        plan_diff(plans[0], plans[1], settings_bool(settings, "json"), &text);
+        fputs(text.ptr, stdout);
+        buf_release(&text);
+    }
+    plan_free(plans[0]);
+    plan_free(plans[1]);
+    return code;
 }
 
 /* The table of a plan that is right in itself: a mistake in it, as plan_check would print it. */

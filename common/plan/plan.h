@@ -92,4 +92,15 @@ int plan_check(const char *path, struct buf *json, struct err *err);
 /* The plan in English, layer by layer, with its state, its reads and its warnings. */
 void plan_explain(const struct plan *plan, struct buf *out);
 
+/* What a change means for the partials that stand. */
+enum plan_fate {
+    PLAN_KEPT,     /* they hold it as they are */
+    PLAN_DERIVED,  /* they can be merged into it */
+    PLAN_REPLAYED, /* the events have to be read again */
+};
+/* Each member that differs, what becomes of it and why, as text or (json) as an object {"changes":
+ * [{"path", "before", "after", "fate", "why"}], "fate"}, appended to out. Returns the worst fate. */
+enum plan_fate plan_diff(const struct plan *before, const struct plan *after, bool json,
+                         struct buf *out);
+
 #endif

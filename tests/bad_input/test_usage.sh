@@ -73,6 +73,9 @@ plan_row 2 '2 mistakes' "{\"view\":\"9\",\"keep\":\"x\",$good}"
 plan_row 2 '$.key\[0\]: found "orign", expected a declared field; did you mean "origin"?' "$(sed 's/\["origin"\]/["orign"]/' "$flights")"
 plan_row 2 'campaigns.jsonl' "$(cat workloads/plans/ads.json)"
 row 2 'cannot read the plan nowhere.json: No such file' "$lk" plan check nowhere.json
+row 2 'expected two plans; run: lk plan diff OLD.json NEW.json' "$lk" plan diff "$flights"
+row 2 'cannot read the plan nowhere.json: No such file' "$lk" plan diff "$flights" nowhere.json
+row 0 'The plans say the same' "$lk" plan diff "$flights" "$flights"
 row 2 'cannot read the plan .: Is a directory' "$lk" plan explain .
 row 2 'expected one plan; run: lk plan explain PLAN.json' "$lk" plan explain a b
 printf '{}' >"$work/plan.json"
