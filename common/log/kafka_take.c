@@ -125,6 +125,7 @@ static int take(struct kafka_reader *reader, struct kafka_part *part, int max, b
                 struct err *err)
 {
     int64_t from = part->at;
+    kafka_release_held(reader); /* an end met in another queue, at this read */
     ssize_t held = rd_kafka_consume_batch_queue(part->queue, 0, reader->held, (size_t)max);
     reader->held_count = held > 0 ? (int)held : 0;
     int n = put_records(reader, part, from);
