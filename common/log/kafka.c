@@ -103,4 +103,7 @@ const struct log_ops log_kafka_ops = {
     .read = kafka_read,
     .get = kafka_get,
     .leave_due = kafka_leave_due,
+    .join = kafka_join,
+    .owned = kafka_owned,
+    .note = kafka_note,
 };

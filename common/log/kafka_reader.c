@@ -16,6 +16,8 @@
 
 /* A consumer must have a group's name even if it appears in none. */
 #define NO_GROUP "lk"
+/* A member that joins is dealt its share at the others' next heartbeat. */
+#define HEARTBEAT_MS "1000"
 enum { PREFETCH_KIB = 128 * 1024, PREFETCH_KIB_MIN = 2 * 1024 };
 enum { SESSION_MS = 10000, POLL_MS_MAX = 3600 * 1000 };
 
@@ -48,27 +50,6 @@ int kafka_reader_open(void *handle, const char *topic, const int *partitions, in
     return 0;
 }
 
-void kafka_reader_close(void *handle)
-{
-    struct kafka_reader *reader = handle;
-    kafka_release_held(reader);
-    if (reader->consumer)
-        kafka_commit_last(reader);
-    if (reader->shared)
-        rd_kafka_consumer_close(reader->consumer);
-    for (int i = 0; i < reader->count; i++)
-        if (reader->parts[i].queue)
-            rd_kafka_queue_destroy(reader->parts[i].queue);
-    if (reader->events)
-        rd_kafka_queue_destroy(reader->events);
-    if (reader->consumer)
-        rd_kafka_destroy_flags(reader->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    close(reader->wake_fd);
-    free(reader->parts);
-    free(reader->topic);
-    free(reader);
-}
-
 /* Take a partition's queue out of the consumer's common one, and let both wake us. */
 static void separate_queues(struct kafka_reader *reader)
 {
@@ -94,7 +75,9 @@ int kafka_reader_start(struct kafka_reader *reader, const struct log_group *grou
     snprintf(prefetch, sizeof prefetch, "%d", share > PREFETCH_KIB_MIN ? share : PREFETCH_KIB_MIN);
     snprintf(session, sizeof session, "%d", session_ms);
     snprintf(longest, sizeof longest, "%d", POLL_MS_MAX);
-    const char *pairs[] = {"queued.max.messages.kbytes",
+    const char *pairs[] = {"heartbeat.interval.ms",
+                           HEARTBEAT_MS,
+                           "queued.max.messages.kbytes",
                            prefetch,
                            "group.id",
                            group ? group->name : NO_GROUP,
@@ -125,6 +108,32 @@ static void drain(struct kafka_part *part)
         for (ssize_t i = 0; i < n; i++)
             rd_kafka_message_destroy(messages[i]);
     }
+}
+
+/* A message that we still held would hold its partition, and the consumer wait for that for ever. */
+static void stop(struct kafka_reader *reader)
+{
+    kafka_release_held(reader);
+    kafka_commit_last(reader);
+    if (reader->shared)
+        rd_kafka_consumer_close(reader->consumer);
+    for (int i = 0; i < reader->count; i++)
+        rd_kafka_queue_destroy(reader->parts[i].queue);
+    rd_kafka_queue_destroy(reader->events);
+    rd_kafka_destroy_flags(reader->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+void kafka_reader_close(void *handle)
+{
+    struct kafka_reader *reader = handle;
+    if (reader->side)
+        kafka_reader_close(reader->side);
+    if (reader->consumer)
+        stop(reader);
+    close(reader->wake_fd);
+    free(reader->parts);
+    free(reader->topic);
+    free(reader);
 }
 
 /* Assign or unassign one partition; the others go on. */

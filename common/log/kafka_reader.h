@@ -17,6 +17,7 @@ struct kafka_part {
     bool assigned;             /* librdkafka fetches it */
     bool sought, paused;
     bool owned; /* always, but in a shared group */
+    bool left;  /* taken back since log_owned was asked last, also if it is ours again */
     int64_t noted, committed;
 };
 
@@ -37,11 +38,13 @@ struct kafka_reader {
     rd_kafka_message_t *held[LOG_BATCH_MAX]; /* what the last batch points into */
     int held_count;
     struct kafka_records records;
-    bool no_due; /* due_ns stays 0 */
+    bool no_due;  /* due_ns stays 0 */
     bool shared;  /* partitions are dealt out */
     bool changed; /* since log_owned last said so */
     bool noting;  /* positions are committed under a group's name */
     int64_t committed_ns;
+    /* Who looks up single records for a shared reader, whose assignment is the group's; or NULL. */
+    struct kafka_reader *side;
 };
 
 /* kafka_reader.c */

@@ -193,12 +193,21 @@ static bool sleep_some(struct kafka_reader *reader, int64_t until_ns)
     return read(reader->wake_fd, &count, sizeof count) == sizeof count;
 }
 
+static void close_side(struct kafka_reader *reader)
+{
+    if (reader->side)
+        kafka_reader_close(reader->side);
+    reader->side = NULL;
+}
+
 int kafka_read(void *handle, int max, int wait_ms, struct log_batch *out, struct err *err)
 {
     struct kafka_reader *reader = handle;
     int64_t until_ns = clock_mono_ns() + (int64_t)wait_ms * 1000000;
     int rc = kafka_reader_start(reader, NULL, err), count = 0;
     kafka_release_held(reader);
+    close_side(reader);
+    kafka_commit_noted(reader);
     do {
         if (rc == 0)
             rc = serve_events(reader, err);
@@ -245,9 +254,25 @@ static int look_for(struct kafka_reader *reader, struct kafka_part *part, int64_
     }
 }
 
+/* The same with a reader of its own, until the next read. */
+static int get_aside(struct kafka_reader *reader, int partition, int64_t offset,
+                     struct log_batch *out, struct err *err)
+{
+    void *side = reader->side;
+    if (side && reader->side->parts->partition != partition) {
+        kafka_reader_close(side);
+        side = reader->side = NULL;
+    }
+    int rc = side ? 0 : kafka_reader_open(reader->kafka, reader->topic, &partition, 1, &side, err);
+    reader->side = side;
+    return rc < 0 ? rc : kafka_get(side, partition, offset, out, err);
+}
+
 int kafka_get(void *handle, int partition, int64_t offset, struct log_batch *out, struct err *err)
 {
     struct kafka_reader *reader = handle;
+    if (reader->shared)
+        return get_aside(reader, partition, offset, out, err);
     struct kafka_part *part = kafka_part_of(reader, partition);
     int rc = kafka_reader_start(reader, NULL, err);
     if (rc < 0 || offset < 0)
