@@ -9,7 +9,8 @@ const struct setting SETTINGS[] = {
      "doctor,topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
      "run,kappa deploy,lambda archive,lambda "
      "speed,verify,dlq list,dlq show,dlq export",
-     "URI  embedded:DIR or kafka:HOST:PORT[,HOST:PORT...]"},
+     "URI  embedded:DIR, kafka:HOST:PORT[,HOST:PORT...], or to replay past retention "
+     "chain:ARCHIVE-DIR+kafka:HOST:PORT"},
     {"topic", SETTING_TEXT, NULL, 0, 0, NULL,
      "topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
      "run,kappa deploy,lambda archive,lambda batch,lambda "

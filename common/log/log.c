@@ -17,9 +17,9 @@ struct log_reader {
     void *filling;
 };
 
-enum { FILLING_COUNT = 3 };
+enum { FILLING_COUNT = 4 };
 static const struct log_ops *const FILLINGS[FILLING_COUNT] = {&log_embedded_ops, &log_kafka_ops,
-                                                              &log_archive_ops};
+                                                              &log_archive_ops, &log_chain_ops};
 
 /* The filling whose scheme begins uri, and where its place begins; NULL if there is none. */
 static const struct log_ops *filling_of(const char *uri, const char **where)

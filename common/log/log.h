@@ -1,10 +1,10 @@
 /* common/log/log.h - an ordered, partitioned, append-only log of events.
  *
  * The only road from the world to lambda and kappa. Fillings: embedded (LMDB, embedded:DIR), Kafka
- * (librdkafka, kafka:HOST:PORT[,HOST:PORT...]), archive (segments, archive:DIR, read only); a chain
- * of two comes later and fills the same table. A read returns a batch, arrays whose bytes are
- * borrowed until the reader's next read or its close, so that a filling may point into its own
- * receive buffer.
+ * (librdkafka, kafka:HOST:PORT[,HOST:PORT...]), archive (segments, archive:DIR, read only), and a
+ * chain of an archive and the topic that it was made from (chain:DIR+kafka:..., read only). A read
+ * returns a batch, arrays whose bytes are borrowed until the reader's next read or its close, so
+ * that a filling may point into its own receive buffer.
  * Units: offsets count records of a partition from 0; log time and event time in ms since the
  * epoch; due time in ns of CLOCK_REALTIME, 0 where unknown.
  * Threads: a struct log may be shared; a reader or an appender belongs to one thread. */
@@ -186,6 +186,6 @@ struct log_ops {
 /* For what a filling offers beside log.h (kafka.h): its handle, NULL where log is another's. */
 void *log_handle(const struct log *log, const struct log_ops *ops);
 
-extern const struct log_ops log_embedded_ops, log_kafka_ops, log_archive_ops;
+extern const struct log_ops log_embedded_ops, log_kafka_ops, log_archive_ops, log_chain_ops;
 
 #endif
