@@ -6,7 +6,9 @@
  * archive_segment.c). A segment is written under a temporary name, synced, renamed, and only then
  * noted in the partition's manifest with its checksum: the name says what is in it, so writing it
  * twice is harmless. Reading is the filling `archive:DIR` of log.h, topic as here.
- * Opaque; one thread; one writer a topic's directory (ERR_ENV names the pid that has it). */
+ * A full segment is compressed and synced by a thread of its own while the next one fills (at most two
+ * are under way); what fails there is said by the next archive_add or archive_roll, for good.
+ * Opaque; one caller's thread; one writer a topic's directory (ERR_ENV names the pid that has it). */
 #ifndef LK_LOG_ARCHIVE_H
 #define LK_LOG_ARCHIVE_H
 
@@ -21,9 +23,9 @@ int archive_open(const char *directory, const char *topic, int partitions,
 /* Segments that are not closed yet are lost: archive_roll first. */
 void archive_close(struct archive_writer *writer);
 /* The position behind the last archived (durable) event of a partition. */
-int64_t archive_end(const struct archive_writer *writer, int partition);
+int64_t archive_end(struct archive_writer *writer, int partition);
 /* Offset of the last archived event; false if there is none. */
-bool archive_last(const struct archive_writer *writer, int partition, int64_t *last);
+bool archive_last(struct archive_writer *writer, int partition, int64_t *last);
 /* The position that archive_add wants next: behind what was added; or, where a segment that the
  * manifest notes is missing, the positions of that one first. After each archive_add a caller goes
  * on here, wherever its batch ended. */
@@ -32,7 +34,8 @@ int64_t archive_next(const struct archive_writer *writer, int partition);
  * segment by itself at 8 MiB of values, earlier where there are more than 8 partitions. ERR_FULL: disk;
  * what was added so far and is not archived must be added again after archive_open. */
 int archive_add(struct archive_writer *writer, const struct log_batch *batch, struct err *err);
-/* Close the partition's open segment if it has events; returns 1 if it had, 0, or a code. */
+/* Close the partition's open segment if it has events, and wait until all of the partition is durable;
+ * returns 1 if it had, 0, or a code. */
 int archive_roll(struct archive_writer *writer, int partition, struct err *err);
 /* Age in ms of the oldest event in an open segment, 0 if there is none. */
 int64_t archive_pending_ms(const struct archive_writer *writer, int partition);
@@ -40,6 +43,6 @@ int64_t archive_pending_ms(const struct archive_writer *writer, int partition);
 struct archive_totals {
     int64_t events, segments, raw_bytes, file_bytes;
 };
-struct archive_totals archive_totals(const struct archive_writer *writer);
+struct archive_totals archive_totals(struct archive_writer *writer);
 
 #endif

@@ -5,7 +5,7 @@
  * reading its files: what was renamed but not noted is checked and noted, temporary files go.
  * A segment that the manifest notes and that is not there (removed because it was damaged) is a
  * hole: archive_next names its positions first, and it is written anew under the same name. */
-#include "common/log/archive_files.h"
+#include "common/log/archive_writer.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -15,26 +15,9 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/fault.h"
 
 /* All open segments of a topic together stay below this, unless there are very many partitions. */
 enum { OPEN_BYTES_MAX = 8 * SEGMENT_VALUE_BYTES, CLOSE_BYTES_MIN = 256 * 1024 };
-
-struct part {
-    struct archive_manifest manifest;
-    struct archive_builder builder;
-    int64_t next;      /* what archive_add wants */
-    int64_t oldest_ns; /* when the builder got its first record */
-    int hole;          /* index of the entry being written anew; -1: none */
-};
-
-struct archive_writer {
-    int count, lock;
-    size_t close_bytes;
-    struct part *parts;
-    struct buf file;
-    struct archive_totals totals;
-};
 
 static bool is_segment(const char *name)
 {
@@ -120,11 +103,12 @@ static int find_hole(const struct archive_manifest *manifest, int i)
     return i < manifest->count ? i : -1;
 }
 
-static void go_on_after(struct part *part, int entry)
+static void go_on_after(struct archive_part *part, int entry)
 {
     part->hole = find_hole(&part->manifest, entry);
     part->next = part->hole < 0 ? archive_manifest_end(&part->manifest)
                                 : part->manifest.entries[part->hole].from;
+    part->from = part->manifest.count || part->hole >= 0 ? part->next : -1;
 }
 
 int archive_open(const char *directory, const char *topic, int partitions,
@@ -159,23 +143,25 @@ void archive_close(struct archive_writer *writer)
 {
     if (!writer)
         return;
+    archive_closing_release(writer);
     for (int p = 0; p < writer->count; p++) {
         archive_manifest_release(&writer->parts[p].manifest);
         archive_builder_release(&writer->parts[p].builder);
     }
     free(writer->parts);
-    buf_release(&writer->file);
     close(writer->lock);
     free(writer);
 }
 
-int64_t archive_end(const struct archive_writer *writer, int partition)
+int64_t archive_end(struct archive_writer *writer, int partition)
 {
+    archive_settle(writer, &writer->parts[partition]);
     return archive_manifest_end(&writer->parts[partition].manifest);
 }
 
-bool archive_last(const struct archive_writer *writer, int partition, int64_t *last)
+bool archive_last(struct archive_writer *writer, int partition, int64_t *last)
 {
+    archive_settle(writer, &writer->parts[partition]);
     const struct archive_manifest *manifest = &writer->parts[partition].manifest;
     if (manifest->count)
         *last = manifest->entries[manifest->count - 1].last;
@@ -187,93 +173,23 @@ int64_t archive_next(const struct archive_writer *writer, int partition)
     return writer->parts[partition].next;
 }
 
-/* Note a segment that is durable; on failure it is taken away again, since nobody knows of it. */
-static int note(struct part *part, const struct archive_entry *entry, const char *path,
-                struct err *err)
-{
-    int rc;
-    if (fault_point("segment noted"))
-        rc = err_set(err, ERR_FULL, "cannot write the manifest in %s: No space left on device",
-                     part->manifest.directory.ptr);
-    else if (part->hole >= 0)
-        rc = archive_manifest_replace(&part->manifest, part->hole, entry, err);
-    else
-        rc = archive_manifest_add(&part->manifest, entry, err);
-    if (rc < 0)
-        unlink(path);
-    return rc;
-}
-
-static int write_segment(struct archive_writer *writer, struct part *part,
-                         const struct archive_entry *entry, struct err *err)
-{
-    struct buf temporary = {0}, path = {0};
-    buf_printf(&temporary, "%s/.tmp-%lld", part->manifest.directory.ptr, (long long)entry->first);
-    archive_path(&part->manifest, entry->first, entry->last, &path);
-    int rc = archive_write_file(temporary.ptr, path.ptr, buf_bytes(&writer->file), err);
-    rc = rc ? rc : note(part, entry, path.ptr, err);
-    buf_release(&temporary);
-    buf_release(&path);
-    return rc;
-}
-
-/* A hole must be filled by the events that were there. */
-static int hole_differs(const struct part *part, struct err *err)
-{
-    const struct archive_entry *noted = &part->manifest.entries[part->hole];
-    return err_set(err, ERR_DATA,
-                   "%s: offsets %lld to %lld cannot be written anew: the log holds other events "
-                   "there now; move the topic's archive away and run `lk lambda archive` again",
-                   part->manifest.directory.ptr, (long long)noted->first, (long long)noted->last);
-}
-
-static bool fills_hole(const struct part *part, const struct archive_entry *entry)
-{
-    const struct archive_entry *noted = &part->manifest.entries[part->hole];
-    return entry->first == noted->first && entry->last == noted->last &&
-           entry->events == noted->events && entry->raw_bytes == noted->raw_bytes;
-}
-
-/* Close the open segment: its events stay if that fails. */
-static int close_segment(struct archive_writer *writer, struct part *part, struct err *err)
-{
-    struct archive_entry entry;
-    int rc = archive_segment_encode(&part->builder, &writer->file, &entry, err);
-    if (rc == 0 && part->hole >= 0 && !fills_hole(part, &entry))
-        rc = hole_differs(part, err);
-    rc = rc ? rc : write_segment(writer, part, &entry, err);
-    if (rc < 0)
-        return rc;
-    writer->totals.events += entry.events;
-    writer->totals.segments++;
-    writer->totals.raw_bytes += entry.raw_bytes;
-    writer->totals.file_bytes += entry.bytes;
-    archive_builder_clear(&part->builder);
-    if (part->hole >= 0)
-        go_on_after(part, part->hole + 1);
-    return 0;
-}
-
 int archive_roll(struct archive_writer *writer, int partition, struct err *err)
 {
-    struct part *part = &writer->parts[partition];
-    if (part->builder.count == 0 || part->hole >= 0)
-        return 0; /* a hole is closed when it is full */
-    int rc = close_segment(writer, part, err);
-    return rc < 0 ? rc : 1;
+    struct archive_part *part = &writer->parts[partition];
+    bool had = part->builder.count > 0 && part->hole < 0; /* a hole is closed when it is full */
+    int rc = had ? archive_close_segment(writer, part, err) : 0;
+    archive_settle(writer, part);
+    rc = rc ? rc : archive_failed(writer, err);
+    return rc < 0 ? rc : had;
 }
 
-static void begin_segment(struct part *part, int64_t offset)
+static void begin_segment(struct archive_part *part, int64_t offset)
 {
-    const struct archive_manifest *manifest = &part->manifest;
     part->oldest_ns = clock_mono_ns();
-    if (part->hole >= 0)
-        part->builder.from = manifest->entries[part->hole].from;
-    else
-        part->builder.from = manifest->count ? archive_manifest_end(manifest) : offset;
+    part->builder.from = part->from >= 0 ? part->from : offset;
 }
 
-static bool is_full(const struct archive_writer *writer, const struct part *part)
+static bool is_full(const struct archive_writer *writer, const struct archive_part *part)
 {
     if (part->hole >= 0)
         return part->builder.count >= part->manifest.entries[part->hole].events;
@@ -282,14 +198,23 @@ static bool is_full(const struct archive_writer *writer, const struct part *part
 }
 
 /* The end of what the open segment may take: a hole ends where the next segment begins. */
-static int64_t limit_of(const struct part *part)
+static int64_t limit_of(const struct archive_part *part)
 {
     return part->hole >= 0 ? part->manifest.entries[part->hole].next : INT64_MAX;
 }
 
+static int leave_hole(struct archive_writer *writer, struct archive_part *part, struct err *err)
+{
+    archive_settle(writer, part);
+    int rc = archive_failed(writer, err);
+    if (rc == 0)
+        go_on_after(part, part->hole + 1);
+    return rc;
+}
+
 int archive_add(struct archive_writer *writer, const struct log_batch *batch, struct err *err)
 {
-    struct part *part = &writer->parts[batch->partition];
+    struct archive_part *part = &writer->parts[batch->partition];
     int64_t limit = limit_of(part);
     assert(batch->count == 0 || batch->offset[0] >= part->next);
     for (int i = 0; i < batch->count; i++) {
@@ -303,12 +228,14 @@ int archive_add(struct archive_writer *writer, const struct log_batch *batch, st
             continue;
         bool hole = part->hole >= 0;
         part->builder.next = hole ? limit : part->next;
-        int rc = close_segment(writer, part, err);
+        int rc = archive_close_segment(writer, part, err);
+        if (rc == 0 && hole)
+            rc = leave_hole(writer, part, err);
         if (rc < 0 || hole)
             return rc;
     }
     if (part->hole >= 0 && batch->next >= limit)
-        return hole_differs(part, err); /* it was not full */
+        return archive_hole_differs(part, err); /* it was not full */
     part->next = batch->next > part->next ? batch->next : part->next;
     if (part->builder.count)
         part->builder.next = part->next;
@@ -317,11 +244,12 @@ int archive_add(struct archive_writer *writer, const struct log_batch *batch, st
 
 int64_t archive_pending_ms(const struct archive_writer *writer, int partition)
 {
-    const struct part *part = &writer->parts[partition];
+    const struct archive_part *part = &writer->parts[partition];
     return part->builder.count ? (clock_mono_ns() - part->oldest_ns) / 1000000 : 0;
 }
 
-struct archive_totals archive_totals(const struct archive_writer *writer)
+struct archive_totals archive_totals(struct archive_writer *writer)
 {
+    archive_settle(writer, NULL);
     return writer->totals;
 }
