@@ -88,6 +88,7 @@ static void take_back(struct kafka_reader *reader,
         if (part->assigned)
             rd_kafka_topic_partition_list_add(list, reader->topic, part->partition);
         part->owned = part->assigned = part->sought = false;
+        part->left = true;
         part->error = 0;
     }
 }
