@@ -129,8 +129,21 @@ static void stop_all(struct run *run)
         return; /* there is no generator and no log of ours */
     char path[480];
     snprintf(path, sizeof path, "%s/log", run->work);
-    run->log_mb = tree_mb(path);
+    run->log_mb = run->log_is_ours ? tree_mb(path) : 0;
+    broker_sample(&run->broker);
     run_remember(run, &run->generator);
+}
+
+/* The topic of a run on Kafka goes with it; one that was only watched is not ours. */
+static void drop_topic(struct run *run)
+{
+    struct err err = {0};
+    if (!run->log || run->log_is_ours || run->options.attach)
+        return;
+    if (run->options.keep_topic)
+        run_say("topic %s is left at %s", run->topic, run->log_uri);
+    else if (log_delete_topic(run->log, run->topic, &err) < 0)
+        run_say("topic %s cannot be deleted: %s", run->topic, err.text);
 }
 
 static void release(struct run *run)
@@ -190,6 +203,7 @@ int compare_run(const struct compare_options *options, FILE *out, bool *pass, st
         rc = run_judge(run, err);
     if (rc == 0)
         rc = run_report(run, out, pass, err);
+    drop_topic(run);
     release(run);
     return rc;
 }

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "common/base/clock.h"
+#include "common/base/stop.h"
 #include "workloads/audit.h"
 #include "workloads/oracle.h"
 #include "workloads/workload.h"
@@ -31,10 +31,13 @@ static int load_partition(struct judge *judge, int p, struct err *err)
     int rc = log_range(judge->run->log, judge->run->topic, p, &first, &judge->ends[p], err);
     if (rc == 0)
         rc = log_reader_open(judge->run->log, judge->run->topic, &p, 1, &reader, err);
+    if (rc == 0)
+        rc = log_seek(reader, p, first, err);
     judge->due_ns[p] = mem_zero((size_t)judge->ends[p] + 1, sizeof **judge->due_ns);
     for (int64_t next = 0; rc >= 0 && next < judge->ends[p];) {
         struct log_batch batch;
-        rc = log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
+        rc = stop_asked() ? err_set(err, ERR_INTERRUPTED, "interrupted")
+                          : log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
         for (int i = 0; i < rc; i++)
             judge->due_ns[p][batch.offset[i]] = batch.due_ns[i];
         if (rc >= 0 && batch.partition >= 0)

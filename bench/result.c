@@ -75,6 +75,8 @@ static json_t *processes_json(const struct run *run)
     }
     if (!run->options.attach)
         add_process(list, &run->generator);
+    if (broker_known(&run->broker))
+        add_process(list, &run->broker.itself);
     return list;
 }
 
@@ -184,9 +186,11 @@ static void say_log(const struct run *run, char out[400])
     if (run->log_is_ours)
         snprintf(out, 400, "embedded (LMDB; not Kafka; survives process death, not power loss)");
     else
-        snprintf(out, 400, "Kafka%s%s at %s, topic %s, client librdkafka %s; its size is not known",
+        snprintf(out, 400,
+                 "Kafka%s%s at %s, topic %s, client librdkafka %s; its size is not known%s",
                  *run->broker.version ? " " : "", run->broker.version,
-                 run->log_uri + strlen("kafka:"), run->topic, rd_kafka_version_str());
+                 run->log_uri + strlen("kafka:"), run->topic, rd_kafka_version_str(),
+                 broker_known(&run->broker) ? "" : ", nor what the broker used");
 }
 
 static json_t *settings_json(const struct run *run)

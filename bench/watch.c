@@ -115,6 +115,8 @@ static int tick(struct run *run, struct err *err)
             sample_usage(run, side);
     }
     if (sample)
+        broker_sample(&run->broker);
+    if (sample)
         run->sampled_at_ns = now;
     clock_sleep_ms(TICK_MS);
     return rc;
