@@ -102,6 +102,11 @@ static int trim_partition(struct topic *topic, int partition, int64_t before, st
 {
     int64_t was = 0, first = 0, end = 0;
     int rc = log_range(topic->log, topic->name, partition, &was, &end, err);
+    if (rc == 0 && before > end)
+        return err_set(err, ERR_USAGE,
+                       "partition %d of topic %s: found %" PRId64
+                       ", expected an offset from %" PRId64 " to %" PRId64,
+                       partition, topic->name, before, was, end);
     if (rc == 0 && before > was)
         rc = log_trim(topic->log, topic->name, partition, before, err);
     if (rc == 0)
