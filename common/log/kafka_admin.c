@@ -11,7 +11,7 @@
 #include "common/log/kafka_parts.h"
 
 enum { ASK_MS = 5000, CHANGE_MS = 15000, SETTLE_MS = 10000, LOOK_AGAIN_MS = 20 };
-enum { REMEMBER_MS = 10000 };
+enum { REMEMBER_MS = 10000, NAMES_BYTES = 300 };
 
 struct known {
     int partitions;
@@ -77,6 +77,22 @@ static rd_kafka_resp_err_t ask(struct kafka *kafka, const char *topic,
     return code;
 }
 
+/* The names of topics that are not the broker's own, and how many there are. */
+static int list_topics(const struct rd_kafka_metadata *all, struct buf *names)
+{
+    int count = 0;
+    for (int i = 0; i < all->topic_cnt; i++) {
+        if (all->topics[i].topic[0] == '_')
+            continue;
+        if (names->len < NAMES_BYTES)
+            buf_printf(names, "%s%s", names->len ? ", " : "", all->topics[i].topic);
+        count++;
+    }
+    if (names->len >= NAMES_BYTES)
+        buf_printf(names, " ... (%d in all)", count);
+    return count;
+}
+
 static int unknown_topic(struct kafka *kafka, const char *topic, struct err *err)
 {
     const struct rd_kafka_metadata *all = NULL;
@@ -84,11 +100,9 @@ static int unknown_topic(struct kafka *kafka, const char *topic, struct err *err
     rd_kafka_resp_err_t code = ask(kafka, NULL, &all);
     if (code)
         return failed(kafka, code, NULL, "looking for", topic, err);
-    for (int i = 0; i < all->topic_cnt; i++)
-        if (all->topics[i].topic[0] != '_') /* the broker's own */
-            buf_printf(&names, "%s%s", names.len ? ", " : "", all->topics[i].topic);
-    int rc = err_set(err, ERR_ENV, "the log kafka:%s has no topic \"%s\"; it has %.300s",
-                     kafka->brokers, topic, names.len ? names.ptr : "none, `lk gen` makes one");
+    int count = list_topics(all, &names);
+    int rc = err_set(err, ERR_ENV, "the log kafka:%s has no topic \"%s\"; it has %s",
+                     kafka->brokers, topic, count ? names.ptr : "none, `lk gen` makes one");
     rd_kafka_metadata_destroy(all);
     buf_release(&names);
     return rc;

@@ -19,7 +19,7 @@
 /* A member that joins is dealt its share at the others' next heartbeat. */
 #define HEARTBEAT_MS "1000"
 enum { PREFETCH_KIB = 128 * 1024, PREFETCH_KIB_MIN = 2 * 1024 };
-enum { SESSION_MS = 10000, POLL_MS_MAX = 3600 * 1000 };
+enum { SESSION_MS = 10000, POLL_MS_MAX = 3600 * 1000, KNOW_MS = 5000 };
 
 struct kafka_part *kafka_part_of(struct kafka_reader *reader, int partition)
 {
@@ -47,6 +47,38 @@ int kafka_reader_open(void *handle, const char *topic, const int *partitions, in
         reader->parts[i] = (struct kafka_part){
             .partition = partitions[i], .owned = true, .noted = -1, .committed = -1};
     *out = reader;
+    return 0;
+}
+
+/* A message that we still held would hold its partition, and the consumer wait for that for ever. */
+static void stop(struct kafka_reader *reader)
+{
+    kafka_release_held(reader);
+    kafka_commit_last(reader);
+    if (reader->shared)
+        rd_kafka_consumer_close(reader->consumer);
+    for (int i = 0; i < reader->count; i++)
+        if (reader->parts[i].queue)
+            rd_kafka_queue_destroy(reader->parts[i].queue);
+    if (reader->events)
+        rd_kafka_queue_destroy(reader->events);
+    rd_kafka_topic_destroy(reader->known);
+    rd_kafka_destroy_flags(reader->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    reader->consumer = NULL;
+    reader->events = NULL;
+}
+
+/* Let the consumer know the topic's partitions before they are used: one that it has only heard of
+ * from us is forgotten, its queue too, when it is unassigned. */
+static int know_topic(struct kafka_reader *reader, struct err *err)
+{
+    const struct rd_kafka_metadata *data = NULL;
+    reader->known = rd_kafka_topic_new(reader->consumer, reader->topic, NULL);
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(reader->consumer, 0, reader->known, &data, KNOW_MS);
+    if (code)
+        return kafka_error(reader->kafka, code, NULL, "beginning to read", err);
+    rd_kafka_metadata_destroy(data);
     return 0;
 }
 
@@ -96,8 +128,12 @@ int kafka_reader_start(struct kafka_reader *reader, const struct log_group *grou
     if (!reader->consumer)
         return ERR_USAGE;
     rd_kafka_poll_set_consumer(reader->consumer);
-    separate_queues(reader);
-    return 0;
+    int rc = know_topic(reader, err);
+    if (rc == 0)
+        separate_queues(reader);
+    else
+        stop(reader);
+    return rc;
 }
 
 static void drain(struct kafka_part *part)
@@ -108,19 +144,6 @@ static void drain(struct kafka_part *part)
         for (ssize_t i = 0; i < n; i++)
             rd_kafka_message_destroy(messages[i]);
     }
-}
-
-/* A message that we still held would hold its partition, and the consumer wait for that for ever. */
-static void stop(struct kafka_reader *reader)
-{
-    kafka_release_held(reader);
-    kafka_commit_last(reader);
-    if (reader->shared)
-        rd_kafka_consumer_close(reader->consumer);
-    for (int i = 0; i < reader->count; i++)
-        rd_kafka_queue_destroy(reader->parts[i].queue);
-    rd_kafka_queue_destroy(reader->events);
-    rd_kafka_destroy_flags(reader->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
 void kafka_reader_close(void *handle)

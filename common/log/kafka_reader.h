@@ -31,6 +31,7 @@ struct kafka_reader {
     struct kafka *kafka;
     char *topic;
     rd_kafka_t *consumer;     /* NULL until the first seek, get or join */
+    rd_kafka_topic_t *known;  /* keeps what the consumer knows of the topic */
     rd_kafka_queue_t *events; /* what concerns no partition: the group's, errors */
     int wake_fd;
     int count, turn;

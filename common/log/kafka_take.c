@@ -237,21 +237,29 @@ static int take_one(struct kafka_reader *reader, struct kafka_part *part, int64_
     return 2;
 }
 
-/* Look for a record where the queue goes on, at or before it. */
-static int look_for(struct kafka_reader *reader, struct kafka_part *part, int64_t offset,
-                    struct err *err)
+/* Look for a record where the queue goes on, at or before it; 2: not in what has been fetched. */
+static int look_for(struct kafka_reader *reader, struct kafka_part *part, int64_t offset)
+{
+    int found = 2;
+    while (found == 2 && rd_kafka_queue_length(part->queue) > 0)
+        found = take_one(reader, part, offset);
+    return found;
+}
+
+/* The same, fetching it. */
+static int fetch_one(struct kafka_reader *reader, struct kafka_part *part, int64_t offset,
+                     struct err *err)
 {
     int64_t until_ns = clock_mono_ns() + (int64_t)GET_MS * 1000000;
-    for (;;) {
-        int found = take_one(reader, part, offset);
-        if (found != 2)
-            return found;
-        if (rd_kafka_queue_length(part->queue) == 0 && !sleep_some(reader, until_ns) &&
-            clock_mono_ns() >= until_ns)
+    int found = kafka_fetch_from(reader, part, offset, err);
+    if (found < 0)
+        return found;
+    while ((found = look_for(reader, part, offset)) == 2)
+        if (!sleep_some(reader, until_ns) && clock_mono_ns() >= until_ns)
             return err_set(
                 err, ERR_AWAY, "kafka:%s: no answer for offset %lld of partition %d of topic %s",
                 reader->kafka->brokers, (long long)offset, part->partition, reader->topic);
-    }
+    return found;
 }
 
 /* The same with a reader of its own, until the next read. */
@@ -278,11 +286,9 @@ int kafka_get(void *handle, int partition, int64_t offset, struct log_batch *out
     if (rc < 0 || offset < 0)
         return rc;
     bool near = part->assigned && !part->error && part->at <= offset && offset - part->at < NEAR;
-    int found = near ? look_for(reader, part, offset, err) : 0;
-    if (found == 0) { /* an end that was met on the way may be old */
-        rc = kafka_fetch_from(reader, part, offset, err);
-        found = rc < 0 ? rc : look_for(reader, part, offset, err);
-    }
+    int found = near ? look_for(reader, part, offset) : 2;
+    if (found != 1) /* an end that was met on the way may be old */
+        found = fetch_one(reader, part, offset, err);
     if (found == 1) {
         fill(reader, part, 1, out);
         out->next = offset + 1;
