@@ -70,11 +70,8 @@ static int check_tail(struct job *job, const struct slot *slot, const struct pos
 {
     if (pos->tail_offset < first)
         return 0; /* retention has passed it: nothing to compare with */
-    struct log_reader *reader = NULL;
     struct log_batch batch;
-    int rc = log_reader_open(job->task->log, job->task->topic, &slot->partition, 1, &reader, err);
-    if (rc >= 0)
-        rc = log_get(reader, slot->partition, pos->tail_offset, &batch, err);
+    int rc = log_get(job->task->reader, slot->partition, pos->tail_offset, &batch, err);
     if (rc >= 0 && (rc == 0 || batch.time_ms[0] != pos->tail_time_ms ||
                     log_record_hash(batch.key[0], batch.value[0]) != pos->tail_hash))
         rc = err_set(
@@ -83,7 +80,6 @@ static int check_tail(struct job *job, const struct slot *slot, const struct pos
             "at offset %lld is another. Was the log deleted and made anew? Use a new topic "
             "name, or another view",
             slot->partition, job->task->topic, job->plan->view, (long long)pos->tail_offset);
-    log_reader_close(reader);
     return rc < 0 ? rc : 0;
 }
 
