@@ -50,6 +50,8 @@ static const struct verb VERBS[] = {
      false},
     {"lambda batch", "", "compute a generation from the archive and publish it", cmd_lambda_batch,
      false},
+    {"lambda generations", "", "what batches left beside the archive, and which of it serves",
+     cmd_lambda_generations, false},
     {"lambda speed", "", "fold the newest events in spans, until a batch covers them",
      cmd_lambda_speed, false},
     {"kappa run", "", "fold a topic into a view", cmd_kappa_run, false},

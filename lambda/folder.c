@@ -153,8 +153,7 @@ static int take_id(struct folder *folder, struct err *err)
                : 0;
 }
 
-int folder_open(const char *archive, const char *topic, const char *view, struct folder **out,
-                struct err *err)
+static struct folder *folder_new(const char *archive, const char *topic, const char *view)
 {
     struct folder *folder = mem_zero(1, sizeof *folder);
     struct buf path = {0};
@@ -163,6 +162,27 @@ int folder_open(const char *archive, const char *topic, const char *view, struct
     folder->topic = mem_copy_string(topic);
     folder->view = mem_copy_string(view);
     folder->short_fd = folder->lock_fd = folder->publish_fd = -1;
+    return folder;
+}
+
+int folder_look(const char *archive, const char *topic, const char *view, struct folder **out,
+                struct err *err)
+{
+    struct folder *folder = folder_new(archive, topic, view);
+    if (access(folder->path, F_OK)) {
+        int rc = err_errno(err, ERR_ENV, "no generations of view %s of topic %s in %s", view, topic,
+                           folder->path);
+        folder_close(folder);
+        return rc;
+    }
+    *out = folder;
+    return 0;
+}
+
+int folder_open(const char *archive, const char *topic, const char *view, struct folder **out,
+                struct err *err)
+{
+    struct folder *folder = folder_new(archive, topic, view);
     int rc = directory_make(folder->path)
                  ? err_errno(err, ERR_ENV, "cannot make the folder %s", folder->path)
                  : 0;
@@ -318,6 +338,23 @@ int folder_newest(struct folder *folder, const char *plan, struct manifest *out,
         }
     list_release(&list);
     return rc;
+}
+
+int folder_list(struct folder *folder, struct manifest **out, struct err *err)
+{
+    struct listing list;
+    int rc = list_all(folder, &list, err);
+    if (rc < 0) {
+        list_release(&list);
+        return rc;
+    }
+    *out = list.manifests;
+    return list.count;
+}
+
+void folder_list_release(struct manifest *manifests, int count)
+{
+    list_release(&(struct listing){.manifests = manifests, .count = count});
 }
 
 int folder_prune(struct folder *folder, int keep, struct err *err)

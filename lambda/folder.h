@@ -20,6 +20,9 @@ struct folder;
 /* Make what is missing, remove dead batches' files, lock a fresh id. */
 int folder_open(const char *archive, const char *topic, const char *view, struct folder **out,
                 struct err *err);
+/* The same to look at alone: nothing is made, locked or removed. ERR_ENV where there is none. */
+int folder_look(const char *archive, const char *topic, const char *view, struct folder **out,
+                struct err *err);
 void folder_close(struct folder *folder);
 const char *folder_id(const struct folder *folder); /* of this batch's generation */
 /* Path of <id><rest>, and of <id>.p<partition><rest>; owned by the caller. */
@@ -31,6 +34,9 @@ char *folder_file(const struct folder *folder, const char *id, int partition, co
 int folder_commit(struct folder *folder, struct manifest *manifest, struct err *err);
 /* The newest generation of a plan: 1 and *out (manifest_release), 0 if there is none, or a code. */
 int folder_newest(struct folder *folder, const char *plan, struct manifest *out, struct err *err);
+/* All generations, the newest first: how many, or a code. Owned: folder_list_release. */
+int folder_list(struct folder *folder, struct manifest **out, struct err *err);
+void folder_list_release(struct manifest *manifests, int count);
 /* Remove all but the newest `keep` generations, whatever their plan. */
 int folder_prune(struct folder *folder, int keep, struct err *err);
 

@@ -1,0 +1,61 @@
+/* common/log/archive_verify.c - every segment of an archive read again and held against its manifest. */
+#include "common/log/archive_files.h"
+
+#include "common/base/stop.h"
+
+struct checking {
+    void (*damaged)(const struct err *why, void *context);
+    void *context;
+    struct archive_health *health;
+};
+
+static void check_segment(const struct archive_manifest *manifest, int i,
+                          struct archive_segment *segment, const struct checking *checking)
+{
+    const struct archive_entry *entry = &manifest->entries[i];
+    struct buf path = {0};
+    struct err why = {0};
+    archive_path(manifest, entry->first, entry->last, &path);
+    checking->health->segments++;
+    if (archive_segment_read(segment, path.ptr, entry, &why) < 0) {
+        checking->health->damaged++;
+        checking->damaged(&why, checking->context);
+    } else {
+        checking->health->events += entry->events;
+        checking->health->raw_bytes += entry->raw_bytes;
+        checking->health->file_bytes += entry->bytes;
+    }
+    buf_release(&path);
+}
+
+static int check_partition(const char *directory, const char *topic, int partition,
+                           const struct checking *checking, struct err *err)
+{
+    struct archive_manifest manifest;
+    struct archive_segment segment = {0};
+    archive_manifest_init(&manifest, directory, topic, partition);
+    int rc = archive_manifest_read(&manifest, err);
+    for (int i = 0; rc == 0 && i < manifest.count && !stop_asked(); i++)
+        check_segment(&manifest, i, &segment, checking);
+    archive_segment_release(&segment);
+    archive_manifest_release(&manifest);
+    return rc;
+}
+
+int archive_verify(const char *directory, const char *topic,
+                   void (*damaged)(const struct err *why, void *context), void *context,
+                   struct archive_health *out, struct err *err)
+{
+    struct checking checking = {damaged, context, out};
+    *out = (struct archive_health){0};
+    int partitions = archive_partitions(directory, topic, err);
+    if (partitions == 0)
+        return err_set(err, ERR_ENV, "the archive %s has no topic %s; make it: lk lambda archive",
+                       directory, topic);
+    int rc = partitions < 0 ? partitions : 0;
+    for (int p = 0; rc == 0 && p < partitions; p++)
+        rc = check_partition(directory, topic, p, &checking, err);
+    if (rc == 0 && stop_asked())
+        rc = err_set(err, ERR_INTERRUPTED, "interrupted");
+    return rc;
+}

@@ -1,0 +1,71 @@
+#!/bin/bash
+# What stands beside the log: archive --verify and lambda generations, whole and damaged. A row: status |
+# words that must be said (a pattern) | command.
+set -u
+cd "$(dirname "$0")/../.."
+command -v redis-server >/dev/null || { echo "skip: there is no redis-server"; exit 0; }
+lk=$PWD/lk
+work=$(mktemp -d) || exit 3
+redis-server --port 0 --unixsocket "$work/redis" --save '' --appendonly no --dir "$work" >"$work/redis.log" &
+redis=$!
+trap 'kill $redis; wait; rm -rf "$work"' EXIT
+for _ in $(seq 100); do [ -S "$work/redis" ] && break; sleep 0.05; done
+passed=0 failed=0
+
+row() { # STATUS PATTERN COMMAND...
+    local status=$1 pattern=$2 said got
+    shift 2
+    said=$("$@" 2>&1 </dev/null)
+    got=$?
+    # shellcheck disable=SC2053 # a pattern is meant
+    if [ $got = "$status" ] && [[ $said == *$pattern* ]]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'row: %s\n  expected exit %s and "%s"\n  got exit %s and:\n%s\n' "$*" "$status" "$pattern" $got "$said"
+    fi
+}
+flip() { # FILE: one byte in its middle becomes another
+    local at=$(($(stat -c %s "$1") / 2))
+    local byte
+    byte=$(od -An -tu1 -j $at -N1 "$1")
+    printf "\\x$(printf %02x $((byte ^ 1)))" | dd of="$1" bs=1 seek=$at conv=notrunc 2>/dev/null
+}
+
+log=(--log "embedded:$work/log" --topic flights)
+archive=(--archive "$work/archive")
+verify=(lambda archive "${archive[@]}" --topic flights --verify)
+view=(--plan workloads/plans/flights.json --view "redis+unix:$work/redis")
+generations=(lambda generations "${view[@]}" "${archive[@]}")
+
+row 3 'archive' "$lk" "${verify[@]}"
+row 2 'needs --topic' "$lk" lambda archive "${archive[@]}" --verify
+row 0 '20000 events' "$lk" gen flights "${log[@]}" --events 20000 --partitions 2
+row 0 'archived 20000 events' "$lk" lambda archive "${log[@]}" "${archive[@]}" --until-end
+row 0 '20000 whole events*0 segments are damaged' "$lk" "${verify[@]}"
+row 0 '"events":20000,*"damaged":0}' "$lk" "${verify[@]}" --json
+row 3 'no generations of view flight_delays' "$lk" "${generations[@]}"
+
+row 0 'published' "$lk" lambda batch "${view[@]}" "${archive[@]}"
+row 0 'generation 1 * serves: 2 of 2 partitions' "$lk" "${generations[@]}"
+row 0 'behind 20000' "$lk" gen flights "${log[@]}" --events 30000 --resume
+row 0 'archived 10000 events' "$lk" lambda archive "${log[@]}" "${archive[@]}" --until-end
+row 0 'published' "$lk" lambda batch "${view[@]}" "${archive[@]}"
+row 0 'generation 2 * 30000 offsets* serves: 2 of 2*generation 1 * 20000 offsets* serves: 0 of 2' "$lk" "${generations[@]}"
+row 0 '"number":2,*"serves":2,"partitions":2}' "$lk" "${generations[@]}" --verify --json
+row 0 'serves: unknown' "$lk" "${generations[@]}" --view "redis+unix:$work/nobody"
+
+# A damaged file is named, and what to do about it.
+file=$(ls "$work"/archive/flights/generations/flight_delays/*.p1 | head -1)
+flip "$file"
+row 4 "damaged: *$(basename "$file")*1 files are damaged; the next lk lambda batch" "$lk" "${generations[@]}" --verify
+segment=$(ls "$work"/archive/flights/0/*.zst | head -1)
+flip "$segment"
+row 4 "damaged: *$(basename "$segment")*remove the damaged segments" "$lk" "${verify[@]}"
+rm "$segment"
+row 4 "damaged: *$(basename "$segment")" "$lk" "${verify[@]}"
+row 0 'archived' "$lk" lambda archive "${log[@]}" "${archive[@]}" --until-end
+row 0 '30000 whole events*0 segments are damaged' "$lk" "${verify[@]}"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
