@@ -105,14 +105,20 @@ static void say_progress(const struct run *run, int64_t there)
 
 static int gave_up(struct run *run, int64_t there, struct err *err)
 {
-    return err_set(err, ERR_CHECK,
-                   "nothing moved for %lld s (--patience): topic %s holds %lld of %lld events; "
-                   "lambda %s, kappa %s. Do generator and comparison know the same workload, seed "
-                   "and count?",
-                   (long long)run->options.patience_ms / 1000, run->topic, (long long)there,
-                   (long long)run->events,
-                   side_settled(run, &run->sides[0]) ? "holds them" : "lags",
-                   side_settled(run, &run->sides[1]) ? "holds them" : "lags");
+    long long patience_s = (long long)run->options.patience_ms / 1000;
+    if (there < run->events)
+        return err_set(
+            err, ERR_CHECK,
+            "nothing moved for %lld s (--patience): topic %s holds %lld of %lld events. Is "
+            "the generator running, with the same workload, seed and count?",
+            patience_s, run->topic, (long long)there, (long long)run->events);
+    const struct side *behind = &run->sides[side_settled(run, &run->sides[0])];
+    return err_set(
+        err, ERR_CHECK,
+        "nothing moved for %lld s (--patience): all events are in topic %s, but %s's view does "
+        "not hold them%s. Are its workers running?",
+        patience_s, run->topic, behind->pipeline->name,
+        behind->pipeline->batches ? ", or no batch has covered them" : "");
 }
 
 /* Until the stream is in the log and both views are at its end. */
