@@ -28,7 +28,7 @@ void kafka_leave_due(void *handle)
     reader->no_due = true;
 }
 
-/* The header lk-due, or 0. librdkafka allocates to look for headers, also where there are none. */
+/* The header lk-due, or 0. */
 static int64_t due_of(const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *headers;
@@ -42,13 +42,27 @@ static int64_t due_of(const rd_kafka_message_t *message)
     return due_ns;
 }
 
-static void put_record(struct kafka_reader *reader, int n, const rd_kafka_message_t *message)
+/* Are there due times to be looked for in what is held? librdkafka allocates to look for headers, also
+ * where there are none, which is a fifth of all work on events that another program wrote. A run of
+ * records whose first and last have no due time is taken to have none. */
+static bool any_due(const struct kafka_reader *reader)
 {
-    struct kafka_records *records = &reader->records;
+    int first = 0, last = reader->held_count - 1;
+    while (first < last && reader->held[first]->err)
+        first++;
+    while (last > first && reader->held[last]->err)
+        last--;
+    return !reader->no_due && last >= first && !reader->held[first]->err &&
+           (due_of(reader->held[first]) != 0 || due_of(reader->held[last]) != 0);
+}
+
+static void put_record(struct kafka_records *records, int n, const rd_kafka_message_t *message,
+                       bool due)
+{
     rd_kafka_timestamp_type_t type;
     records->offset[n] = message->offset;
     records->time_ms[n] = rd_kafka_message_timestamp(message, &type);
-    records->due_ns[n] = reader->no_due ? 0 : due_of(message);
+    records->due_ns[n] = due ? due_of(message) : 0;
     records->key[n] = (struct bytes){message->key, message->key_len};
     records->value[n] = (struct bytes){message->payload, message->len};
 }
@@ -58,6 +72,7 @@ static void put_record(struct kafka_reader *reader, int n, const rd_kafka_messag
 static int put_records(struct kafka_reader *reader, struct kafka_part *part, int64_t from)
 {
     int n = 0;
+    bool due = any_due(reader);
     for (int i = 0; i < reader->held_count; i++) {
         const rd_kafka_message_t *message = reader->held[i];
         bool end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
@@ -66,7 +81,7 @@ static int put_records(struct kafka_reader *reader, struct kafka_part *part, int
         else if (message->offset >= part->at)
             part->at = message->offset + !end;
         if (!message->err && message->offset >= from)
-            put_record(reader, n++, message);
+            put_record(&reader->records, n++, message, due);
     }
     return n;
 }
