@@ -178,6 +178,8 @@ static int run_verb(const struct verb *verb, int count, char **words)
     if (rc == 0)
         rc = refuse_stray(verb, settings, &err);
     if (rc == 0)
+        rc = kafka_flags(settings, &err);
+    if (rc == 0)
         rc = verb->run(settings, &err);
     settings_free(settings);
     if (rc >= 0)

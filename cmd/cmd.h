@@ -12,6 +12,10 @@
 
 extern const struct setting SETTINGS[]; /* settings_table.c */
 
+/* Put what concerns Kafka's client (-X, --kafka-config, --log-debug) into the environment, where it
+ * is read when a log is opened, by child processes too. */
+int kafka_flags(const struct settings *settings, struct err *err);
+
 typedef int cmd_function(const struct settings *settings, struct err *err);
 
 cmd_function cmd_doctor;

@@ -7,7 +7,7 @@
 
 #include "common/base/arena.h"
 
-enum { SETTINGS_MAX = 200, WORDS_MAX = 256 };
+enum { SETTINGS_MAX = 200, WORDS_MAX = 256, PAIRS_MAX = 64 };
 
 struct settings {
     const struct setting *table;
@@ -15,6 +15,11 @@ struct settings {
     const char *given[SETTINGS_MAX]; /* text, by index in the table; NULL: the fallback */
     const char *words[WORDS_MAX];
     int word_count;
+    struct {
+        int row;
+        const char *text;
+    } pairs[PAIRS_MAX];
+    int pair_count;
     struct arena arena;
 };
 
@@ -72,7 +77,7 @@ static int unknown_flag(const struct settings *s, struct bytes name, struct err 
     int best_distance = 3;
     for (int i = 0; s->table[i].name; i++) {
         int d = distance(name, bytes_of(s->table[i].name));
-        if (verb_takes(&s->table[i], s->verb) && d < best_distance) {
+        if (s->table[i].name[1] && verb_takes(&s->table[i], s->verb) && d < best_distance) {
             best_distance = d;
             best = s->table[i].name;
         }
@@ -133,6 +138,8 @@ static bool value_parse(const struct setting *setting, const char *text, double 
         return true;
     case SETTING_BYTES:
         return size_parse(text, out);
+    case SETTING_PAIRS:
+        return strcspn(text, "=") > 0 && strchr(text, '=');
     case SETTING_NUMBER:
         *out = strtod(text, &end);
         return end > text && *end == 0;
@@ -149,6 +156,7 @@ static const char *type_words(const struct setting *setting)
         [SETTING_BOOL] = "yes or no",
         [SETTING_DURATION] = "a duration such as 250ms, 10s, 5m, 1h, 7d",
         [SETTING_BYTES] = "a size such as 4096, 64MiB, 1GiB",
+        [SETTING_PAIRS] = "NAME=VALUE",
     };
     return setting->type == SETTING_CHOICE ? setting->choices : WORDS[setting->type];
 }
@@ -165,7 +173,10 @@ static int check_value(const struct setting *setting, const char *from, const ch
                        struct err *err)
 {
     double number;
-    if (!value_parse(setting, text, &number))
+    bool good = value_parse(setting, text, &number);
+    if (!good && setting->type == SETTING_PAIRS) /* what was found may be a secret */
+        return err_set(err, ERR_USAGE, "-%s: expected NAME=VALUE", setting->name);
+    if (!good)
         return err_set(err, ERR_USAGE, "%s%s: found \"%s\", expected %s", from, setting->name, text,
                        type_words(setting));
     bool bounded = setting->min != 0 || setting->max != 0;
@@ -176,35 +187,73 @@ static int check_value(const struct setting *setting, const char *from, const ch
     return 0;
 }
 
+/* The row of a one-letter flag, "-X" or "-XNAME=VALUE"; -1: word is no flag. */
+static int short_flag(const struct settings *s, const char *word)
+{
+    if (word[0] != '-' || !word[1] || word[1] == '-')
+        return -1;
+    int k = find(s->table, s->verb, (struct bytes){word + 1, 1});
+    return k >= 0 && verb_takes(&s->table[k], s->verb) ? k : -1;
+}
+
+static int put_given(struct settings *s, int k, const char *value, struct err *err)
+{
+    int rc = check_value(&s->table[k], "--", value, err);
+    if (rc < 0)
+        return rc;
+    if (s->table[k].type != SETTING_PAIRS) {
+        s->given[k] = value;
+        return 0;
+    }
+    if (s->pair_count == PAIRS_MAX)
+        return err_set(err, ERR_USAGE, "-%s is given more than %d times", s->table[k].name,
+                       PAIRS_MAX);
+    s->pairs[s->pair_count].row = k;
+    s->pairs[s->pair_count++].text = value;
+    return 0;
+}
+
+/* The flag at argv[*i], row k, whose value is value or, NULL, the next word. */
+static int parse_flag(struct settings *s, int k, const char *value, int argc, char **argv, int *i,
+                      struct err *err)
+{
+    const struct setting *setting = &s->table[k];
+    if (!value && setting->type == SETTING_BOOL)
+        value = "yes";
+    else if (!value && ++*i < argc)
+        value = argv[*i];
+    if (!value)
+        return err_set(err, ERR_USAGE, "%s%s wants %s behind it", setting->name[1] ? "--" : "-",
+                       setting->name, type_words(setting));
+    return put_given(s, k, value, err);
+}
+
+static int parse_word(struct settings *s, int argc, char **argv, int *i, struct err *err)
+{
+    const char *word = argv[*i];
+    int k = short_flag(s, word);
+    if (k >= 0)
+        return parse_flag(s, k, word[2] ? word + 2 : NULL, argc, argv, i, err);
+    if (strncmp(word, "--", 2) != 0 || word[2] == 0) {
+        if (s->word_count == WORDS_MAX)
+            return err_set(err, ERR_USAGE, "too many words");
+        s->words[s->word_count++] = word;
+        return 0;
+    }
+    const char *equals = strchr(word, '=');
+    struct bytes name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)};
+    k = name.len > 1 ? find(s->table, s->verb, name) : -1;
+    if (k < 0 || !verb_takes(&s->table[k], s->verb))
+        return unknown_flag(s, name, err);
+    return parse_flag(s, k, equals ? equals + 1 : NULL, argc, argv, i, err);
+}
+
 static int parse_flags(struct settings *s, int argc, char **argv, struct err *err)
 {
-    for (int i = 0; i < argc; i++) {
-        const char *word = argv[i];
-        if (strncmp(word, "--", 2) != 0 || word[2] == 0) {
-            if (s->word_count == WORDS_MAX)
-                return err_set(err, ERR_USAGE, "too many words");
-            s->words[s->word_count++] = word;
-            continue;
-        }
-        const char *equals = strchr(word, '=');
-        struct bytes name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)};
-        int k = find(s->table, s->verb, name);
-        if (k < 0 || !verb_takes(&s->table[k], s->verb))
-            return unknown_flag(s, name, err);
-        const char *value = equals ? equals + 1 : NULL;
-        if (!value && s->table[k].type == SETTING_BOOL)
-            value = "yes";
-        else if (!value && ++i < argc)
-            value = argv[i];
-        if (!value)
-            return err_set(err, ERR_USAGE, "--%s wants %s behind it", s->table[k].name,
-                           type_words(&s->table[k]));
-        int rc = check_value(&s->table[k], "--", value, err);
-        if (rc < 0)
-            return rc;
-        s->given[k] = value;
-    }
-    return 0;
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < argc; i++)
+        rc = parse_word(s, argc, argv, &i, err);
+    return rc;
 }
 
 static int parse_environment(struct settings *s, struct err *err)
@@ -216,7 +265,8 @@ static int parse_environment(struct settings *s, struct err *err)
             name[n++] = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
         name[n] = 0;
         const char *value = getenv(name);
-        if (!value || s->given[k] || !verb_takes(&s->table[k], s->verb))
+        if (!value || s->given[k] || !verb_takes(&s->table[k], s->verb) ||
+            s->table[k].type == SETTING_PAIRS)
             continue;
         int rc = check_value(&s->table[k], "environment LK_*, ", value, err);
         if (rc < 0)
@@ -248,7 +298,7 @@ static int parse_line(struct settings *s, const char *path, int line, char *text
     name = trim(name);
     char *value = trim(equals + 1);
     int k = find(s->table, s->verb, bytes_of(name));
-    if (k < 0)
+    if (k < 0 || s->table[k].type == SETTING_PAIRS)
         return err_set(err, ERR_USAGE, "%s:%d: there is no setting called \"%s\"", path, line,
                        name);
     if (s->given[k] || !verb_takes(&s->table[k], s->verb))
@@ -337,6 +387,16 @@ bool settings_bool(const struct settings *settings, const char *name)
     return settings_number(settings, name) != 0;
 }
 
+const char *settings_pair(const struct settings *settings, const char *name, int i)
+{
+    int k = find(settings->table, settings->verb, bytes_of(name));
+    assert(k >= 0 && settings->table[k].type == SETTING_PAIRS);
+    for (int at = 0; at < settings->pair_count; at++)
+        if (settings->pairs[at].row == k && i-- == 0)
+            return settings->pairs[at].text;
+    return NULL;
+}
+
 int settings_words(const struct settings *settings, const char *const **words)
 {
     *words = settings->words;
@@ -361,7 +421,9 @@ void settings_help(const struct setting *table, const char *verb, FILE *out)
     for (int k = 0; table[k].name; k++) {
         if (!verb_takes(&table[k], verb))
             continue;
-        fprintf(out, "  --%-20s %s", table[k].name, table[k].meaning);
+        bool pairs = table[k].type == SETTING_PAIRS;
+        fprintf(out, "  %s%-*s %s", pairs ? "-" : "--", pairs ? 21 : 20, table[k].name,
+                table[k].meaning);
         if (table[k].choices)
             fprintf(out, " (%s)", table[k].choices);
         if (table[k].fallback)
@@ -384,8 +446,10 @@ void settings_markdown(const struct setting *table, FILE *out)
 {
     fputs("| flag | variable | default | verbs | meaning |\n|---|---|---|---|---|\n", out);
     for (int k = 0; table[k].name; k++) {
-        fprintf(out, "| `--%s` | `LK_", table[k].name);
-        for (const char *c = table[k].name; *c; c++)
+        bool pairs = table[k].type == SETTING_PAIRS;
+        fprintf(out, "| `%s%s` | `%s", pairs ? "-" : "--", table[k].name,
+                pairs ? table[k].choices : "LK_");
+        for (const char *c = pairs ? "" : table[k].name; *c; c++)
             fputc(*c == '-' ? '_' : toupper((unsigned char)*c), out);
         fprintf(out, "` | %s | ", table[k].fallback ? table[k].fallback : "");
         put_with(strcmp(table[k].verbs, "*") == 0 ? "all" : table[k].verbs, ',', ", ", out);

@@ -20,6 +20,7 @@ enum setting_type {
     SETTING_DURATION, /* 250ms, 10s, 5m ...; got in ms, min .. max in ms */
     SETTING_BYTES,    /* 64MiB, 1GiB, 4096; got in bytes */
     SETTING_CHOICE,   /* one of the words in `choices` */
+    SETTING_PAIRS,    /* NAME=VALUE, as often as wanted, by the flag alone: -X for the name X */
 };
 
 struct setting {
@@ -27,7 +28,7 @@ struct setting {
     enum setting_type type;
     const char *fallback; /* text; NULL: unset */
     double min, max;      /* both 0: no bounds */
-    const char *choices;  /* "table|json|csv" */
+    const char *choices;  /* "table|json|csv"; pairs: the variable that says the same */
     const char *verbs;    /* the verbs that take it, separated by commas: "kappa run,query" */
     const char *meaning;  /* one line of help: "DIR  where the archive stands" */
 };
@@ -46,6 +47,8 @@ int64_t settings_int(const struct settings *settings,
                      const char *name); /* int, duration ms, bytes */
 double settings_number(const struct settings *settings, const char *name);
 bool settings_bool(const struct settings *settings, const char *name);
+/* The i-th pair given, whole; NULL behind the last. Borrowed. */
+const char *settings_pair(const struct settings *settings, const char *name, int i);
 /* Words that are not flags, in order; borrowed. */
 int settings_words(const struct settings *settings, const char *const **words);
 /* The help of one verb's flags, and the table of all of them as Markdown. */

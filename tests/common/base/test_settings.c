@@ -16,6 +16,7 @@ static const struct setting TABLE[] = {
     {"seed", SETTING_INT, "1", 0, 0, NULL, "run,gen ads", "N|max  or 1,000"},
     {"rate", SETTING_NUMBER, "0.5", 0, 10, NULL, "run", "X"},
     {"format", SETTING_CHOICE, "table", 0, 0, "table|json|csv", "run", "how"},
+    {"X", SETTING_PAIRS, NULL, 0, 0, "LK_PROPERTY", "run", "NAME=VALUE"},
     {"other", SETTING_TEXT, NULL, 0, 0, NULL, "runner", "of a verb whose name only begins alike"},
     {NULL, SETTING_TEXT, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -180,4 +181,51 @@ Test(settings, help_and_the_page_come_from_the_table)
     cr_expect(strstr(text, "| run, gen ads | N\\|max  or 1,000 |"), "a bar must not end a cell: %s",
               text);
     free(text);
+}
+
+Test(settings, pairs_come_as_often_as_wanted_in_order)
+{
+    struct settings *settings = NULL;
+    struct err err = {0};
+    const char *const *words;
+    cr_assert_eq(parse("run", "-X a.b=1 word -Xc= --seed 2 -X d=e=f", &settings, &err), 0, "%s",
+                 err.text);
+    cr_expect_str_eq(settings_pair(settings, "X", 0), "a.b=1");
+    cr_expect_str_eq(settings_pair(settings, "X", 1), "c=");
+    cr_expect_str_eq(settings_pair(settings, "X", 2), "d=e=f");
+    cr_expect_null(settings_pair(settings, "X", 3));
+    cr_expect_eq(settings_words(settings, &words), 1);
+    cr_expect_eq(settings_int(settings, "seed"), 2);
+    settings_free(settings);
+}
+
+static const struct {
+    const char *verb, *flags, *words;
+} PAIR_MISTAKES[] = {
+    {"run", "-X hunter2", "-X: expected NAME=VALUE"},
+    {"run", "-X =hunter2", "-X: expected NAME=VALUE"},
+    {"run", "--seed 1 -X", "-X wants NAME=VALUE behind it"},
+    {"run", "--X a=hunter2", "has no flag --X"},
+};
+
+Test(settings, a_pair_that_is_none_is_refused_and_not_repeated)
+{
+    for (size_t i = 0; i < sizeof PAIR_MISTAKES / sizeof *PAIR_MISTAKES; i++) {
+        struct settings *settings = NULL;
+        struct err err = {0};
+        cr_expect_eq(parse(PAIR_MISTAKES[i].verb, PAIR_MISTAKES[i].flags, &settings, &err),
+                     ERR_USAGE);
+        cr_expect(strstr(err.text, PAIR_MISTAKES[i].words), "%s", err.text);
+        cr_expect_null(strstr(err.text, "hunter2"), "%s", err.text);
+    }
+}
+
+Test(settings, a_verb_without_pairs_takes_the_flag_for_a_word)
+{
+    struct settings *settings = NULL;
+    struct err err = {0};
+    const char *const *words;
+    cr_assert_eq(parse("gen ads", "-X a=b -1", &settings, &err), 0, "%s", err.text);
+    cr_expect_eq(settings_words(settings, &words), 3);
+    settings_free(settings);
 }
