@@ -231,7 +231,7 @@ static int append_parts(struct kafka *kafka, const char *topic, const struct log
 {
     rd_kafka_t *producer = producer_of(kafka, err);
     if (!producer)
-        return err && err->code ? err->code : ERR_ENV;
+        return ERR_USAGE; /* a property is refused: err says which */
     int rc = 0;
     for (int i = 0; rc == 0 && i < count; i++)
         rc = kafka_send(kafka, producer, topic, &parts[i], call, err);
