@@ -65,10 +65,11 @@ int cmd_kappa_diff(const struct settings *settings, struct err *err)
     printf(
         shown.json
             ? "{\"live\":%d,\"target\":%d,\"rows\":%zu,\"differing\":%zu,"
-              "\"not_final\":%zu}\n"
+              "\"not_final\":%zu,\"cause\":\"%s\"}\n"
             : "live version %d, compared with version %d: %zu rows of final windows, %zu differ; "
-              "%zu rows may still change and were not compared\n",
-        diff.live, diff.target, diff.rows, diff.differing, diff.not_final);
+              "%zu rows may still change and were not compared; cause of differences: %s\n",
+        diff.live, diff.target, diff.rows, diff.differing, diff.not_final,
+        KAPPA_CAUSES[diff.cause]);
     return 0;
 }
 

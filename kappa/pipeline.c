@@ -14,8 +14,8 @@ static const struct pipeline_process HEALING[] = {
      "--follow --json",
      PROCESS_SERVICE, false},
     {"diff", "kappa diff --plan {healed} --view {view} --wait 30s --json", PROCESS_STEP, false},
-    {"promote", "kappa promote --plan {healed} --view {view} --accept-diff --json",
-     PROCESS_STEP, false},
+    {"promote", "kappa promote --plan {healed} --view {view} --accept-diff --json", PROCESS_STEP,
+     false},
     {NULL, NULL, 0, false},
 };
 

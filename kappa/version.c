@@ -1,12 +1,11 @@
-/* kappa/version.c - see version.h. */
-#include "kappa/version.h"
+/* kappa/version.c - see version.h: run, and what flips the live pointer. */
+#include "kappa/version_parts.h"
 
 #include <stdlib.h>
 
 #include "common/base/clock.h"
 #include "common/base/stop.h"
 #include "common/op/lookup.h"
-#include "common/store/read.h"
 
 enum { POLL_MS = 20 };
 
@@ -68,8 +67,7 @@ static int lag_behind(struct kv *kv, const char *view, int target, const struct 
     return rc;
 }
 
-static int wait_until_caught_up(struct kv *kv, const char *view, int target, int wait_ms,
-                                struct err *err)
+int version_wait(struct kv *kv, const char *view, int target, int wait_ms, struct err *err)
 {
     struct view_query query = {.positions_only = true};
     struct answer live = {0};
@@ -92,8 +90,8 @@ static int wait_until_caught_up(struct kv *kv, const char *view, int target, int
 
 /* The plan's version, which a deploy that has just begun may still be about to add: waits wait_ms.
  */
-static int find_target(struct kv *kv, const struct plan *plan, int wait_ms, int *live, int *target,
-                       struct err *err)
+int version_find(struct kv *kv, const struct plan *plan, int wait_ms, int *live, int *target,
+                 struct err *err)
 {
     int64_t deadline = clock_mono_ns() + (int64_t)wait_ms * 1000000;
     for (*target = 0; *target == 0; clock_sleep_ms(POLL_MS)) {
@@ -112,104 +110,6 @@ static int find_target(struct kv *kv, const struct plan *plan, int wait_ms, int 
     return 0;
 }
 
-/* ---- diff ---- */
-
-static int64_t smallest_T(const struct answer *answer)
-{
-    int64_t T_ms = INT64_MAX;
-    for (int p = 0; p < answer->partitions; p++)
-        if (answer->parts[p].next > 0 && answer->parts[p].T_ms < T_ms)
-            T_ms = answer->parts[p].T_ms; /* a partition without events makes nothing wait */
-    return T_ms;
-}
-
-/* Keep the rows of windows that no rule-abiding event can change any more, in both versions. */
-static size_t keep_final(struct answer *answer, const struct plan *const *plans,
-                         const int64_t *T_ms, int64_t floor_ms)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < answer->count; i++) {
-        int64_t window = answer->rows[i].window_ms;
-        if (window >= floor_ms && window_final(plans[0], window, T_ms[0]) &&
-            window_final(plans[1], window, T_ms[1]))
-            answer->rows[kept++] = answer->rows[i];
-    }
-    size_t dropped = answer->count - kept;
-    answer->count = kept;
-    return dropped;
-}
-
-static int read_version(struct kv *kv, const char *view, int number, struct answer *out,
-                        struct err *err)
-{
-    struct view_query query = {.version = number, .exact = true};
-    return view_read(kv, view, ARCH_KAPPA, &query, out, err);
-}
-
-static int compare_versions(struct kv *kv, const struct plan *const *plans, struct kappa_diff *out,
-                            void (*differ)(const struct answer_row *, const struct answer_row *,
-                                           void *),
-                            void *context, struct err *err)
-{
-    struct answer live = {0}, target = {0};
-    int rc = read_version(kv, plans[0]->view, out->live, &live, err);
-    if (rc == 0)
-        rc = read_version(kv, plans[0]->view, out->target, &target, err);
-    if (rc == 0) {
-        int64_t T_ms[] = {smallest_T(&live), smallest_T(&target)};
-        int64_t floors[] = {answer_floor(&live), answer_floor(&target)};
-        int64_t floor_ms = floors[0] > floors[1] ? floors[0] : floors[1];
-        out->not_final = keep_final(&live, plans, T_ms, floor_ms);
-        size_t other = keep_final(&target, plans, T_ms, floor_ms);
-        out->not_final = other > out->not_final ? other : out->not_final;
-        out->rows = live.count > target.count ? live.count : target.count;
-        out->differing = answer_diff(&live, &target, differ, context);
-    }
-    answer_release(&live);
-    answer_release(&target);
-    return rc;
-}
-
-/* The plan of version number, as the registry keeps it. */
-static int stored_plan(struct kv *kv, const char *view, int number, struct plan **out,
-                       struct err *err)
-{
-    struct registry registry = {0};
-    struct buf mistakes = {0};
-    int rc = registry_read(kv, view, ARCH_KAPPA, &registry, err);
-    if (rc == 0)
-        rc = plan_parse(bytes_of(registry.versions[number - 1].plan), ".", false, out, &mistakes,
-                        err);
-    buf_release(&mistakes);
-    registry_release(&registry);
-    return rc;
-}
-
-int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms,
-                  void (*differ)(const struct answer_row *live, const struct answer_row *target,
-                                 void *context),
-                  void *context, struct kappa_diff *out, struct err *err)
-{
-    struct kv *kv;
-    *out = (struct kappa_diff){0};
-    int rc = kv_open(view_uri, &kv, err);
-    if (rc < 0)
-        return rc;
-    struct plan *live_plan = NULL;
-    rc = find_target(kv, plan, wait_ms, &out->live, &out->target, err);
-    if (rc == 0)
-        rc = wait_until_caught_up(kv, plan->view, out->target, wait_ms, err);
-    if (rc == 0)
-        rc = stored_plan(kv, plan->view, out->live, &live_plan, err);
-    if (rc == 0) {
-        const struct plan *plans[] = {live_plan, plan};
-        rc = compare_versions(kv, plans, out, differ, context, err);
-    }
-    plan_free(live_plan);
-    kv_close(kv);
-    return rc;
-}
-
 /* ---- promote, canary, rollback ---- */
 
 static int refuse_differing(struct kv *kv, const struct plan *plan, int live, int target,
@@ -217,18 +117,19 @@ static int refuse_differing(struct kv *kv, const struct plan *plan, int live, in
 {
     struct plan *live_plan = NULL;
     struct kappa_diff diff = {.live = live, .target = target};
-    int rc = stored_plan(kv, plan->view, live, &live_plan, err);
+    int rc = version_plan(kv, plan->view, live, &live_plan, err);
     if (rc == 0) {
         const struct plan *plans[] = {live_plan, plan};
-        rc = compare_versions(kv, plans, &diff, NULL, NULL, err);
+        rc = version_compare(kv, plans, &diff, NULL, NULL, err);
     }
     plan_free(live_plan);
     if (rc == 0 && diff.differing > 0)
-        rc = err_set(err, ERR_CHECK,
-                     "%zu of %zu rows in final windows differ between version %d and the live "
-                     "version %d: see which with lk kappa diff; where the change is meant to do "
-                     "that, promote with --accept-diff",
-                     diff.differing, diff.rows, target, live);
+        rc = err_set(
+            err, ERR_CHECK,
+            "%zu of %zu rows in final windows differ between version %d and the live "
+            "version %d (%s): see which with lk kappa diff; where the change is meant to do "
+            "that, promote with --accept-diff",
+            diff.differing, diff.rows, target, live, KAPPA_CAUSES[diff.cause]);
     return rc;
 }
 
@@ -239,9 +140,9 @@ int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, bo
     int live, rc = kv_open(view_uri, &kv, err);
     if (rc < 0)
         return rc;
-    rc = find_target(kv, plan, 0, &live, number, err);
+    rc = version_find(kv, plan, 0, &live, number, err);
     if (rc == 0 && live != *number) {
-        rc = wait_until_caught_up(kv, plan->view, *number, wait_ms, err);
+        rc = version_wait(kv, plan->view, *number, wait_ms, err);
         if (rc == 0 && !accept_diff)
             rc = refuse_differing(kv, plan, live, *number, err);
         if (rc == 0)
@@ -255,7 +156,7 @@ int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, bo
 static int check_keys(struct kv *kv, const struct plan *plan, int live, struct err *err)
 {
     struct plan *other = NULL;
-    int rc = stored_plan(kv, plan->view, live, &other, err);
+    int rc = version_plan(kv, plan->view, live, &other, err);
     if (rc < 0)
         return rc;
     bool same = other->keys == plan->keys;
@@ -277,11 +178,11 @@ int kappa_canary(const struct plan *plan, const char *view_uri, int share, int w
     int live, rc = kv_open(view_uri, &kv, err);
     if (rc < 0)
         return rc;
-    rc = find_target(kv, plan, 0, &live, number, err);
+    rc = version_find(kv, plan, 0, &live, number, err);
     if (rc == 0)
         rc = check_keys(kv, plan, live, err);
     if (rc == 0 && share > 0)
-        rc = wait_until_caught_up(kv, plan->view, *number, wait_ms, err);
+        rc = version_wait(kv, plan->view, *number, wait_ms, err);
     if (rc == 0)
         rc = registry_canary(kv, plan->view, ARCH_KAPPA, *number, share, err);
     kv_close(kv);
@@ -302,7 +203,7 @@ int kappa_rollback(const char *view, const char *view_uri, int wait_ms, int *num
                      "view %s has nothing to go back to: no promotion has been made", view);
     *number = registry.before;
     if (rc == 0)
-        rc = wait_until_caught_up(kv, view, *number, wait_ms, err);
+        rc = version_wait(kv, view, *number, wait_ms, err);
     if (rc == 0)
         rc = registry_promote(kv, view, ARCH_KAPPA, registry.live, *number, err);
     registry_release(&registry);

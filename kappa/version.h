@@ -22,10 +22,21 @@ int kappa_version_of(const struct plan *plan, const char *view_uri, int partitio
 int kappa_run(struct worker_options *options, bool may_add, struct worker_result *result,
               struct err *err);
 
+/* Why rows of final windows differ, as far as plans and positions tell. */
+enum kappa_cause {
+    CAUSE_NONE,        /* none differ */
+    CAUSE_RULE,        /* the plans let in, or compute, something else */
+    CAUSE_LATE,        /* they differ in lateness alone: late in one only */
+    CAUSE_NOT_READ,    /* the plans say the same, and one version has read more */
+    CAUSE_UNEXPLAINED, /* neither: one of them is wrong */
+};
+extern const char *const KAPPA_CAUSES[]; /* in words */
+
 struct kappa_diff {
     size_t rows;      /* compared: in windows final in both versions and above both floors */
     size_t differing; /* of them */
     size_t not_final; /* rows that may still change: not compared */
+    enum kappa_cause cause;
     int live, target;
 };
 

@@ -130,7 +130,7 @@ Test(version, two_versions_that_agree_are_compared_in_final_windows_alone)
     cr_expect_eq(diff.rows, final);
     cr_expect_eq(diff.not_final, rows_final(&scene, -1, 0) - final);
     cr_expect_gt(diff.not_final, 0);
-    cr_expect(diff.differing == 0 && differences.count == 0);
+    cr_expect(diff.differing == 0 && differences.count == 0 && diff.cause == CAUSE_NONE);
     scene_close(&scene);
 }
 
@@ -145,9 +145,36 @@ Test(version, versions_that_differ_are_told_row_by_row_and_only_where_final_in_b
     cr_assert_eq(compare(OTHER_PLAN, &diff, &differences, &err), 0, "%s", err.text);
     cr_expect_gt(diff.differing, 0, "late events make a difference");
     cr_expect_eq(diff.differing, differences.count);
+    cr_expect_eq(diff.cause, CAUSE_LATE);
     cr_expect_leq(differences.last_ms + 1000 + 4000, smallest_T(&scene));
     size_t final = rows_final(&scene, 4000, smallest_T(&scene)); /* of version 1 */
     cr_expect(diff.rows >= final && diff.rows <= final + diff.differing);
+    scene_close(&scene);
+}
+
+/* Another rule; and nothing but a cell that somebody wrote into. */
+Test(version, the_cause_of_differences_is_told)
+{
+    struct scene scene;
+    struct kappa_diff diff;
+    struct differences differences = {0};
+    struct kv_reply *replies;
+    open_version_1(&scene);
+    cr_assert_eq(run(&scene, SCENE_PLAN(SCENE_LATE ",\"where\":[\"x\",\">\",0]"), true, NULL), 2);
+    cr_assert_eq(run(&scene, SAME_PLAN, true, NULL), 3);
+    cr_assert_eq(
+        compare(SCENE_PLAN(SCENE_LATE ",\"where\":[\"x\",\">\",0]"), &diff, &differences, NULL), 0);
+    cr_expect(diff.differing > 0 && diff.cause == CAUSE_RULE);
+    struct arena arena = {0};
+    char window[32];
+    snprintf(window, sizeof window, "%d", SCENE_BEGIN_MS + 5000);
+    kv_words(scene.kv, "HSET", key_cells(&arena, "v", "k3", 0, "k", window), "[\"k0\"]", "99,99",
+             NULL);
+    cr_assert_eq(kv_roundtrip(scene.kv, &replies, NULL), 1);
+    cr_assert_eq(compare(SAME_PLAN, &diff, &differences, NULL), 0);
+    cr_expect(diff.differing == 1 && diff.cause == CAUSE_UNEXPLAINED, "%zu, %s", diff.differing,
+              KAPPA_CAUSES[diff.cause]);
+    arena_release(&arena);
     scene_close(&scene);
 }
 

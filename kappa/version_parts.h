@@ -1,0 +1,21 @@
+/* kappa/version_parts.h - what version.c and diff.c share; for them alone. */
+#ifndef LK_KAPPA_VERSION_PARTS_H
+#define LK_KAPPA_VERSION_PARTS_H
+
+#include "common/store/read.h"
+#include "kappa/version.h"
+
+/* version.c: the plan's version, which a deploy that has just begun may still be about to add: waits
+ * wait_ms. */
+int version_find(struct kv *kv, const struct plan *plan, int wait_ms, int *live, int *target,
+                 struct err *err);
+/* version.c: until target has folded what the live one has now; ERR_CHECK with the lag. */
+int version_wait(struct kv *kv, const char *view, int target, int wait_ms, struct err *err);
+/* diff.c: the plan of version number, as the registry keeps it. */
+int version_plan(struct kv *kv, const char *view, int number, struct plan **out, struct err *err);
+/* diff.c: out->live and out->target, of these plans, are compared; fills the rest of out. */
+int version_compare(struct kv *kv, const struct plan *const *plans, struct kappa_diff *out,
+                    void (*differ)(const struct answer_row *, const struct answer_row *, void *),
+                    void *context, struct err *err);
+
+#endif
