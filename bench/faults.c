@@ -105,7 +105,7 @@ int faults_place(struct run *run, const int64_t *publish_us, double scale, struc
                 "%s.to: the broker at %s is none that tools/kafka runs (LK_KAFKA_DIR says "
                 "where), so how to %s it is not known; give a command of yours: \"do\": "
                 "\"command\", \"command\": \"docker restart kafka\"",
-                fault->where, run->log_uri, fault_kind_name(fault->kind));
+                fault->where, run->log_uri, fault_kind_said(fault->kind));
         strike->after_ns = (int64_t)((double)publish_us[strike->event] * scale);
     }
     return 0;
@@ -212,7 +212,7 @@ static int begin(struct run *run, struct strike *strike, struct err *err)
     aim(run, strike);
     if (strike->fault->for_ms)
         snprintf(length, sizeof length, ", for %.3g s", (double)strike->fault->for_ms / 1e3);
-    run_say("event %lld: %s of %s%s", (long long)strike->event, fault_kind_name(kind), strike->whom,
+    run_say("event %lld: %s: %s%s", (long long)strike->event, fault_kind_said(kind), strike->whom,
             length);
     strike->struck_ns = clock_mono_ns();
     for (int i = 0; i < strike->target_count; i++)
@@ -264,7 +264,7 @@ static int broker_back(struct run *run, struct strike *strike, bool time_is_over
         return 0;
     if (run->broker.running.failed)
         return err_set(err, ERR_ENV, "%s of the broker failed: %s; see %s.err",
-                       fault_kind_name(strike->fault->kind), run->broker.running.fate,
+                       fault_kind_said(strike->fault->kind), run->broker.running.fate,
                        run->broker.running.output);
     if (strike->starting)
         return 1;

@@ -35,17 +35,23 @@ static void part_head(struct report *report)
     buf_add_text(page, "</style></head><body>\n");
 }
 
-static void navigation(struct buf *page)
+static void navigation(struct buf *page, bool with_faults)
 {
     static const struct {
         const char *id, *title;
-    } LINKS[] = {{"table", "Results"},      {"happenings", "What happened"},
-                 {"charts", "Charts"},      {"checks", "Checks"},
-                 {"plan", "Plan"},          {"reading", "How to read this"},
-                 {"again", "Run it again"}, {"words", "In plain words"}};
+    } LINKS[] = {{"table", "Results"},
+                 {"faults", "Faults"},
+                 {"happenings", "What happened"},
+                 {"charts", "Charts"},
+                 {"checks", "Checks"},
+                 {"plan", "Plan"},
+                 {"reading", "How to read this"},
+                 {"again", "Run it again"},
+                 {"words", "In plain words"}};
     buf_add_text(page, "<nav>");
     for (size_t i = 0; i < sizeof LINKS / sizeof *LINKS; i++)
-        buf_printf(page, "<a href=\"#%s\">%s</a>", LINKS[i].id, LINKS[i].title);
+        if (strcmp(LINKS[i].id, "faults") != 0 || with_faults)
+            buf_printf(page, "<a href=\"#%s\">%s</a>", LINKS[i].id, LINKS[i].title);
     buf_add_text(page, "</nav>");
 }
 
@@ -80,7 +86,7 @@ static void part_title(struct report *report)
         dot = " · ";
     }
     buf_add_text(page, "</p>\n");
-    navigation(page);
+    navigation(page, json_array_size(json_object_get(report->run, "faults")) > 0);
     buf_add_text(page, "</header>\n<main>\n");
 }
 
@@ -274,13 +280,21 @@ static const struct {
     const char *needs; /* a member that run.json may lack: then the part is left out */
     void (*write)(struct report *report);
 } PARTS[] = {
-    {NULL, part_head},           {NULL, part_title},
-    {NULL, part_verdict},        {NULL, part_tiles},
-    {NULL, table_metrics},       {"happenings", table_happenings},
-    {NULL, part_charts},         {"processes", table_processes},
-    {NULL, table_checks},        {"plan", part_plan},
-    {NULL, part_reading},        {NULL, part_again},
-    {"findings", part_findings}, {NULL, part_scripts},
+    {NULL, part_head},
+    {NULL, part_title},
+    {NULL, part_verdict},
+    {NULL, part_tiles},
+    {NULL, table_metrics},
+    {"faults", table_faults},
+    {"happenings", table_happenings},
+    {NULL, part_charts},
+    {"processes", table_processes},
+    {NULL, table_checks},
+    {"plan", part_plan},
+    {NULL, part_reading},
+    {NULL, part_again},
+    {"findings", part_findings},
+    {NULL, part_scripts},
 };
 
 static int check_run(struct report *report, const char *path, struct err *err)

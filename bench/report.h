@@ -17,6 +17,8 @@
  *                "lambda": number | text | null, "kappa": ...}]    headline: shown on top as well
  *   "processes"?: [{"pipeline", "name", "cpu_s", "rss_max_mb", "read_mb", "written_mb"}]
  *   "happenings"?: [{"t_s", "until_s"?, "pipeline"?, "what"}]      bands in the charts
+ *   "faults"?: [{"what", "whom", "event", "t_s", "until_s", "gave_up", "command"?,
+ *                "recovery_ms": {PIPELINE: number | null}}]        bands, too; PIPELINE: those that it struck
  *   "checks": [{"name", "pass": bool, "detail"?}]
  *   "history"?: [{"pipeline"?, "name", "began_s", "ended_s"?, "fate"}]  every process ever started
  *                              a "pipeline" that is missing or "" means both

@@ -15,31 +15,75 @@
     return String(Number(value.toPrecision(3)));
   }
 
-  // Happenings: a band, or a line where it took no time, with its number as in the table.
-  // Numbers that would touch stand one below the other.
-  function underlay(context, area, graph) {
-    const right = area.x + area.w;
+  // Places for words along the top of a chart: those that would touch stand one below the other.
+  function places() {
     const rows = [];
-    data.happenings.forEach(function (h, i) {
-      const colourOf = h.pipeline < 0 ? colour("--faint") : colour("--p" + h.pipeline);
-      const x0 = graph.toDomXCoord(h.t);
-      const x1 = Math.max(graph.toDomXCoord(h.until), x0 + 1.5);
-      if (x1 < area.x || x0 > right) return;
-      const from = Math.max(x0, area.x), to = Math.min(x1, right);
-      context.fillStyle = colourOf;
-      context.globalAlpha = 0.16;
-      context.fillRect(from, area.y, to - from, area.h);
-      context.globalAlpha = 0.75;
-      context.fillRect(from, area.y, 1, area.h);
-      context.globalAlpha = 1;
-      context.font = "600 11px system-ui, sans-serif";
-      context.textAlign = "left";
-      const at = Math.min(from + 3, right - 16);
+    return function (from, to) {
       let row = 0;
-      while (rows[row] > at) row++;
-      rows[row] = at + 16;
-      context.fillText(String(i + 1), at, area.y + 11 + 12 * row);
+      while ((rows[row] || []).some((taken) => from < taken[1] && to > taken[0])) row++;
+      (rows[row] = rows[row] || []).push([from, to]);
+      return 11 + 13 * row;
+    };
+  }
+
+  // A stretch of time in a colour, cut to the chart; where it begins and ends, or null outside.
+  function stretch(context, area, graph, from, until, colourOf, strength) {
+    const x0 = graph.toDomXCoord(from);
+    const x1 = Math.max(graph.toDomXCoord(until), x0 + 1.5);
+    if (x1 < area.x || x0 > area.x + area.w) return null;
+    const left = Math.max(x0, area.x), right = Math.min(x1, area.x + area.w);
+    context.fillStyle = colourOf;
+    context.globalAlpha = strength;
+    context.fillRect(left, area.y, right - left, area.h);
+    context.globalAlpha = 1;
+    return [left, right];
+  }
+
+  function edge(context, area, x) {
+    context.globalAlpha = 0.75;
+    context.fillRect(x, area.y, 1, area.h);
+    context.globalAlpha = 1;
+  }
+
+  function words(context, area, place, x, text) {
+    const width = context.measureText(text).width;
+    const at = Math.max(area.x + 2, Math.min(x + 4, area.x + area.w - width - 2));
+    context.fillText(text, at, area.y + place(at - 3, at + width + 5));
+  }
+
+  // Faults: strong while they lasted, faint until all had caught up. Whom they struck is said where
+  // there is room for it; the table says it always.
+  function drawFaults(context, area, graph, place) {
+    data.faults.forEach(function (f, i) {
+      const ink = colour("--fault");
+      stretch(context, area, graph, f.until, f.back, ink, 0.1);
+      const at = stretch(context, area, graph, f.t, f.until, ink, 0.26);
+      if (!at) return;
+      edge(context, area, at[0]);
+      const long = "F" + (i + 1) + " " + f.what + " " + f.whom;
+      context.font = "600 11px system-ui, sans-serif";
+      const fits = context.measureText(long).width < area.w / 4;
+      words(context, area, place, at[0], fits ? long : "F" + (i + 1) + " " + f.what);
     });
+  }
+
+  // Happenings: a band, or a line where it took no time, with its number as in the table.
+  function drawHappenings(context, area, graph, place) {
+    data.happenings.forEach(function (h, i) {
+      const ink = h.pipeline < 0 ? colour("--faint") : colour("--p" + h.pipeline);
+      const at = stretch(context, area, graph, h.t, h.until, ink, 0.16);
+      if (!at) return;
+      edge(context, area, at[0]);
+      words(context, area, place, at[0], String(i + 1));
+    });
+  }
+
+  function underlay(context, area, graph) {
+    const place = places();
+    context.font = "600 11px system-ui, sans-serif";
+    context.textAlign = "left";
+    drawFaults(context, area, graph, place);
+    drawHappenings(context, area, graph, place);
   }
 
   // One zoom for every chart over time.

@@ -126,6 +126,34 @@ static void happenings_data(struct report *report)
     }
 }
 
+/* When the slower pipeline had caught up again, where that is known. */
+static double back_s(const json_t *fault, double until_s)
+{
+    double slowest_ms = 0;
+    const char *name;
+    json_t *ms;
+    json_object_foreach (json_object_get(fault, "recovery_ms"), name, ms)
+        slowest_ms = fmax(slowest_ms, json_number_value(ms));
+    return until_s + slowest_ms / 1000;
+}
+
+static void faults_data(struct report *report)
+{
+    struct buf *page = &report->page;
+    size_t i;
+    json_t *fault;
+    json_array_foreach (json_object_get(report->run, "faults"), i, fault) {
+        double t_s = json_number_value(json_object_get(fault, "t_s"));
+        double until_s = json_number_value(json_object_get(fault, "until_s"));
+        buf_printf(page, "%s{\"t\":%.6g,\"until\":%.6g,\"back\":%.6g,\"what\":", i ? "," : "", t_s,
+                   until_s, back_s(fault, until_s));
+        page_json(page, json_object_get(fault, "what"));
+        buf_add_text(page, ",\"whom\":");
+        page_json(page, json_object_get(fault, "whom"));
+        buf_add_char(page, '}');
+    }
+}
+
 void charts_data(struct report *report)
 {
     struct buf *page = &report->page;
@@ -133,6 +161,8 @@ void charts_data(struct report *report)
     page_json(page, json_object_get(report->run, "pipelines"));
     buf_printf(page, ",\"t_max\":%.6g,\"happenings\":[", report->t_max_s);
     happenings_data(report);
+    buf_add_text(page, "],\"faults\":[");
+    faults_data(report);
     buf_add_text(page, "],\"charts\":[");
     const char *comma = "";
     for (int c = 0; c < CHART_COUNT; c++) {

@@ -45,6 +45,7 @@ void charts_data(struct report *report);
 /* report_tables.c: one <section> each, but for table_history */
 void table_metrics(struct report *report);
 void table_happenings(struct report *report);
+void table_faults(struct report *report);
 void table_processes(struct report *report);
 void table_checks(struct report *report);
 void table_history(struct report *report);

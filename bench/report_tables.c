@@ -1,4 +1,4 @@
-/* bench/report_tables.c - the report's tables: figures, happenings, processes, checks, history. */
+/* bench/report_tables.c - the report's tables: figures, happenings, faults, processes, checks, history. */
 #include "bench/report_page.h"
 
 /* The heads of a table's columns, separated by '|'; '#' begins one of figures. */
@@ -117,6 +117,67 @@ void table_happenings(struct report *report)
     }
     end_table(page);
     buf_add_text(page, "</section>\n");
+}
+
+/* What was struck, and what more there is to say. */
+static void fault_cell(struct buf *page, const json_t *fault)
+{
+    json_int_t gave_up = json_integer_value(json_object_get(fault, "gave_up"));
+    buf_add_text(page, "<td>");
+    page_text(page, page_member(fault, "what"));
+    buf_add_text(page, page_member(fault, "command") ? ", struck " : " ");
+    page_text(page, page_member(fault, "whom"));
+    if (page_member(fault, "command")) {
+        buf_add_text(page, "<small><code>");
+        page_text(page, page_member(fault, "command"));
+        buf_add_text(page, "</code></small>");
+    }
+    if (gave_up)
+        buf_printf(page,
+                   "<small>%lld process%s gave up meanwhile (exit 3) and %s started again</small>",
+                   (long long)gave_up, gave_up == 1 ? "" : "es", gave_up == 1 ? "was" : "were");
+    buf_add_text(page, "</td>");
+}
+
+static void fault_row(struct report *report, const json_t *fault, size_t i)
+{
+    struct buf *page = &report->page;
+    buf_printf(page, "<tr><td class=\"num\"><span class=\"fault\">F%zu</span></td>", i + 1);
+    figure_cells(page, fault, &(const char *){"event"}, 1);
+    time_cells(page, fault, "t_s", "until_s");
+    fault_cell(page, fault);
+    figure_cells(page, json_object_get(fault, "recovery_ms"), report->pipelines,
+                 (size_t)report->pipeline_count);
+    buf_add_text(page, "</tr>\n");
+}
+
+void table_faults(struct report *report)
+{
+    struct buf *page = &report->page;
+    struct buf heads = {0};
+    size_t i;
+    json_t *fault, *faults = json_object_get(report->run, "faults");
+    if (json_array_size(faults) == 0)
+        return;
+    page_section(
+        page, "faults", "Faults",
+        "Bands of this colour in the charts over time: strong while a fault lasted, faint until "
+        "the slower pipeline had caught up. Recovered: from the end of the fault (what it ended "
+        "is started again) to the first answer that holds an event due since and is as fresh as "
+        "99 of 100 were before the first fault; a dash: it did not concern that pipeline, or "
+        "no such event came.");
+    buf_add_text(&heads, "#No|#at event|#from, s|#until, s|What");
+    for (int p = 0; p < report->pipeline_count; p++) {
+        buf_printf(&heads, "|#<span class=\"key c%d\">", p);
+        page_text(&heads, report->pipelines[p]);
+        buf_add_text(&heads, "</span> recovered, ms");
+    }
+    begin_table(page, heads.ptr);
+    json_array_foreach (faults, i, fault)
+        fault_row(report, fault, i);
+    end_table(page);
+    buf_add_text(page, "</section>\n");
+    buf_release(&heads);
 }
 
 void table_processes(struct report *report)

@@ -113,7 +113,7 @@ static json_t *faults_json(const struct run *run)
                                         ? json_null()
                                         : json_real((double)s->recovery_us[k] / 1000));
         json_t *row = json_pack(
-            "{s:s, s:s, s:I, s:f, s:f, s:i, s:o}", "what", fault_kind_name(s->fault->kind), "whom",
+            "{s:s, s:s, s:I, s:f, s:f, s:i, s:o}", "what", fault_kind_said(s->fault->kind), "whom",
             s->whom, "event", (json_int_t)s->event, "t_s", since_s(run, s->struck_ns), "until_s",
             since_s(run, s->over_ns), "gave_up", s->gave_up, "recovery_ms", recovery);
         if (s->fault->command)

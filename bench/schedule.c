@@ -16,16 +16,16 @@ enum { FOR_MAX_MS = 3600000 };
 enum whom { ANYBODY, REDIS_ALONE, NOT_THE_BROKER };
 
 static const struct kind {
-    const char *name;
+    const char *name, *said; /* in files; in reports */
     bool needs_for, takes_for;
     enum whom whom;
 } KINDS[FAULT_KINDS] = {
-    [FAULT_KILL] = {"kill", false, true, ANYBODY},
-    [FAULT_RESTART] = {"restart", false, true, ANYBODY},
-    [FAULT_STOP] = {"stop", true, true, ANYBODY},
-    [FAULT_DISCONNECT] = {"disconnect", false, true, REDIS_ALONE},
-    [FAULT_FULL] = {"full", true, true, NOT_THE_BROKER},
-    [FAULT_COMMAND] = {"command", false, false, ANYBODY},
+    [FAULT_KILL] = {"kill", "kill", false, true, ANYBODY},
+    [FAULT_RESTART] = {"restart", "restart", false, true, ANYBODY},
+    [FAULT_STOP] = {"stop", "stop", true, true, ANYBODY},
+    [FAULT_DISCONNECT] = {"disconnect", "cut off", false, true, REDIS_ALONE},
+    [FAULT_FULL] = {"full", "disk full", true, true, NOT_THE_BROKER},
+    [FAULT_COMMAND] = {"command", "command", false, false, ANYBODY},
 };
 
 static bool can_strike(enum whom whom, const char *name)
@@ -35,9 +35,9 @@ static bool can_strike(enum whom whom, const char *name)
     return whom == ANYBODY || strcmp(name, "broker") != 0;
 }
 
-const char *fault_kind_name(enum fault_kind kind)
+const char *fault_kind_said(enum fault_kind kind)
 {
-    return KINDS[kind].name;
+    return KINDS[kind].said;
 }
 
 /* One text under way: what is read, and where we are. */

@@ -53,7 +53,8 @@ void schedule_release(struct schedule *schedule);
 int64_t fault_event(const struct fault *fault, uint64_t seed, int n, int64_t events);
 /* Does the fault mean the process of this name? */
 bool fault_means(const struct fault *fault, const char *name);
-const char *fault_kind_name(enum fault_kind kind);
+/* "kill", "disk full": for people. */
+const char *fault_kind_said(enum fault_kind kind);
 
 /* schedule_built_in.c: the text of one, or NULL; their names, separated by commas. */
 const char *schedule_built_in(const char *name);
