@@ -277,16 +277,16 @@ static int fetch_one(struct kafka_reader *reader, struct kafka_part *part, int64
     return found;
 }
 
-/* The same with a reader of its own, until the next read. */
+/* The same with a reader of its own, which serves all that are asked for until the next read. */
 static int get_aside(struct kafka_reader *reader, int partition, int64_t offset,
                      struct log_batch *out, struct err *err)
 {
+    int all[LOG_PARTITIONS_MAX], rc = 0;
     void *side = reader->side;
-    if (side && reader->side->parts->partition != partition) {
-        kafka_reader_close(side);
-        side = reader->side = NULL;
-    }
-    int rc = side ? 0 : kafka_reader_open(reader->kafka, reader->topic, &partition, 1, &side, err);
+    for (int i = 0; !side && i < reader->count; i++)
+        all[i] = reader->parts[i].partition;
+    if (!side)
+        rc = kafka_reader_open(reader->kafka, reader->topic, all, reader->count, &side, err);
     reader->side = side;
     return rc < 0 ? rc : kafka_get(side, partition, offset, out, err);
 }
