@@ -14,6 +14,7 @@
 
 #define PREFIX "LK_KAFKA_"
 enum { PROPERTY_BYTES = 128, SAID_BYTES = 512, SECRET_BYTES = 16384 };
+enum { SECRET_MIN = 3, PART_MIN = 6 };
 enum { CONSUMER = 1, PRODUCER = 2, BOTH = 3 };
 
 /* README.md says where the figures come from. */
@@ -81,30 +82,34 @@ static bool is_secret(const char *name)
     return false;
 }
 
-/* Put stars over every place of secret, and of a tail of it that ends the text (librdkafka quotes
- * what it could not parse up to the end). */
 static void cover(char *text, const char *secret)
 {
     size_t len = strlen(secret);
-    for (char *at = text; len && (at = strstr(at, secret)); at += len)
+    for (char *at = text; (at = strstr(at, secret)); at += len)
         memset(at, '*', len);
 }
 
-/* Cover what conf holds of secrets in text. */
-static void cover_secrets(const rd_kafka_conf_t *conf, char *text)
+/* Cover a secret, its lines and words, and what is left of it where librdkafka quotes it from some
+ * place on. What is too short is part of ordinary words. */
+static void cover_parts(char *text, char *secret)
 {
-    static const size_t SHORTEST = 3; /* a shorter one is part of ordinary words */
+    if (strlen(secret) >= SECRET_MIN)
+        cover(text, secret);
+    for (const char *tail = secret; strlen(tail) >= PART_MIN; tail++)
+        cover(text, tail);
+    char *rest = secret;
+    for (char *part; (part = strsep(&rest, "\n ,="));)
+        if (strlen(part) >= PART_MIN)
+            cover(text, part);
+}
+
+void kafka_cover_secrets(const rd_kafka_conf_t *conf, char *text)
+{
     char *value = mem_alloc(SECRET_BYTES);
     for (size_t i = 0; i < COUNT(SECRETS); i++) {
         size_t size = SECRET_BYTES;
-        if (rd_kafka_conf_get(conf, SECRETS[i], value, &size) != RD_KAFKA_CONF_OK ||
-            size > SECRET_BYTES || strlen(value) < SHORTEST)
-            continue;
-        cover(text, value);
-        char *rest = value;
-        for (char *line; (line = strsep(&rest, "\n ,="));) /* of a PEM, of a list */
-            if (strlen(line) >= SHORTEST * 2)
-                cover(text, line);
+        if (rd_kafka_conf_get(conf, SECRETS[i], value, &size) == RD_KAFKA_CONF_OK)
+            cover_parts(text, value);
     }
     free(value);
 }
@@ -114,7 +119,7 @@ static void say(const rd_kafka_t *rk, int level, const char *facility, const cha
 {
     char *copy = mem_copy_string(text);
     (void)level;
-    cover_secrets(rd_kafka_conf((rd_kafka_t *)(uintptr_t)rk), copy);
+    kafka_cover_secrets(rd_kafka_conf((rd_kafka_t *)(uintptr_t)rk), copy);
     fprintf(stderr, "kafka: %s: %s: %s\n", rd_kafka_name(rk), facility, copy);
     free(copy);
 }
@@ -281,7 +286,7 @@ rd_kafka_t *kafka_handle(const struct kafka *kafka, rd_kafka_type_t type, const 
         handle = rd_kafka_new(type, conf, said, sizeof said);
         if (handle)
             return handle;
-        cover_secrets(conf, said);
+        kafka_cover_secrets(conf, said);
         err_set(err, ERR_USAGE, "kafka:%s: librdkafka refuses its properties: %s", kafka->brokers,
                 said);
     }

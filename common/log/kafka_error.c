@@ -1,4 +1,6 @@
 /* common/log/kafka_error.c - an error of librdkafka as one of ours: by what is to be done about it. */
+#include <stdlib.h>
+
 #include "common/log/kafka_parts.h"
 
 #define AWAY "is a broker running there, and reachable from here? Try: kcat -L -b HOST:PORT"
@@ -99,6 +101,11 @@ int kafka_error(const struct kafka *kafka, rd_kafka_resp_err_t code, const char 
     int row = row_of(code);
     const char *advice =
         row < 0 ? "run again with --log-debug to see what librdkafka says" : MEANINGS[row].advice;
-    return err_set(err, kafka_error_code(code), "kafka:%s: %s: %s (%s); %s", kafka->brokers, what,
-                   said && *said ? said : rd_kafka_err2str(code), rd_kafka_err2name(code), advice);
+    char *words = mem_copy_string(said && *said ? said : rd_kafka_err2str(code));
+    if (kafka->admin)
+        kafka_cover_secrets(rd_kafka_conf(kafka->admin), words);
+    int rc = err_set(err, kafka_error_code(code), "kafka:%s: %s: %s (%s); %s", kafka->brokers, what,
+                     words, rd_kafka_err2name(code), advice);
+    free(words);
+    return rc;
 }

@@ -45,6 +45,9 @@ struct kafka_calls {
 rd_kafka_t *kafka_handle(const struct kafka *kafka, rd_kafka_type_t type, const char *const *pairs,
                          const struct kafka_calls *calls, struct err *err);
 
+/* Put stars over what conf has of secrets in text. */
+void kafka_cover_secrets(const rd_kafka_conf_t *conf, char *text);
+
 /* The header with the due time: decimal ns since 1970. */
 #define KAFKA_DUE_HEADER "lk-due"
 
