@@ -85,6 +85,13 @@ static bool strikes_broker(const struct fault *fault)
     return fault->kind != FAULT_COMMAND && fault_means(fault, "broker");
 }
 
+static int by_event(const void *a, const void *b)
+{
+    const struct strike *x = a, *y = b;
+    int order = (x->event > y->event) - (x->event < y->event);
+    return order ? order : (x->fault > y->fault) - (x->fault < y->fault);
+}
+
 int faults_place(struct run *run, const int64_t *publish_us, double scale, struct err *err)
 {
     for (int i = 0; i < run->schedule.count; i++) {
@@ -108,6 +115,8 @@ int faults_place(struct run *run, const int64_t *publish_us, double scale, struc
                 fault->where, run->log_uri, fault_kind_said(fault->kind));
         strike->after_ns = (int64_t)((double)publish_us[strike->event] * scale);
     }
+    if (run->strike_count)
+        qsort(run->strikes, (size_t)run->strike_count, sizeof *run->strikes, by_event);
     return 0;
 }
 

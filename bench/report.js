@@ -45,45 +45,52 @@
     context.globalAlpha = 1;
   }
 
-  function words(context, area, place, x, text) {
-    const width = context.measureText(text).width;
-    const at = Math.max(area.x + 2, Math.min(x + 4, area.x + area.w - width - 2));
-    context.fillText(text, at, area.y + place(at - 3, at + width + 5));
+  // Words with a rim in the page's colour, so that lines behind them do not strike them through.
+  function write(context, area, place, label) {
+    const width = context.measureText(label.text).width;
+    const x = Math.max(area.x + 2, Math.min(label.x + 4, area.x + area.w - width - 2));
+    const y = area.y + place(x - 3, x + width + 5);
+    context.lineWidth = 3;
+    context.lineJoin = "round";
+    context.strokeStyle = colour("--card");
+    context.strokeText(label.text, x, y);
+    context.fillStyle = label.ink;
+    context.fillText(label.text, x, y);
   }
 
   // Faults: strong while they lasted, faint until all had caught up. Whom they struck is said where
   // there is room for it; the table says it always.
-  function drawFaults(context, area, graph, place) {
+  function drawFaults(context, area, graph, labels) {
+    const ink = colour("--fault");
     data.faults.forEach(function (f, i) {
-      const ink = colour("--fault");
       stretch(context, area, graph, f.until, f.back, ink, 0.1);
       const at = stretch(context, area, graph, f.t, f.until, ink, 0.26);
       if (!at) return;
       edge(context, area, at[0]);
-      const long = "F" + (i + 1) + " " + f.what + " " + f.whom;
-      context.font = "600 11px system-ui, sans-serif";
+      const short = "F" + (i + 1) + " " + f.what, long = short + " " + f.whom;
       const fits = context.measureText(long).width < area.w / 4;
-      words(context, area, place, at[0], fits ? long : "F" + (i + 1) + " " + f.what);
+      labels.push({ x: at[0], ink: ink, text: fits ? long : short });
     });
   }
 
   // Happenings: a band, or a line where it took no time, with its number as in the table.
-  function drawHappenings(context, area, graph, place) {
+  function drawHappenings(context, area, graph, labels) {
     data.happenings.forEach(function (h, i) {
       const ink = h.pipeline < 0 ? colour("--faint") : colour("--p" + h.pipeline);
       const at = stretch(context, area, graph, h.t, h.until, ink, 0.16);
       if (!at) return;
       edge(context, area, at[0]);
-      words(context, area, place, at[0], String(i + 1));
+      labels.push({ x: at[0], ink: ink, text: String(i + 1) });
     });
   }
 
   function underlay(context, area, graph) {
-    const place = places();
+    const labels = [], place = places();
     context.font = "600 11px system-ui, sans-serif";
     context.textAlign = "left";
-    drawFaults(context, area, graph, place);
-    drawHappenings(context, area, graph, place);
+    drawFaults(context, area, graph, labels);
+    drawHappenings(context, area, graph, labels);
+    labels.forEach((label) => write(context, area, place, label));
   }
 
   // One zoom for every chart over time.
