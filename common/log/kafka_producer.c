@@ -167,7 +167,9 @@ int kafka_producer_error(const struct kafka *kafka, rd_kafka_t *producer, rd_kaf
         return err_set(err, ERR_LOST,
                        "kafka:%s: %s: another has taken over with the same transactional id",
                        kafka->brokers, what);
-    if (cause)
+    /* The broker refused records: why stands in their reports, the end of the producer follows. */
+    bool refused = cause == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE && code > 0;
+    if (cause && !refused)
         return err_set(err, ERR_ENV,
                        "kafka:%s: %s: the producer cannot go on: %s (%s); what was acknowledged "
                        "stands: run it again, lk gen with --resume",

@@ -34,6 +34,8 @@ same 'retention arrives' 604800000 "$(broker tool configs --bootstrap-server "$b
 row 0 'partition 1: first 40 (was 0), end' "$lk" topic trim "${at[@]}" ours --before 1:40
 same 'trimmed for other clients, too' 40 "$(kcat -C -b "$brokers" -t ours -p 1 -o beginning -e -q -c 1 -f '%o' 2>/dev/null)"
 row 2 'expected an offset from 40 to ' "$lk" topic trim "${at[@]}" ours --before 1:100000
+broker tool topics --bootstrap-server "$brokers" --create --topic narrow --config max.message.bytes=100 >/dev/null 2>&1
+row 2 'raise message.max.bytes here (-X) and max.message.bytes of the topic' "$lk" gen ads "${at[@]}" narrow --partitions 1 --events 9 --rate max
 row 0 'topic theirs: deleted' "$lk" topic delete "${at[@]}" theirs
 row 3 'has no topic "theirs"' "$lk" topic show "${at[@]}" theirs
 
