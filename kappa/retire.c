@@ -33,8 +33,7 @@ static int check_replies(const struct kv_reply *replies, int count, struct err *
 {
     for (int i = 0; i < count; i++)
         if (replies[i].type == KV_ERROR)
-            return err_set(err, kv_is_full(&replies[i]) ? ERR_FULL : ERR_ENV, "Redis: %.*s",
-                           (int)replies[i].text.len, replies[i].text.ptr);
+            return kv_error(&replies[i], "", err);
     return 0;
 }
 

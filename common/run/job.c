@@ -10,8 +10,22 @@
 #include "common/base/rng.h"
 #include "common/base/stop.h"
 #include "common/run/job_parts.h"
+#include "common/store/aof.h"
 
-enum { LOOK_MS = 1000, CHANGED_CELLS_MAX = 20000, RETRY_MS = 50 };
+enum {
+    LOOK_MS = 1000,
+    CHANGED_CELLS_MAX = 20000,
+    RETRY_MS = 50,
+    TIMEOUT_MIN_MS = 1000,
+    TIMEOUT_MAX_MS = 30000
+};
+
+/* A Redis that says nothing is given up in time to look for it again before the patience ends. */
+static int timeout_ms(const struct job_options *options)
+{
+    int ms = options->patience_ms / 2;
+    return ms < TIMEOUT_MIN_MS ? TIMEOUT_MIN_MS : ms > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS : ms;
+}
 
 int job_open(const struct plan *plan, const struct job_options *options, struct job **out,
              struct err *err)
@@ -24,6 +38,7 @@ int job_open(const struct plan *plan, const struct job_options *options, struct 
     job->plan = plan;
     job->options = *options;
     job->kv = kv;
+    kv_timeout(kv, timeout_ms(options));
     registry_version_name(options->arch, options->version, job->version);
     random_token(job->member);
     *out = job;
@@ -48,6 +63,7 @@ void job_close(struct job *job)
     free(job->owned);
     kv_close(job->kv);
     arena_release(&job->arena);
+    registry_copy_release(&job->registry);
     free(job);
 }
 
@@ -75,6 +91,8 @@ static int reconnect(struct job *job, struct err *err)
         fault_point("reconnect");
         int rc = kv_reconnect(job->kv, &cause);
         if (rc == 0)
+            rc = aof_renew(job->kv, &cause);
+        if (rc == 0)
             rc = job_take_all(job, &cause);
         if (rc == 0)
             return 0;
@@ -89,10 +107,10 @@ static int reconnect(struct job *job, struct err *err)
     }
 }
 
-/* Turns the loss of a connection into a new one; other codes pass. */
+/* Turns the loss of a connection into a new one, as a take that was refused for now; other codes pass. */
 static int mend(struct job *job, int rc, struct err *err)
 {
-    if (rc != ERR_AWAY)
+    if (rc != ERR_AWAY && (rc != ERR_FULL || out_of_patience(job)))
         return rc;
     err_clear(err);
     rc = reconnect(job, err);
@@ -214,19 +232,22 @@ static int job_begin(void *state, struct task *task, struct err *err)
     }
     job_group_begin(job);
     job->looked_at_ns = clock_mono_ns();
-    int rc = mend(job, job_take_all(job, err), err);
+    int rc = aof_renew(job->kv, err);
+    if (rc == 0)
+        rc = job_take_all(job, err);
+    rc = rc == ERR_FULL ? rc : mend(job, rc, err); /* a full one is not worth a beginning */
     return rc < 0 ? rc : still_something_held(job, err);
 }
 
-static int full_for_too_long(struct job *job, struct err *err)
+static int refused_for_too_long(struct job *job, struct err *err)
 {
     if (!job->full || !out_of_patience(job))
         return 0;
     return err_set(
         err, ERR_FULL,
-        "Redis is full (maxmemory) and nothing below the floor is left to unlink; nothing "
-        "was lost: give it more memory (redis-cli CONFIG SET maxmemory ...), then start "
-        "this worker again");
+        "Redis %s (%s) for longer than --patience; nothing was lost: %s, then start this worker "
+        "again",
+        job->refusal->what, job->refusal->word, job->refusal->remedy);
 }
 
 /* One thing that is due: take the answer, send a commit, look. */
@@ -234,7 +255,7 @@ static int act(struct job *job, struct err *err)
 {
     if (job->in_flight || job->looking)
         return kv_ready(job->kv, 0) ? job_answer(job, err) : 0;
-    int rc = full_for_too_long(job, err);
+    int rc = refused_for_too_long(job, err);
     if (rc < 0)
         return rc;
     int64_t since_ms = (clock_mono_ns() - job->sent_at_ns) / 1000000;
@@ -275,7 +296,7 @@ static int commit_rest(struct job *job, struct err *err)
     if (rc == 0 && job->options.arch == ARCH_LAMBDA)
         ask_cuts(job);
     while (rc == 0 && any_dirty(job)) {
-        rc = full_for_too_long(job, err);
+        rc = refused_for_too_long(job, err);
         if (rc == 0)
             rc = job_send(job, true, err);
         if (rc == 0)

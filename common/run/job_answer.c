@@ -1,4 +1,4 @@
-/* common/run/job_answer.c - what became of a commit: done, aborted, full, broken; and what every pos says
+/* common/run/job_answer.c - what became of a commit: done, aborted, refused, broken; and what every pos says
  * behind it. Nothing counts as committed, and nothing leaves memory, before its answer is here.
  * (model: ANSWERED.) */
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "common/base/fault.h"
 #include "common/run/job_parts.h"
 
-enum outcome { EXEC_DONE, EXEC_ABORTED, EXEC_FULL };
+enum outcome { EXEC_DONE, EXEC_ABORTED, EXEC_REFUSED };
 
 static int mark_broken(struct job *job, const struct kv_reply *what, struct err *err)
 {
@@ -40,8 +40,8 @@ static int outcome_of(struct job *job, const struct kv_reply *replies, struct er
         return EXEC_DONE;
     }
     for (int i = 0; i <= job->exec_index; i++) {
-        if (kv_is_full(&replies[i]))
-            return EXEC_FULL;
+        if ((job->refusal = kv_refusal(&replies[i])))
+            return EXEC_REFUSED;
         if (kv_is_error(&replies[i], "READONLY"))
             return err_set(err, ERR_ENV,
                            "Redis refuses the commit: it is a replica now, and a view needs the "
@@ -157,7 +157,7 @@ static void settle(struct job *job, enum outcome outcome)
     } else {
         job->stats.aborted++;
     }
-    job->full = outcome == EXEC_FULL;
+    job->full = outcome == EXEC_REFUSED;
 }
 
 /* Review every slot by the pos that came behind; takes again what was let go. */
@@ -169,6 +169,8 @@ static int review(struct job *job, const struct kv_reply *replies, int at, struc
     for (int i = 0; rc == 0 && i < job->count; i++)
         if (job->slots[i].state == SLOT_HELD)
             rc = pos_decode(&replies[at++], &positions[i], err);
+    if (rc == 0)
+        again = !job_note_registry(job, &replies[at]);
     for (int i = 0; rc == 0 && i < job->count; i++) {
         if (job->slots[i].state != SLOT_HELD)
             continue;

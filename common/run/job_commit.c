@@ -13,7 +13,7 @@
 #include "common/op/aggregate.h"
 #include "common/run/job_parts.h"
 
-enum { UNLINKS_MAX = 2000 };
+enum { UNLINKS_MAX = 2000, REGISTRY_NS = 500000000 };
 
 static int64_t floor_of(const struct job *job, const struct slot *slot)
 {
@@ -338,6 +338,18 @@ void job_queue_watch(struct job *job)
             kv_words(job->kv, "HGETALL",
                      key_pos(&job->arena, job->plan->view, job->version, job->slots[i].partition),
                      NULL);
+    job->registry_asked = clock_mono_ns() - job->registry_at_ns > REGISTRY_NS;
+    if (job->registry_asked)
+        registry_copy_ask(job->kv, job->plan->view, job->options.arch);
+}
+
+bool job_note_registry(struct job *job, const struct kv_reply *reply)
+{
+    if (!job->registry_asked)
+        return true;
+    job->registry_asked = false;
+    job->registry_at_ns = clock_mono_ns();
+    return registry_copy_note(&job->registry, reply);
 }
 
 static void queue_slot(struct job *job, struct slot *slot, bool cut)

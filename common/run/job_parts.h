@@ -11,6 +11,7 @@
 #include "common/base/map.h"
 #include "common/run/job.h"
 #include "common/store/pos.h"
+#include "common/store/registry_copy.h"
 
 enum slot_state {
     SLOT_OUT,  /* not taken (yet, or any more) */
@@ -77,12 +78,16 @@ struct job {
     char member[POS_ID_BYTES]; /* random; its beginning is that of all our tokens */
     uint32_t takes;
     bool in_flight, looking; /* a commit, or an idle look, awaits its answer */
-    bool full;               /* the last EXEC met -OOM: unlink first */
-    uint32_t number;         /* of the commit under way or the last one; cells' `sent` */
-    int exec_index;          /* of EXEC among the replies */
-    int queued;              /* commands between MULTI and EXEC */
+    bool full;               /* the last EXEC was refused (-OOM and the like): unlink first */
+    const struct kv_refusal *refusal; /* why */
+    uint32_t number;                  /* of the commit under way or the last one; cells' `sent` */
+    int exec_index;                   /* of EXEC among the replies */
+    int queued;                       /* commands between MULTI and EXEC */
     int64_t sent_at_ns, looked_at_ns, trouble_since_ns;
-    struct arena arena; /* of one commit */
+    struct registry_copy registry; /* as last seen */
+    int64_t registry_at_ns;        /* when */
+    bool registry_asked;           /* behind the WATCH under way */
+    struct arena arena;            /* of one commit */
     struct job_stats stats;
 };
 
@@ -115,6 +120,9 @@ int job_send_look(struct job *job, struct err *err);      /* WATCH and pos, no E
 /* job_answer.c */
 /* Handle the answer. 0, ERR_AWAY: the connection is lost, or a code that ends the worker. */
 int job_answer(struct job *job, struct err *err);
-void job_queue_watch(struct job *job); /* WATCH and HGETALL of every slot held */
+/* WATCH and HGETALL of every slot held; now and then of the registry too. */
+void job_queue_watch(struct job *job);
+/* Its answer, if it was asked for; false: there is no registry any more. */
+bool job_note_registry(struct job *job, const struct kv_reply *reply);
 
 #endif

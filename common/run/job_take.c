@@ -147,6 +147,13 @@ static void args_fresh_pos(const struct job *job, struct kv_args *hset, int64_t 
         args_cuts(hset, &first, 1);
 }
 
+static int take_error(const struct slot *slot, const struct kv_reply *reply, struct err *err)
+{
+    char taking[40];
+    snprintf(taking, sizeof taking, "taking partition %d: ", slot->partition);
+    return kv_error(reply, taking, err);
+}
+
 /* EXEC of the take: 1 done, 0 pos was written meanwhile, or a code. A full Redis ends a worker that
  * begins; one that is at work waits for it as for one that is away (job.c: reconnect). */
 static int put_token(struct job *job, struct slot *slot, const struct pos *pos, int64_t first,
@@ -167,28 +174,29 @@ static int put_token(struct job *job, struct slot *slot, const struct pos *pos, 
         return rc;
     for (int i = 0; i < 3; i++)
         if (replies[i].type == KV_ERROR)
-            return err_set(err, kv_is_full(&replies[i]) ? ERR_FULL : ERR_ENV,
-                           kv_is_full(&replies[i])
-                               ? "taking partition %d: Redis is full (%.*s); give it more memory "
-                                 "(redis-cli CONFIG SET maxmemory ...), then run it again"
-                               : "taking partition %d: Redis says %.*s",
-                           slot->partition, (int)replies[i].text.len, replies[i].text.ptr);
+            return take_error(slot, &replies[i], err);
     return replies[2].type == KV_ARRAY;
 }
 
-/* pos was made anew by a worker that had held it: the store was emptied (FLUSHALL), and readers find
- * no view either. */
+/* Where the store was emptied (FLUSHALL), or went back to before this version, readers find no view:
+ * all that the registry said goes back, or at least what we know by ourselves. */
 static int restore_registry(struct job *job, struct err *err)
 {
+    struct kv_reply *replies;
+    const char *view = job->plan->view;
+    enum arch arch = job->options.arch;
     int partitions = log_partitions(job->task->log, job->task->topic, err);
-    return partitions < 0 ? partitions
-                          : registry_restore(job->kv, job->plan, job->options.arch, partitions,
-                                             job->options.version, err);
+    registry_copy_ask(job->kv, view, arch);
+    int rc = partitions < 0 ? partitions : kv_roundtrip(job->kv, &replies, err);
+    if (rc > 0 && !registry_copy_note(&job->registry, &replies[0]))
+        rc = registry_copy_put_back(job->kv, view, arch, &job->registry, err);
+    return rc < 0
+               ? rc
+               : registry_restore(job->kv, job->plan, arch, partitions, job->options.version, err);
 }
 
 static int take(struct job *job, struct slot *slot, struct err *err)
 {
-    bool held = *slot->token, made = false;
     int64_t first = 0, end = 0;
     int rc = 0;
     for (int i = 0; rc == 0 && i < TAKE_TRIES_MAX; i++) {
@@ -205,14 +213,9 @@ static int take(struct job *job, struct slot *slot, struct err *err)
         /* the log after pos: while we paused, both may have grown */
         rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
         rc = rc < 0 ? rc : check_pos(job, slot, &pos, first, end, err);
-        made = !pos.here;
         if (rc == 0)
             rc = put_token(job, slot, &pos, first, err);
         pos_release(&pos);
-    }
-    if (rc == 1 && held && made) {
-        int restored = restore_registry(job, err);
-        rc = restored < 0 ? restored : rc;
     }
     if (rc == 0)
         return err_set(err, ERR_AWAY, "pos of partition %d changes all the time", slot->partition);
@@ -405,6 +408,8 @@ static int arm(struct job *job, const bool *fresh, bool *again, struct err *err)
     for (int i = 0; rc >= 0 && i < job->count; i++)
         if (job->slots[i].state == SLOT_HELD)
             rc = pos_decode(&replies[at++], &positions[i], err);
+    if (rc >= 0)
+        *again = !job_note_registry(job, &replies[at]);
     for (int i = 0; rc >= 0 && i < job->count; i++) {
         struct slot *slot = &job->slots[i];
         if (slot->state != SLOT_HELD)
@@ -436,6 +441,8 @@ int job_take_all(struct job *job, struct err *err)
             if (fresh[i])
                 rc = take(job, &job->slots[i], err);
         }
+        if (rc == 0)
+            rc = restore_registry(job, err);
         if (rc == 0)
             rc = arm(job, fresh, &again, err);
     }

@@ -102,6 +102,11 @@ void kv_drop(struct kv *kv)
     kv->down = true;
 }
 
+void kv_timeout(struct kv *kv, int ms)
+{
+    kv->ops->timeout(kv->handle, ms);
+}
+
 int kv_reconnect(struct kv *kv, struct err *err)
 {
     int rc = kv->ops->reconnect(kv->handle, err);
@@ -121,8 +126,34 @@ bool kv_is_error(const struct kv_reply *reply, const char *word)
            memcmp(reply->text.ptr, word, len) == 0;
 }
 
-bool kv_is_full(const struct kv_reply *reply)
+static const struct kv_refusal REFUSALS[] = {
+    {"OOM", "is full", "give it more memory (redis-cli CONFIG SET maxmemory ...)"},
+    {"MISCONF", "cannot save to its disk",
+     "make room there; its log says why (until a save succeeds it takes no writes)"},
+    {"NOREPLICAS", "has too few replicas",
+     "bring one back (or redis-cli CONFIG SET min-replicas-to-write 0)"},
+};
+
+const struct kv_refusal *kv_refusal(const struct kv_reply *reply)
 {
-    static const char discarded[] = "EXECABORT Transaction discarded because of: OOM";
-    return kv_is_error(reply, "OOM") || kv_is_error(reply, discarded);
+    static const char discarded[] = "EXECABORT Transaction discarded because of: ";
+    struct kv_reply cause = *reply;
+    if (kv_is_error(reply, discarded)) {
+        cause.text.ptr += sizeof discarded - 1;
+        cause.text.len -= sizeof discarded - 1;
+    }
+    for (size_t i = 0; i < sizeof REFUSALS / sizeof *REFUSALS; i++)
+        if (kv_is_error(&cause, REFUSALS[i].word))
+            return &REFUSALS[i];
+    return NULL;
+}
+
+int kv_error(const struct kv_reply *reply, const char *while_doing, struct err *err)
+{
+    const struct kv_refusal *refusal = kv_refusal(reply);
+    int len = (int)reply->text.len;
+    if (!refusal)
+        return err_set(err, ERR_ENV, "%sRedis says %.*s", while_doing, len, reply->text.ptr);
+    return err_set(err, ERR_FULL, "%sRedis %s (%.*s); %s, then run it again", while_doing,
+                   refusal->what, len, reply->text.ptr, refusal->remedy);
 }

@@ -45,6 +45,8 @@ int kv_receive(struct kv *kv, struct kv_reply **replies, struct err *err);
 int kv_roundtrip(struct kv *kv, struct kv_reply **replies, struct err *err);
 bool kv_down(const struct kv *kv);
 void kv_drop(struct kv *kv); /* behave as if the connection had broken just now (fault points) */
+/* An answer that takes longer than this counts as a lost connection. */
+void kv_timeout(struct kv *kv, int ms);
 /* A new connection (WATCHes, queue and unread answers are gone). ERR_AWAY: not yet. */
 int kv_reconnect(struct kv *kv, struct err *err);
 /* Bytes sent and received since opening. */
@@ -52,8 +54,16 @@ void kv_traffic(const struct kv *kv, int64_t *sent, int64_t *received);
 
 /* Is reply an error that begins with word, such as "OOM" or "WRONGTYPE"? */
 bool kv_is_error(const struct kv_reply *reply, const char *word);
-/* Does reply say that the server is full: "OOM ...", or an EXEC that was discarded because of that? */
-bool kv_is_full(const struct kv_reply *reply);
+/* Why a server takes no writes for now, whatever they are: nothing of them was done. */
+struct kv_refusal {
+    const char *word;   /* its error begins with it */
+    const char *what;   /* "is full" */
+    const char *remedy; /* what to do, before it is tried again */
+};
+/* Does reply say so, also of an EXEC that was discarded because of it? NULL: no. */
+const struct kv_refusal *kv_refusal(const struct kv_reply *reply);
+/* ERR_FULL and the remedy where reply is a refusal, else ERR_ENV; while: "taking partition 3: ", or "". */
+int kv_error(const struct kv_reply *reply, const char *while_doing, struct err *err);
 
 /* Tests: what a memory server can do to its users. */
 void memory_snapshot(const char *name); /* remember everything */

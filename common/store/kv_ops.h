@@ -15,6 +15,7 @@ struct kv_ops {
     bool (*ready)(void *handle, int wait_ms);
     int (*receive)(void *handle, struct arena *arena, struct kv_reply **replies, struct err *err);
     int (*reconnect)(void *handle, struct err *err);
+    void (*timeout)(void *handle, int ms);
     void (*traffic)(const void *handle, int64_t *sent, int64_t *received);
 };
 

@@ -256,6 +256,15 @@ static struct kv_reply do_ping(struct server *server, const struct command *c, s
     return word_reply(KV_STATUS, "PONG");
 }
 
+/* It has nothing to say of itself. */
+static struct kv_reply do_info(struct server *server, const struct command *c, struct arena *arena)
+{
+    (void)server;
+    (void)c;
+    (void)arena;
+    return word_reply(KV_TEXT, "");
+}
+
 static const struct {
     const char *name;
     word_function *run;
@@ -265,6 +274,7 @@ static const struct {
     {"SREM", do_delete, false},    {"UNLINK", do_unlink, false}, {"HGET", do_hget, false},
     {"HMGET", do_hget, false},     {"HGETALL", do_all, false},   {"SMEMBERS", do_all, false},
     {"FLUSHALL", do_flush, false}, {"PING", do_ping, false},     {"EVAL", do_eval, false},
+    {"INFO", do_info, false},
 };
 
 static int find_word(const struct command *c)
@@ -530,6 +540,13 @@ static int memory_reconnect(void *handle, struct err *err)
     return 0;
 }
 
+/* It answers at once. */
+static void memory_timeout(void *handle, int ms)
+{
+    (void)handle;
+    (void)ms;
+}
+
 static void memory_traffic(const void *handle, int64_t *sent, int64_t *received)
 {
     *sent = ((const struct memory *)handle)->sent;
@@ -545,6 +562,7 @@ const struct kv_ops kv_memory_ops = {
     .ready = memory_ready,
     .receive = memory_receive,
     .reconnect = memory_reconnect,
+    .timeout = memory_timeout,
     .traffic = memory_traffic,
 };
 

@@ -87,14 +87,14 @@ static bool decode_cuts(struct pos *pos, struct bytes text)
     return true;
 }
 
-static bool decode_gens(struct pos *pos, struct bytes text)
+static bool decode_gens(struct bytes text, char (*gens)[POS_ID_BYTES], int *count)
 {
     struct bytes piece;
     while (next_piece(&text, &piece)) {
-        if (pos->gen_count == POS_GENS_MAX || piece.len >= POS_ID_BYTES)
+        if (*count == POS_GENS_MAX || piece.len >= POS_ID_BYTES)
             return false;
-        memcpy(pos->gens[pos->gen_count], piece.ptr, piece.len);
-        pos->gens[pos->gen_count++][piece.len] = 0;
+        memcpy(gens[*count], piece.ptr, piece.len);
+        gens[(*count)++][piece.len] = 0;
     }
     return true;
 }
@@ -123,7 +123,9 @@ static bool decode_field(struct pos *pos, struct bytes name, struct bytes text)
     if (bytes_equal(name, bytes_of("cuts")))
         return decode_cuts(pos, text);
     if (bytes_equal(name, bytes_of("gens")))
-        return decode_gens(pos, text);
+        return decode_gens(text, pos->gens, &pos->gen_count);
+    if (bytes_equal(name, bytes_of("swept")))
+        return decode_gens(text, pos->swept, &pos->swept_count);
     if (bytes_equal(name, bytes_of("tail")))
         return decode_tail(pos, text);
     if (bytes_equal(name, bytes_of("counters")))
@@ -227,13 +229,13 @@ void args_cuts(struct kv_args *args, const int64_t *cuts, int count)
     add_borrowed(args, (struct bytes){text, len});
 }
 
-void args_gens(struct kv_args *args, const char (*gens)[POS_ID_BYTES], int count)
+void args_gens(struct kv_args *args, const char *field, const char (*gens)[POS_ID_BYTES], int count)
 {
     char *text = arena_alloc(args->arena, (size_t)count * POS_ID_BYTES + 1);
     size_t len = 0;
     for (int i = 0; i < count; i++)
         len += (size_t)sprintf(text + len, "%s%s", i ? "," : "", gens[i]);
-    args_text(args, "gens");
+    args_text(args, field);
     add_borrowed(args, (struct bytes){text, len});
 }
 

@@ -35,6 +35,9 @@ struct pos {
     int64_t previous_boundary;
     char gens[POS_GENS_MAX][POS_ID_BYTES]; /* generations that may stand in the store */
     int gen_count;
+    char swept[POS_GENS_MAX]
+              [POS_ID_BYTES]; /* those that have left gens last: their cells go behind it */
+    int swept_count;
     int64_t tail_offset, tail_time_ms; /* the record at next - 1; tail_offset -1: none */
     uint64_t tail_hash;
     struct counters counters;
@@ -59,8 +62,9 @@ void args_text(struct kv_args *args, const char *text);
 void args_int(struct kv_args *args, const char *field, int64_t value); /* INT64_MIN as "" */
 void args_pair(struct kv_args *args, const char *field, const char *value);
 void args_cuts(struct kv_args *args, const int64_t *cuts, int count); /* field "cuts" */
-void args_gens(struct kv_args *args, const char (*gens)[POS_ID_BYTES],
-               int count); /* field "gens" */
+/* field: "gens" or "swept" */
+void args_gens(struct kv_args *args, const char *field, const char (*gens)[POS_ID_BYTES],
+               int count);
 /* A fresh list in arena that begins with these words (NULL ends). */
 struct kv_args args_new(struct arena *arena, const char *word, ...) __attribute__((sentinel));
 void args_queue(struct kv_args *args, struct kv *kv); /* kv_command */

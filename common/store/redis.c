@@ -1,8 +1,8 @@
 /* common/store/redis.c - kv over hiredis: a blocking socket, commands queued in hiredis's buffer.
  *
  * Answers are collected as they come (kv_ready), so that a commit can be in flight while the worker
- * folds on. A server that says nothing for REPLY_TIMEOUT_S counts as lost: the protocol makes that
- * safe (design.md section 7). The password is taken from the URI or LK_REDIS_PASSWORD and never
+ * folds on. A server that says nothing for some time (kv_timeout) counts as lost: the protocol makes
+ * that safe (design.md section 7). The password is taken from the URI or LK_REDIS_PASSWORD and never
  * shown. */
 #include <hiredis/hiredis.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 #include "common/base/clock.h"
 #include "common/store/kv_ops.h"
 
-enum { CONNECT_TIMEOUT_S = 3, REPLY_TIMEOUT_S = 30, NAME_MAX_BYTES = 256, OPTION_BYTES = 288 };
+enum { CONNECT_TIMEOUT_S = 3, REPLY_TIMEOUT_MS = 30000, NAME_MAX_BYTES = 256, OPTION_BYTES = 288 };
 
 struct redis {
     char host[NAME_MAX_BYTES]; /* or the path of a socket */
@@ -20,7 +20,8 @@ struct redis {
     int port; /* 0: a socket */
     int db;
     redisContext *context;
-    int pending; /* sent and not answered */
+    int timeout_ms; /* of an answer */
+    int pending;    /* sent and not answered */
     struct answers {
         redisReply **list;
         int count, capacity;
@@ -93,7 +94,8 @@ static int connect_socket(struct redis *redis, struct err *err)
     redis->context = redis->port ? redisConnectWithTimeout(redis->host, redis->port, limit)
                                  : redisConnectUnixWithTimeout(redis->host, limit);
     if (redis->context && !redis->context->err) {
-        redisSetTimeout(redis->context, (struct timeval){REPLY_TIMEOUT_S, 0});
+        redisSetTimeout(redis->context, (struct timeval){redis->timeout_ms / 1000,
+                                                         redis->timeout_ms % 1000 * 1000});
         return 0;
     }
     char option[OPTION_BYTES];
@@ -110,12 +112,15 @@ static redisReply *ask(struct redis *redis, struct err *err, const char *command
 {
     redisReply *reply = argument ? redisCommand(redis->context, "%s %s", command, argument)
                                  : redisCommand(redis->context, command);
-    if (!reply)
-        err_set(err, redis->context->err == REDIS_ERR_PROTOCOL ? ERR_ENV : ERR_AWAY,
-                redis->context->err == REDIS_ERR_PROTOCOL
-                    ? "%s answers, but not as Redis does (%s); see: lk doctor"
-                    : "Redis at %s hung up (%s)",
+    char option[OPTION_BYTES];
+    if (!reply && redis->context->err == REDIS_ERR_PROTOCOL)
+        err_set(err, ERR_ENV, "%s answers, but not as Redis does (%s); see: lk doctor",
                 where_text(redis), redis->context->errstr);
+    else if (!reply)
+        err_set(err, ERR_AWAY,
+                "Redis at %s hung up or says nothing (%s); where it has ended: redis-server %s",
+                where_text(redis), redis->context->errstr,
+                option_text(redis, "--port", "--unixsocket", option));
     return reply;
 }
 
@@ -242,6 +247,7 @@ static void redis_close(void *handle)
 static int start(struct redis *redis, void **handle, struct err *err)
 {
     const char *password = getenv("LK_REDIS_PASSWORD");
+    redis->timeout_ms = REPLY_TIMEOUT_MS;
     if (!*redis->password && password)
         snprintf(redis->password, sizeof redis->password, "%s", password);
     int rc = redis_reconnect(redis, err);
@@ -378,7 +384,7 @@ static int redis_receive(void *handle, struct arena *arena, struct kv_reply **re
     struct redis *redis = handle;
     if (!redis->context)
         return lost(redis, err);
-    int64_t deadline = clock_mono_ns() + (int64_t)REPLY_TIMEOUT_S * 1000000000;
+    int64_t deadline = clock_mono_ns() + (int64_t)redis->timeout_ms * 1000000;
     int state;
     while ((state = collect(redis, 100)) == 0)
         if (clock_mono_ns() > deadline)
@@ -394,6 +400,14 @@ static int redis_receive(void *handle, struct arena *arena, struct kv_reply **re
     for (int i = 0; i < count; i++)
         convert(redis->given.list[i], &(*replies)[i], arena);
     return count;
+}
+
+static void redis_timeout(void *handle, int ms)
+{
+    struct redis *redis = handle;
+    redis->timeout_ms = ms;
+    if (redis->context)
+        redisSetTimeout(redis->context, (struct timeval){ms / 1000, ms % 1000 * 1000});
 }
 
 static void redis_traffic(const void *handle, int64_t *sent, int64_t *received)
@@ -412,6 +426,7 @@ const struct kv_ops kv_redis_ops = {
     .ready = redis_ready,
     .receive = redis_receive,
     .reconnect = redis_reconnect,
+    .timeout = redis_timeout,
     .traffic = redis_traffic,
 };
 
@@ -424,5 +439,6 @@ const struct kv_ops kv_redis_unix_ops = {
     .ready = redis_ready,
     .receive = redis_receive,
     .reconnect = redis_reconnect,
+    .timeout = redis_timeout,
     .traffic = redis_traffic,
 };

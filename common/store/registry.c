@@ -12,9 +12,9 @@
 
 enum { TRIES_MAX = 20 };
 
-static void key_name(const char *view, enum arch arch, char out[128])
+void registry_key(const char *view, enum arch arch, char out[REGISTRY_KEY_BYTES])
 {
-    snprintf(out, 128, "lk:{%s}:%s", view, arch == ARCH_KAPPA ? "kappa" : "lambda");
+    snprintf(out, REGISTRY_KEY_BYTES, "lk:{%s}:%s", view, arch == ARCH_KAPPA ? "kappa" : "lambda");
 }
 
 void registry_version_name(enum arch arch, int number, char out[16])
@@ -91,9 +91,9 @@ static int decode(const struct kv_reply *reply, const char *view, struct registr
 int registry_read(struct kv *kv, const char *view, enum arch arch, struct registry *out,
                   struct err *err)
 {
-    char key[128];
+    char key[REGISTRY_KEY_BYTES];
     struct kv_reply *replies;
-    key_name(view, arch, key);
+    registry_key(view, arch, key);
     kv_words(kv, "HGETALL", key, NULL);
     int rc = kv_roundtrip(kv, &replies, err);
     return rc < 0 ? rc : decode(&replies[0], view, out, err);
@@ -130,12 +130,7 @@ static int put(struct kv *kv, struct kv_args *hset, struct err *err)
         return rc;
     for (int i = 0; i < rc; i++)
         if (replies[i].type == KV_ERROR)
-            return err_set(err, kv_is_full(&replies[i]) ? ERR_FULL : ERR_ENV,
-                           kv_is_full(&replies[i])
-                               ? "Redis is full (%.*s); give it more memory (redis-cli CONFIG SET "
-                                 "maxmemory ...), then run it again"
-                               : "Redis: %.*s",
-                           (int)replies[i].text.len, replies[i].text.ptr);
+            return kv_error(&replies[i], "", err);
     return replies[2].type == KV_ARRAY;
 }
 
@@ -213,8 +208,8 @@ static int try_add(struct kv *kv, const char *key, const struct plan *plan, int 
 static int add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions, int wanted,
                struct err *err)
 {
-    char key[128];
-    key_name(plan->view, arch, key);
+    char key[REGISTRY_KEY_BYTES];
+    registry_key(plan->view, arch, key);
     for (int i = 0; i < TRIES_MAX; i++) {
         int rc = try_add(kv, key, plan, partitions, wanted, err);
         if (rc != 0)
@@ -267,8 +262,8 @@ static int try_change(struct kv *kv, const char *key, const struct change *chang
 
 static int apply(struct kv *kv, enum arch arch, const struct change *change, struct err *err)
 {
-    char key[128];
-    key_name(change->view, arch, key);
+    char key[REGISTRY_KEY_BYTES];
+    registry_key(change->view, arch, key);
     for (int i = 0; i < TRIES_MAX; i++) {
         int rc = try_change(kv, key, change, err);
         if (rc != 0)

@@ -56,6 +56,8 @@ int registry_version_for(const struct registry *registry, const char *key);
 /* Mark a version as retired, for good; ERR_USAGE if it is live, a canary or unknown. Done already is
  * fine. */
 int registry_retire(struct kv *kv, const char *view, enum arch arch, int number, struct err *err);
+enum { REGISTRY_KEY_BYTES = 128 };
+void registry_key(const char *view, enum arch arch, char out[REGISTRY_KEY_BYTES]);
 /* "k1" or "l1". */
 void registry_version_name(enum arch arch, int number, char out[16]);
 

@@ -90,7 +90,7 @@ equal demoted
 equal evicting
 equal locked
 # Full for good: when its patience is over the worker gives up; nothing is lost.
-ended full "${workers[full]}" 3 'Redis is full (maxmemory)*CONFIG SET maxmemory'
+ended full "${workers[full]}" 3 'Redis is full (OOM)*CONFIG SET maxmemory'
 store full config set maxmemory 0 >/dev/null
 row 0 ' events' "$lk" kappa run "${plan[@]}" "${log[@]}" --view "$(to full)" --until-end
 equal full

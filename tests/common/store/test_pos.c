@@ -47,7 +47,7 @@ static void args_whole(struct kv_args *args)
     args_int(args, "boundary_mark", 11);
     args_pair(args, "previous", "g1");
     args_int(args, "previous_boundary", 3);
-    args_gens(args, gens, 3);
+    args_gens(args, "gens", gens, 3);
     args_pair(args, "tail", "99,-5,18446744073709551615");
     args_pair(args, "counters", text.ptr);
     args_pair(args, "broken", "1");
