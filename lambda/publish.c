@@ -41,15 +41,6 @@ int publish_look(struct publish *p, int partition, struct pos *pos, struct err *
     return rc;
 }
 
-int publish_error(const struct kv_reply *reply, struct err *err)
-{
-    if (kv_is_full(reply))
-        return err_set(err, ERR_FULL,
-                       "Redis is full (%.*s): raise maxmemory, or give the plan a shorter keep",
-                       (int)reply->text.len, reply->text.ptr);
-    return err_set(err, ERR_ENV, "Redis says: %.*s", (int)reply->text.len, reply->text.ptr);
-}
-
 int publish_exec(struct publish *p, struct kv_args *commands, int count, struct err *err)
 {
     struct kv_reply *replies;
@@ -62,11 +53,11 @@ int publish_exec(struct publish *p, struct kv_args *commands, int count, struct 
         return rc;
     for (int i = 0; i < rc; i++)
         if (replies[i].type == KV_ERROR)
-            return publish_error(&replies[i], err);
+            return kv_error(&replies[i], "", err);
     const struct kv_reply *answer = &replies[rc - 1];
     for (int i = 0; i < answer->count; i++)
         if (answer->items[i].type == KV_ERROR)
-            return publish_error(&answer->items[i], err);
+            return kv_error(&answer->items[i], "", err);
     return answer->type == KV_ARRAY;
 }
 
@@ -148,8 +139,18 @@ static void args_fresh_pos(const struct publish *p, struct kv_args *hset)
     args_cuts(hset, &start, 1);
 }
 
+/* A load is swept by its note. Where Redis went back in time it stands again, while its note has gone with
+ * the sweep that came before. */
+static int note(struct publish *p, const char *id, struct err *err)
+{
+    if (!*id || strcmp(id, p->noted) == 0)
+        return 0;
+    memcpy(p->noted, id, sizeof p->noted);
+    return folder_load_note(p->options->folder, id, err);
+}
+
 /* gens with the fresh id; what pos does not name goes, and is noted first, for its cells are to be
- * found and swept whatever happens to us. */
+ * found and swept whatever happens to us; so are those that went last. */
 static int args_begin(struct publish *p, const struct pos *pos, struct kv_args *hset,
                       struct err *err)
 {
@@ -159,9 +160,12 @@ static int args_begin(struct publish *p, const struct pos *pos, struct kv_args *
         if (publish_named(pos, pos->gens[i]))
             memcpy(gens[count++], pos->gens[i], POS_ID_BYTES);
         else
-            rc = folder_load_note(p->options->folder, pos->gens[i], err);
+            rc = note(p, pos->gens[i], err);
+    for (int i = 0; rc == 0 && i < pos->swept_count; i++)
+        if (!publish_named(pos, pos->swept[i]))
+            rc = note(p, pos->swept[i], err);
     memcpy(gens[count++], p->id, POS_ID_BYTES);
-    args_gens(hset, (const char(*)[POS_ID_BYTES])gens, count);
+    args_gens(hset, "gens", (const char(*)[POS_ID_BYTES])gens, count);
     return rc;
 }
 
@@ -214,7 +218,8 @@ static void args_publish(struct publish *p, const struct pos *pos,
     args_int(hset, "boundary_mark", head->mark);
     args_pair(hset, "previous", pos->generation);
     args_int(hset, "previous_boundary", pos->boundary);
-    args_gens(hset, (const char(*)[POS_ID_BYTES])gens, count);
+    args_gens(hset, "gens", (const char(*)[POS_ID_BYTES])gens, count);
+    args_gens(hset, "swept", &pos->previous, *pos->previous != 0);
 }
 
 static int publish(struct publish *p, int partition, struct err *err)
@@ -230,7 +235,10 @@ static int publish(struct publish *p, int partition, struct err *err)
         bool stands = pos.here && (bug_planted("skip-gens") || pos_has_gen(&pos, p->id));
         bool refused = stands && refuse(&pos, head->boundary, part);
         args_publish(p, &pos, head, &hset);
+        rc = refused || !stands ? 0 : note(p, pos.previous, err);
         pos_release(&pos);
+        if (rc < 0)
+            return rc;
         if (!stands)
             return err_set(err, ERR_AWAY, "Redis has forgotten load %s of partition %d", p->id,
                            partition);

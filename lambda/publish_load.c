@@ -25,7 +25,7 @@ static int drain(struct load *load, struct err *err)
     int rc = kv_roundtrip(load->p->kv, &replies, err);
     for (int i = 0; i < rc; i++)
         if (replies[i].type == KV_ERROR)
-            return publish_error(&replies[i], err);
+            return kv_error(&replies[i], "", err);
     arena_reset(&load->arena);
     load->queued = 0;
     return rc < 0 ? rc : 0;

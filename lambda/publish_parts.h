@@ -21,8 +21,9 @@ struct publish {
     char id[POS_ID_BYTES];                    /* of this attempt's load */
     char ids[PUBLISH_ATTEMPTS][POS_ID_BYTES]; /* of all attempts */
     int attempts;
-    const char *key;    /* of the pos looked at last; in arena */
-    struct arena arena; /* reset by every look */
+    char noted[POS_ID_BYTES]; /* the last note made for another's load */
+    const char *key;          /* of the pos looked at last; in arena */
+    struct arena arena;       /* reset by every look */
 };
 
 /* WATCH pos and read it; ERR_USAGE if it is of another plan. pos_release is the caller's. */
@@ -30,8 +31,6 @@ int publish_look(struct publish *p, int partition, struct pos *pos, struct err *
 /* MULTI, commands, EXEC: 1 done, 0 pos was written since the look, or a code. */
 int publish_exec(struct publish *p, struct kv_args *commands, int count, struct err *err);
 int publish_unwatch(struct publish *p, struct err *err);
-/* The code of an error reply. */
-int publish_error(const struct kv_reply *reply, struct err *err);
 /* ERR_AWAY with the connection dropped, where a fault is planted here. */
 int publish_fault(struct publish *p, const char *point, struct err *err);
 /* Does pos name id as current or previous? */

@@ -11,17 +11,20 @@ typedef char load_id[POS_ID_BYTES];
 /* gens without the noted loads that pos does not name; false if that changes nothing. */
 static bool args_swept(const struct pos *pos, const load_id *ids, int count, struct kv_args *hset)
 {
-    char gens[POS_GENS_MAX][POS_ID_BYTES];
-    int kept = 0;
+    char gens[POS_GENS_MAX][POS_ID_BYTES], swept[POS_GENS_MAX][POS_ID_BYTES];
+    int kept = 0, left = 0;
     for (int i = 0; i < pos->gen_count; i++) {
         bool noted = false;
         for (int k = 0; k < count; k++)
             noted = noted || strcmp(ids[k], pos->gens[i]) == 0;
         if (!noted || publish_named(pos, pos->gens[i]))
             memcpy(gens[kept++], pos->gens[i], POS_ID_BYTES);
+        else
+            memcpy(swept[left++], pos->gens[i], POS_ID_BYTES);
     }
-    args_gens(hset, (const char(*)[POS_ID_BYTES])gens, kept);
-    return kept < pos->gen_count;
+    args_gens(hset, "gens", (const char(*)[POS_ID_BYTES])gens, kept);
+    args_gens(hset, "swept", (const char(*)[POS_ID_BYTES])swept, left);
+    return left > 0;
 }
 
 /* A full server takes nothing behind MULTI. Without any gens, what other batches load is only refused, so
@@ -32,7 +35,7 @@ static int drop_gens(struct publish *p, struct err *err)
     kv_words(p->kv, "HDEL", p->key, "gens", NULL);
     int rc = kv_roundtrip(p->kv, &replies, err);
     if (rc > 0 && replies[0].type == KV_ERROR)
-        return publish_error(&replies[0], err);
+        return kv_error(&replies[0], "", err);
     return rc < 0 ? rc : 1;
 }
 
@@ -76,7 +79,7 @@ static int unlink_by_script(struct publish *p, const char *id, char *const *keys
     int rc = kv_roundtrip(p->kv, &replies, err);
     for (int i = 0; i < rc; i++)
         if (replies[i].type == KV_ERROR)
-            return publish_error(&replies[i], err);
+            return kv_error(&replies[i], "", err);
     return rc < 0 ? rc : 0;
 }
 
@@ -120,7 +123,7 @@ static int unlink_load(struct publish *p, int partition, const char *id, struct 
     kv_words(p->kv, "SMEMBERS", index, NULL);
     int rc = kv_roundtrip(p->kv, &replies, err);
     if (rc > 0 && replies[0].type == KV_ERROR)
-        rc = publish_error(&replies[0], err);
+        rc = kv_error(&replies[0], "", err);
     size_t count = rc > 0 ? (size_t)replies[0].count : 0;
     char **keys = arena_alloc(&arena, (count + 1) * sizeof *keys);
     for (size_t i = 0; i < count; i++)
