@@ -7,6 +7,7 @@
  *   points.c    the table of fault points
  *   kill.c      each of them struck in a worker, an archiver, a batch
  *   verb.c      the same for what is no worker
+ *   redis.c     Redis killed, cut, emptied, full, stopped under load
  *   zombie.c    an owner stopped, another started, the first let go on
  *   anew.c      a log that was deleted and made anew
  *   outage.c    the broker, the generator: both pipelines live through it
@@ -69,6 +70,7 @@ int choose(const struct choice *choice, const struct items *all, struct items *o
 void names_list(struct items *items);
 void kill_list(struct items *items);
 void verb_list(struct items *items);
+void redis_list(struct items *items);
 void zombie_list(struct items *items);
 void anew_list(struct items *items);
 void outage_list(struct items *items);
@@ -85,6 +87,7 @@ enum victim {
     VICTIM_VERB,
     VICTIM_GENERATOR,
     VICTIM_BROKER,
+    VICTIM_REDIS,
     VICTIMS
 };
 extern const char *const VICTIM_NAMES[VICTIMS];

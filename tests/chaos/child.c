@@ -153,7 +153,7 @@ void child_end_all(struct lane *lane)
 }
 
 const char *const VICTIM_NAMES[VICTIMS] = {"kappa", "speed",     "archive", "batch",
-                                           "verb",  "generator", "broker"};
+                                           "verb",  "generator", "broker",  "redis"};
 
 const char *const ROLE_NAMES[ROLES] = {"kappa", "speed", "archive", "batch"};
 
