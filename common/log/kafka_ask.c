@@ -86,11 +86,11 @@ static const char *const SETTING_NAMES[SETTINGS] = {
 #define UNSET "-"
 typedef char settings_values[SETTINGS][32]; /* "" where the broker has no such setting */
 
-static void take_settings(const rd_kafka_event_t *event, settings_values values)
+static void take_settings(rd_kafka_event_t *event, settings_values values)
 {
     size_t count = 0, entries = 0;
     const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
-        rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)(uintptr_t)event), &count);
+        rd_kafka_event_DescribeConfigs_result(event), &count);
     const rd_kafka_ConfigEntry_t **all =
         count ? rd_kafka_ConfigResource_configs(resources[0], &entries) : NULL;
     for (size_t i = 0; i < entries; i++)
