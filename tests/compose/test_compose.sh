@@ -137,7 +137,7 @@ killed() {
     up=yes
     SPEED=30240 quietly "$work/up.log" docker-compose up -d
     fact 'up -d starts profile core' $? "$work/up.log"
-    until_folded 40000 && slay kappa && until_folded 80000 && slay kafka
+    until_folded 40000 && slay kappa && until_folded 80000 && slay kafka && [ "$(folded)" -lt 228738 ]
     fact 'kappa and kafka are killed in the middle' $? "$work/up.log"
     quietly "$work/status" docker wait "$(container report)"
     docker-compose logs --no-color report >"$work/killed.log" 2>&1
