@@ -90,6 +90,8 @@ static void cover(struct judge *judge, struct side *side, const struct probe *pr
         if (due_ns < judge->run->watched_ns)
             continue; /* seen by whoever read then */
         hist_record(&side->fresh_us, (probe->done_ns - due_ns) / 1000);
+        if (probe->done_ns < judge->calm_until_ns)
+            hist_record(&side->calm_us, (probe->done_ns - due_ns) / 1000);
         if (due_ns < *oldest_ns)
             *oldest_ns = due_ns;
     }

@@ -83,7 +83,7 @@ struct side {
     double archive_mb;
     int64_t late; /* by judge.c: events that the rules of the first version left out */
     /* by judge.c */
-    struct hist fresh_us, calm_us; /* of all events; of those due before the first fault */
+    struct hist fresh_us, calm_us; /* of all events; of those seen before the first fault */
     struct buf fresh_lines;        /* samples.jsonl */
     int64_t recovery_us;           /* the longest; -1: no fault, or never recovered */
     double error_seconds;          /* missing share, integrated over the run */
