@@ -1,6 +1,7 @@
 /* cmd/dlq_export.c - lk dlq export: a view's bad events into topic <topic>.dlq of the same log.
  *
- * An event stands there once, under the key "partition:offset": what is there already is left out.
+ * An event stands there once, under the key "partition:offset": what is there already is left out,
+ * and so is what retention has taken from the topic.
  * Kafka gets with each the headers lk-reason, lk-topic, lk-partition and lk-offset, and all of a run
  * in one transaction: readers of committed records see all of it or nothing. Its id is
  * lk.dlq.<topic>, taken before the keys are read, so of two exports at once the later fences the
@@ -20,10 +21,10 @@ enum { READ_WAIT_MS = 100, NUMBER_BYTES = 24, HEADERS = 4 };
 struct exporter {
     struct dlq *dlq;
     struct dlq_source source;
-    const char *topic;     /* <topic>.dlq */
-    struct kafka_txn *txn; /* NULL: a log without transactions */
-    struct map keys;       /* of all that stands there */
-    int64_t appended;
+    const char *topic;      /* <topic>.dlq */
+    struct kafka_txn *txn;  /* NULL: a log without transactions */
+    struct map keys;        /* of all that stands there */
+    int64_t appended, gone; /* gone: retention has taken their bytes */
 };
 
 /* ---- what is there ---- */
@@ -77,9 +78,13 @@ static int append_event(struct exporter *e, const struct bad_event *event, struc
 {
     char partition[NUMBER_BYTES], offset[NUMBER_BYTES];
     struct log_batch batch = {0};
-    int rc = dlq_source_get(&e->source, event, &batch, err);
+    struct err why = {0};
+    int rc = dlq_source_get(&e->source, event, &batch, &why);
+    e->gone += rc == ERR_GONE;
+    if (rc == ERR_GONE)
+        return 0;
     if (rc < 0)
-        return rc;
+        return err_set(err, rc, "%s", why.text);
     snprintf(partition, sizeof partition, "%d", event->partition);
     snprintf(offset, sizeof offset, "%" PRId64, event->offset);
     const struct log_header headers[HEADERS] = {{"lk-reason", bytes_of(event->reason)},
@@ -157,6 +162,9 @@ int dlq_export(struct dlq *dlq, struct err *err)
                    ? "{\"topic\":\"%s\",\"bad\":%zu,\"appended\":%" PRId64 "}\n"
                    : "topic %s: %zu bad events, %" PRId64 " of them appended now\n",
                e.topic, dlq->count, e.appended);
+    if (rc == 0 && e.gone)
+        fprintf(stderr, "%" PRId64 " of them are gone from topic %s (retention): left out\n",
+                e.gone, e.source.topic);
     dlq_source_close(&e.source);
     map_release(&e.keys);
     buf_release(&topic);

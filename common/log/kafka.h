@@ -2,7 +2,9 @@
  *
  * A transaction makes appends to any partitions, and the positions of a group, visible together or
  * not at all (KIP-98). Opening one with an id fences every earlier holder of that id, also one that
- * is still alive; a fenced one gets ERR_LOST and must be closed. One thread a transaction handle. */
+ * is still alive; a fenced one gets ERR_LOST and must be closed. A call that fails has aborted what
+ * was open. A transaction without appends and positions asks the broker nothing, so it meets no
+ * fence. One thread a transaction handle. */
 #ifndef LK_LOG_KAFKA_H
 #define LK_LOG_KAFKA_H
 

@@ -88,6 +88,11 @@ while read -r key value; do
     note "bad event $key has the bytes of the source" $? "$value"
 done < <(read_all ads.dlq '%k %s\n' | head -2)
 
+# What retention has taken from the topic is left out, the rest is not.
+"$lk" topic delete "${at[@]}" ads.dlq 2>/dev/null
+row 0 'partition 0: first' "$lk" topic trim "${at[@]}" ads --before "0:$(($(grep '^0:' "$work/bad" | cut -d: -f2 | sort -n | sed -n 2p) + 1))"
+row 0 "2 of them are gone from topic ads*$((bad - 2)) of them appended now" "${dlq[@]}"
+
 # ---- doctor ----
 doctor=(bash -c '"$@" >&2' - "$lk" doctor --view "redis+unix:$work/view" --log)
 row 0 "$log: 1 broker*Kafka 4 or newer" "${doctor[@]}" "$log"
