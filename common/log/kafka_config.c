@@ -36,7 +36,6 @@ static const struct {
     {"fetch.wait.max.ms", "50", CONSUMER},
     {"fetch.error.backoff.ms", "100", CONSUMER},
     {"queued.min.messages", "10000000", CONSUMER},
-    {"queued.max.messages.kbytes", "262144", CONSUMER},
 };
 
 /* What the user may not set. */
@@ -248,6 +247,13 @@ static int set_words(rd_kafka_conf_t *conf, struct err *err)
     return *contexts ? 0 : set(conf, "debug", DEBUG_CONTEXTS, "--log-debug", err);
 }
 
+/* What librdkafka has only since some version, 2.0.2 not: it may refuse. */
+static void set_newer(rd_kafka_conf_t *conf)
+{
+    char said[SAID_BYTES];
+    rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "10", said, sizeof said);
+}
+
 static int configure(rd_kafka_conf_t *conf, const struct kafka *kafka, rd_kafka_type_t type,
                      const char *const *pairs, struct err *err)
 {
@@ -256,6 +262,7 @@ static int configure(rd_kafka_conf_t *conf, const struct kafka *kafka, rd_kafka_
     for (size_t i = 0; rc == 0 && i < COUNT(OURS); i++)
         if (OURS[i].types & bit)
             rc = set(conf, OURS[i].name, OURS[i].value, "kafka", err);
+    set_newer(conf);
     for (; rc == 0 && pairs && *pairs; pairs += 2)
         rc = set(conf, pairs[0], pairs[1], "kafka", err);
     rc = rc ? rc : set_all_users(conf, err);

@@ -18,7 +18,7 @@
 #define NO_GROUP "lk"
 /* A member that joins is dealt its share at the others' next heartbeat. */
 #define HEARTBEAT_MS "1000"
-enum { PREFETCH_KIB = 128 * 1024, PREFETCH_KIB_MIN = 2 * 1024 };
+enum { PREFETCH_KIB = 64 * 1024, PREFETCH_KIB_MIN = 2 * 1024 };
 enum { SESSION_MS = 10000, POLL_MS_MAX = 3600 * 1000, KNOW_MS = 5000 };
 
 struct kafka_part *kafka_part_of(struct kafka_reader *reader, int partition)
@@ -180,7 +180,7 @@ int kafka_fetch_from(struct kafka_reader *reader, struct kafka_part *part, int64
                      struct err *err)
 {
     int rc = part->assigned ? change(reader, part, 0, false, err) : 0;
-    part->assigned = false;
+    part->assigned = part->ended = false;
     part->error = 0;
     if (rc < 0)
         return rc;

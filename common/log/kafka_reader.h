@@ -16,9 +16,11 @@ struct kafka_part {
     rd_kafka_resp_err_t error; /* met behind what was delivered last */
     bool assigned;             /* librdkafka fetches it */
     bool sought, paused;
+    bool ended; /* what was taken last is the end */
     bool owned; /* always, but in a shared group */
     bool left;  /* taken back since log_owned was asked last, also if it is ours again */
     int64_t noted, committed;
+    size_t left_over; /* in the queue when it was taken from last */
 };
 
 /* The arrays of a batch. */
@@ -44,6 +46,7 @@ struct kafka_reader {
     bool changed; /* since log_owned last said so */
     bool noting;  /* positions are committed under a group's name */
     int64_t committed_ns;
+    int64_t fetched_ns; /* when a queue was last seen to have grown */
     /* Who looks up single records for a shared reader, whose assignment is the group's; or NULL. */
     struct kafka_reader *side;
 };

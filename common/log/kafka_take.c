@@ -12,6 +12,8 @@
 #include "common/log/kafka_reader.h"
 
 enum { GET_MS = 10000, STEP_MS = 100 };
+/* Longer than librdkafka waits for a broker without new records, and much less than its second. */
+enum { STALLED_MS = 80, NUDGE_MS = 50 };
 /* A get this far ahead of where the queue goes on reads up to it, rather than begin anew. */
 enum { NEAR = 10000 };
 
@@ -80,6 +82,7 @@ static int put_records(struct kafka_reader *reader, struct kafka_part *part, int
             part->error = message->err;
         else if (message->offset >= part->at)
             part->at = message->offset + !end;
+        part->ended = end;
         if (!message->err && message->offset >= from)
             put_record(&reader->records, n++, message, due);
     }
@@ -134,16 +137,53 @@ static int part_failed(struct kafka_reader *reader, struct kafka_part *part, str
     return rc >= 0 || rc == ERR_AWAY ? 0 : err_set(err, rc, "%s", why.text);
 }
 
+/* When every queue is full, librdkafka 2.0.2 looks again after a second, however fast we empty them
+ * meanwhile; but a request to the broker that leads a partition makes it look at once. So ask for
+ * something where nothing came for a while. Newer ones have fetch.queue.backoff.ms. */
+static void nudge(struct kafka_reader *reader, const struct kafka_part *part)
+{
+    int64_t low, high;
+    rd_kafka_query_watermark_offsets(reader->consumer, reader->topic, part->partition, &low, &high,
+                                     NUDGE_MS);
+}
+
+/* A queue was taken from that had length messages: has any grown lately? */
+static void keep_fetching(struct kafka_reader *reader, struct kafka_part *part, size_t length)
+{
+    int64_t now_ns = clock_mono_ns();
+    bool grown = length > part->left_over;
+    part->left_over = length > (size_t)reader->held_count ? length - (size_t)reader->held_count : 0;
+    if (!grown && now_ns - reader->fetched_ns < (int64_t)STALLED_MS * 1000000)
+        return;
+    if (!grown)
+        nudge(reader, part);
+    reader->fetched_ns = now_ns;
+}
+
+/* Nothing came for a step: nudge for a partition that has not met its end. */
+static void fetch_again(struct kafka_reader *reader)
+{
+    for (int i = 0; i < reader->count; i++) {
+        struct kafka_part *part = &reader->parts[i];
+        if (part->sought && part->owned && !part->paused && !part->ended) {
+            nudge(reader, part);
+            return;
+        }
+    }
+}
+
 /* Take up to max messages of a partition whose queue goes on where it is to be read: how many
  * records; *moved: the position is another now. */
 static int take(struct kafka_reader *reader, struct kafka_part *part, int max, bool *moved,
                 struct err *err)
 {
     int64_t from = part->at;
+    size_t length = rd_kafka_queue_length(part->queue);
     kafka_release_held(reader); /* an end met in another queue, at this read */
     ssize_t held = rd_kafka_consume_batch_queue(part->queue, 0, reader->held, (size_t)max);
     reader->held_count = held > 0 ? (int)held : 0;
     int n = put_records(reader, part, from);
+    keep_fetching(reader, part, length);
     part->next = part->at;
     *moved = part->at != from;
     return n || *moved || !part->error ? n : part_failed(reader, part, err);
@@ -197,15 +237,19 @@ static int serve_events(struct kafka_reader *reader, struct err *err)
     return 0;
 }
 
-/* Sleep until a queue has something; false after wait_ms or a signal. */
-static bool sleep_some(struct kafka_reader *reader, int64_t until_ns)
+/* Sleep until a queue has something (1), for a step (0), or to the end of the wait (-1, as after a
+ * signal). */
+static int sleep_some(struct kafka_reader *reader, int64_t until_ns)
 {
     struct pollfd wake = {.fd = reader->wake_fd, .events = POLLIN};
     int64_t left_ms = (until_ns - clock_mono_ns() + 999999) / 1000000;
-    if (left_ms <= 0 || poll(&wake, 1, (int)left_ms) <= 0)
-        return false;
     uint64_t count;
-    return read(reader->wake_fd, &count, sizeof count) == sizeof count;
+    if (left_ms <= 0)
+        return -1;
+    int rc = poll(&wake, 1, left_ms < STEP_MS ? (int)left_ms : STEP_MS);
+    if (rc > 0 && read(reader->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
+        return -1;
+    return rc;
 }
 
 static void close_side(struct kafka_reader *reader)
@@ -219,7 +263,7 @@ int kafka_read(void *handle, int max, int wait_ms, struct log_batch *out, struct
 {
     struct kafka_reader *reader = handle;
     int64_t until_ns = clock_mono_ns() + (int64_t)wait_ms * 1000000;
-    int rc = kafka_reader_start(reader, NULL, err), count = 0;
+    int rc = kafka_reader_start(reader, NULL, err), count = 0, slept;
     kafka_release_held(reader);
     close_side(reader);
     kafka_commit_noted(reader);
@@ -228,7 +272,10 @@ int kafka_read(void *handle, int max, int wait_ms, struct log_batch *out, struct
             rc = serve_events(reader, err);
         if (rc == 0)
             rc = take_turns(reader, max, out, &count, err);
-    } while (rc == 0 && sleep_some(reader, until_ns));
+        slept = rc == 0 ? sleep_some(reader, until_ns) : -1;
+        if (slept == 0)
+            fetch_again(reader);
+    } while (slept >= 0);
     return rc < 0 ? rc : count;
 }
 
@@ -270,7 +317,7 @@ static int fetch_one(struct kafka_reader *reader, struct kafka_part *part, int64
     if (found < 0)
         return found;
     while ((found = look_for(reader, part, offset)) == 2)
-        if (!sleep_some(reader, until_ns) && clock_mono_ns() >= until_ns)
+        if (sleep_some(reader, until_ns) < 0 && clock_mono_ns() >= until_ns)
             return err_set(
                 err, ERR_AWAY, "kafka:%s: no answer for offset %lld of partition %d of topic %s",
                 reader->kafka->brokers, (long long)offset, part->partition, reader->topic);

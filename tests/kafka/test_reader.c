@@ -224,7 +224,7 @@ Test(kafka_reader, a_position_outside_the_log_is_gone)
 /* Records come from where each partition was sought, without a gap, whatever was fetched before. */
 Test(kafka_reader, rewinds_deliver_nothing_stale)
 {
-    enum { RECORDS = 20000, REWINDS = 300 };
+    enum { RECORDS = 20000, REWINDS = 200 };
     char topic[LOG_TOPIC_MAX];
     struct log *log = kafka_here_log();
     struct rng rng;
