@@ -22,6 +22,9 @@ static const struct {
     {"span-off-by-one", "speed/fold/kill"},
     {"skip-gens", "batch/publish/flush"},
     {"boundary-any", "batch/publish/kill"},
+    {"keep-memory", "redis/killed, nothing kept/kappa"},
+    {"skip-fence", "redis/FLUSHALL/kappa"},
+    {"forget-swept", "redis/older RDB/lambda"},
 };
 enum { PLANTED_COUNT = sizeof PLANTED / sizeof *PLANTED, SEEDS_TRIED = 6, TRIES = 18 };
 
@@ -48,8 +51,8 @@ static bool run(struct lane *lane, const struct item *item)
 void planted_list(struct items *items)
 {
     for (int i = 0; i < PLANTED_COUNT; i++)
-        items_add(items, (struct item){.run = run, .row = i, .seed = items->seed}, "planted/%s",
-                  PLANTED[i].bug);
+        items_add(items, (struct item){.run = run, .row = i, .seed = items->seed}, "planted/%s%s",
+                  PLANTED[i].bug, strncmp(PLANTED[i].item, "redis/", 6) == 0 ? ", redis" : "");
 }
 #else
 void planted_list(struct items *items)

@@ -376,7 +376,6 @@ static inline void scene_flush(struct scene *scene)
     struct kv_args args = args_new(&arena, "FLUSHALL", NULL);
     scene_ask(scene, &args);
     arena_release(&arena);
-    scene_add_view(scene);
 }
 
 /* Publish what a batch makes of [0, boundary), as lambda/publish.c does in one EXEC. */

@@ -140,6 +140,25 @@ static void flush_hook(struct scene *scene, struct task *task)
         scene_flush(scene);
 }
 
+Test(job_commit, the_worker_of_one_version_puts_the_other_ones_back_and_which_was_live)
+{
+    struct scene scene;
+    struct registry registry;
+    scene_open(&scene, ARCH_KAPPA, 2, SCENE_PLAN(SCENE_LATE));
+    struct plan *other = scene_plan(SCENE_PLAN(""));
+    cr_assert_eq(registry_add(scene.kv, other, ARCH_KAPPA, 2, NULL), 2);
+    cr_assert_eq(registry_promote(scene.kv, "v", ARCH_KAPPA, 1, 2, NULL), 0);
+    scene.hook = flush_hook;
+    scene.number = 5;
+    cr_assert_eq(scene_run(&scene, 300), 0, "%s", scene.err.text);
+    cr_assert_eq(registry_read(scene.kv, "v", ARCH_KAPPA, &registry, NULL), 0);
+    cr_expect_eq(registry.live, 2, "live is %d", registry.live);
+    cr_expect_eq(registry.count, 2);
+    registry_release(&registry);
+    plan_free(other);
+    scene_close(&scene);
+}
+
 Test(job_commit, a_store_that_is_emptied_is_filled_again_from_the_log)
 {
     for (int at = 1; at <= 12; at++) {

@@ -24,6 +24,7 @@ enum { REDIS_HERE_TRIES = 250, REDIS_HERE_WAIT_MS = 20 };
 struct redis_here {
     pid_t pid;
     int port;
+    bool aof;
     char dir[40], uri[64], socket_uri[80];
 };
 
@@ -48,8 +49,8 @@ static inline void redis_here_become(const struct redis_here *redis)
     for (int fd = 0; fd < 3; fd++)
         dup2(nothing, fd);
     execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1", "--unixsocket",
-           socket, "--dir", redis->dir, "--save", "", "--appendonly", "no", "--maxmemory-policy",
-           "noeviction", (char *)NULL);
+           socket, "--dir", redis->dir, "--save", "", "--appendonly", redis->aof ? "yes" : "no",
+           "--maxmemory-policy", "noeviction", (char *)NULL);
     _exit(127);
 }
 

@@ -616,3 +616,31 @@ Test(kv, a_number_behind_the_port_is_another_key_space)
     kv_close(first);
     redis_here_stop(&redis);
 }
+
+static const struct {
+    const char *text, *word; /* NULL: no refusal */
+} REFUSED[] = {
+    {"OOM command not allowed when used memory > 'maxmemory'.", "OOM"},
+    {"MISCONF Errors writing to the AOF file: No space left on device", "MISCONF"},
+    {"EXECABORT Transaction discarded because of: MISCONF Redis is configured to ...", "MISCONF"},
+    {"NOREPLICAS Not enough good replicas to write.", "NOREPLICAS"},
+    {"EXECABORT Transaction discarded because of previous errors.", NULL},
+    {"WRONGTYPE Operation against a key", NULL},
+    {"ERR OOM", NULL},
+};
+
+Test(kv, a_refusal_for_now_says_why_and_what_to_do)
+{
+    for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++) {
+        struct kv_reply reply = {.type = KV_ERROR, .text = bytes_of(REFUSED[i].text)};
+        const struct kv_refusal *refusal = kv_refusal(&reply);
+        struct err err = {0};
+        cr_assert_eq(refusal != NULL, REFUSED[i].word != NULL, "%s", REFUSED[i].text);
+        cr_expect_eq(kv_error(&reply, "taking it: ", &err), refusal ? ERR_FULL : ERR_ENV);
+        cr_expect_not_null(strstr(err.text, REFUSED[i].text), "%s", err.text);
+        cr_expect(!refusal || strstr(err.text, refusal->remedy), "%s", err.text);
+        cr_expect(!refusal || strcmp(refusal->word, REFUSED[i].word) == 0);
+        reply.type = KV_TEXT;
+        cr_expect_null(kv_refusal(&reply), "a value is no error");
+    }
+}

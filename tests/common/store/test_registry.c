@@ -1,6 +1,7 @@
 /* tests/common/store/test_registry.c - versions are numbered in order, one is live, and whoever
  * writes at once with another tries again. */
 #include "common/store/registry.h"
+#include "common/store/registry_copy.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -225,4 +226,40 @@ Test(registry, versions_are_named_by_architecture)
     cr_expect_str_eq(name, "k12");
     registry_version_name(ARCH_LAMBDA, 1, name);
     cr_expect_str_eq(name, "l1");
+}
+
+/* ---- a copy, for a store that is emptied ---- */
+
+static bool note(struct kv *kv, struct registry_copy *copy)
+{
+    struct kv_reply *replies;
+    registry_copy_ask(kv, "v", ARCH_KAPPA);
+    cr_assert_eq(kv_roundtrip(kv, &replies, NULL), 1);
+    return registry_copy_note(copy, &replies[0]);
+}
+
+Test(registry, a_copy_puts_all_versions_back_and_the_live_one_but_never_over_another)
+{
+    struct kv *kv = open_kv();
+    struct kv_reply *replies;
+    struct registry registry;
+    struct registry_copy copy = {0}, old = {0};
+    add(kv, 1, ARCH_KAPPA, 3, NULL);
+    cr_assert(note(kv, &old));
+    add(kv, 2, ARCH_KAPPA, 3, NULL);
+    cr_assert_eq(registry_promote(kv, "v", ARCH_KAPPA, 1, 2, NULL), 0);
+    cr_assert(note(kv, &copy));
+    kv_words(kv, "FLUSHALL", NULL);
+    kv_roundtrip(kv, &replies, NULL);
+    cr_expect_not(note(kv, &copy), "it is gone");
+    cr_assert_eq(registry_copy_put_back(kv, "v", ARCH_KAPPA, &copy, NULL), 0);
+    cr_assert_eq(registry_copy_put_back(kv, "v", ARCH_KAPPA, &old, NULL), 0);
+    cr_assert_eq(registry_read(kv, "v", ARCH_KAPPA, &registry, NULL), 0);
+    cr_expect(registry.live == 2 && registry.count == 2 && registry.partitions == 3);
+    cr_expect(registry.versions[0].running && registry.versions[1].running);
+    cr_expect_not_null(registry.versions[0].plan);
+    registry_release(&registry);
+    registry_copy_release(&copy);
+    registry_copy_release(&old);
+    kv_close(kv);
 }
