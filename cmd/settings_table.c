@@ -72,7 +72,7 @@ const struct setting SETTINGS[] = {
     {"follow", SETTING_BOOL, "no", 0, 0, NULL, "kappa deploy",
      "go on behind the end of the replay, until stopped"},
     {"patience", SETTING_DURATION, "30s", 0, 86400000, NULL, "kappa run,kappa deploy,lambda speed",
-     "DURATION  that Redis may be away or full before the worker gives up"},
+     "DURATION  that Redis may be away, silent, full or refuse writes before the worker gives up"},
     {"group", SETTING_TEXT, NULL, 0, 0, NULL, "kappa run,lambda speed",
      "NAME  share the partitions with all workers that name the same Kafka consumer group"},
     {"instance", SETTING_TEXT, NULL, 0, 0, NULL, "kappa run,lambda speed",
