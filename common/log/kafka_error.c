@@ -7,7 +7,7 @@
 #define AGAIN "run it again"
 #define ACCESS                                                                                     \
     "look at security.protocol, sasl.* and ssl.* (-X, --kafka-config) and the broker's ACLs"
-#define TOPIC "see which topics there are: lk topic list"
+#define TOPIC "is the name right? lk topic show names those that there are"
 #define OTHER "another process has the same name now; this one must end"
 
 /* Those that are not here are ERR_ENV. */
