@@ -385,10 +385,18 @@ int faults_tick(struct run *run, struct err *err)
 
 bool faults_over(struct run *run)
 {
+    for (int i = 0; i < run->strike_count; i++)
+        if (!run->strikes[i].over_ns)
+            return false;
+    return faults_rest(run);
+}
+
+bool faults_rest(struct run *run)
+{
     const struct process *process;
     int side;
     for (int i = 0; i < run->strike_count; i++)
-        if (!run->strikes[i].over_ns)
+        if (is_under_way(&run->strikes[i]))
             return false;
     for (int n = 0; (process = process_at(run, n, &side)); n++)
         if (process->down)

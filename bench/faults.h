@@ -40,7 +40,9 @@ int faults_place(struct run *run, const int64_t *publish_us, double scale, struc
 const char *faults_appendfsync(const struct run *run, const struct side *side);
 /* Strike what is due, end what is over, start again what is down. */
 int faults_tick(struct run *run, struct err *err);
-/* Have all struck, and ended, and is nothing down? */
+/* Is none under way, and nothing down? */
+bool faults_rest(struct run *run);
+/* Have all struck, too? */
 bool faults_over(struct run *run);
 /* May process, which has failed, be excused by a fault that concerns its side (-1: any)? Then it will be
  * started again. */

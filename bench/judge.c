@@ -146,16 +146,19 @@ static bool covers_since(const struct judge *judge, const struct probe *probe, i
 }
 
 /* From the end of a fault, when all that it ended is started again, to the first answer that holds an event
- * due since and that is again as fresh as 99 of 100 events were before the first fault. */
-static int64_t recovery_us(const struct judge *judge, const struct side *side, int64_t over_ns)
+ * due since the strike and that is again as fresh as 99 of 100 events were before the first fault. */
+static int64_t recovery_us(const struct judge *judge, const struct side *side,
+                           const struct strike *strike)
 {
     const struct run *run = judge->run;
-    int64_t over_wall_ns = run->began_wall_ns + (over_ns - run->began_ns);
+    int64_t struck_wall_ns = run->began_wall_ns + (strike->struck_ns - run->began_ns);
+    int64_t over_wall_ns = run->began_wall_ns + (strike->over_ns - run->began_ns);
     const struct hist *usual = side->calm_us.total ? &side->calm_us : &side->fresh_us;
     int64_t usual_ns = hist_percentile(usual, 99) * 1000;
     for (size_t i = 0; i < side->probing.count; i++) {
         const struct probe *probe = &side->probing.probes[i];
-        if (covers_since(judge, probe, over_wall_ns) && lag_ns(judge, probe) <= usual_ns)
+        if (probe->done_ns >= over_wall_ns && covers_since(judge, probe, struck_wall_ns) &&
+            lag_ns(judge, probe) <= usual_ns)
             return (probe->done_ns - over_wall_ns) / 1000;
     }
     return -1;
@@ -168,7 +171,7 @@ static void judge_recovery(struct judge *judge, struct side *side)
         struct strike *strike = &judge->run->strikes[k];
         if (!strike->touches[i])
             continue;
-        strike->recovery_us[i] = recovery_us(judge, side, strike->over_ns);
+        strike->recovery_us[i] = recovery_us(judge, side, strike);
         if (strike->recovery_us[i] > side->recovery_us)
             side->recovery_us = strike->recovery_us[i];
     }

@@ -226,7 +226,7 @@ const struct metric METRICS[] = {
     {"recovery", "ms", false, true,
      "end of a fault, what it ended being started again, to the first answer that holds an event "
      "due "
-     "since and is as fresh as 99 of 100 were before the first fault; the longest",
+     "since the strike and is as fresh as 99 of 100 were before the first fault; the longest",
      recovery_ms, false},
     {"reprocess", "s", false, true,
      "time to compute everything again: the last batch; or deploy, diff and promote", reprocess_s,

@@ -163,9 +163,9 @@ void table_faults(struct report *report)
         page, "faults", "Faults",
         "Bands of this colour in the charts over time: strong while a fault lasted, faint until "
         "the slower pipeline had caught up. Recovered: from the end of the fault (what it ended "
-        "is started again) to the first answer that holds an event due since and is as fresh as "
-        "99 of 100 were before the first fault; a dash: it did not concern that pipeline, or "
-        "no such event came.");
+        "is started again) to the first answer that holds an event due since the strike and is "
+        "as fresh as 99 of 100 were before the first fault; a dash: it did not concern that "
+        "pipeline, or no event was due any more.");
     buf_add_text(&heads, "#No|#at event|#from, s|#until, s|What");
     for (int p = 0; p < report->pipeline_count; p++) {
         buf_printf(&heads, "|#<span class=\"key c%d\">", p);

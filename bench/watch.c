@@ -37,11 +37,12 @@ static void sample_usage(struct run *run, struct side *side)
                t_s, side->pipeline->name, rss);
 }
 
-/* The next step of healing, once the one before has ended. */
+/* The next step of healing, once the one before has ended. Nobody deploys in the middle of an outage. */
 static int heal(struct run *run, struct side *side, struct err *err)
 {
     const struct pipeline_process *step = &side->pipeline->healing[side->healing_at];
-    if (side->healing_done_ns || !run->heals || side->pipeline->healing[0].name == NULL)
+    if (side->healing_done_ns || !run->heals || side->pipeline->healing[0].name == NULL ||
+        !faults_rest(run))
         return 0;
     if (side->healing_at > 0 && step[-1].kind == PROCESS_STEP) {
         struct process *before = &side->children[side->child_count - 1];

@@ -276,6 +276,19 @@ Test(judge, recovery_counts_from_the_end_of_a_fault_to_an_answer_as_fresh_as_bef
     }
 }
 
+/* The last events were due at 399 ms: a fault that ends later is over with the answer that holds them. */
+Test(judge, a_fault_that_outlasts_the_events_is_recovered_from_when_all_are_held)
+{
+    struct stand stand;
+    stand_open(&stand);
+    outage(&stand, 560);
+    stand.run->strikes[0].over_ns = BEGAN_NS + 500 * MS;
+    judge(&stand);
+    cr_expect_eq(stand.run->strikes[0].recovery_us[1], 60000, "%lld",
+                 (long long)stand.run->strikes[0].recovery_us[1]);
+    stand_close(&stand);
+}
+
 /* An answer that holds a new event and lacks old ones is no recovery. */
 Test(judge, who_has_not_caught_up_has_not_recovered)
 {
