@@ -102,8 +102,8 @@ static void release(struct bench *bench)
 static int check_raw(struct bench *bench, const char *said, struct err *err)
 {
     long long events = 0, bytes = 0;
-    sscanf(said, "{\"events\":%lld,\"bytes\":%lld", &events, &bytes);
-    if (events == bench->expected.events && bytes == bench->expected.bytes)
+    int found = sscanf(said, "{\"events\":%lld,\"bytes\":%lld", &events, &bytes);
+    if (found == 2 && events == bench->expected.events && bytes == bench->expected.bytes)
         return 0;
     return err_set(err, ERR_CHECK, "the plain loop counted %lld events of %lld bytes: no figure",
                    events, bytes);
@@ -201,7 +201,7 @@ static int run_child(struct bench *bench, enum contender who, struct figure *fig
     char output[80];
     siginfo_t info;
     snprintf(output, sizeof output, "%s/%s.out", bench->dir, TABLE[who].name);
-    remove(output);
+    (void)remove(output); /* of the round before */
     fill_in(bench, TABLE[who].command, &command);
     process_init(&process, "ysb", TABLE[who].name, bench->options->program, command.ptr, output);
     int rc = process_start(&process, err);

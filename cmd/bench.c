@@ -53,7 +53,7 @@ static int run_fresh(const struct settings *settings, struct err *err)
 
 static int run_raw(const struct settings *settings, struct err *err)
 {
-    struct log *log;
+    struct log *log = NULL;
     struct raw_totals totals;
     int rc = settings_require(settings, "log,topic", err);
     rc = rc ? rc : log_open(settings_text(settings, "log"), false, &log, err);
