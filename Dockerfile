@@ -18,7 +18,7 @@ FROM debian:bookworm-slim
 COPY --from=build /image/packages /tmp/packages
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive xargs apt-get install -qq -y --no-install-recommends </tmp/packages >/dev/null \
- && rm -rf /var/lib/apt/lists/* /tmp/packages \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/packages \
  && useradd --uid 1000 --no-create-home lk \
  && install -d -o lk -g lk /archive /plans /out
 COPY --from=build /image/usr/local /usr/local

@@ -27,7 +27,7 @@ static struct patience patience_of(const struct run *run)
                              .limit_ns = run->options.patience_ms * 1000000};
 }
 
-/* Wait a tick: 0, or a code where the user wants to leave or patience is over (err left to the caller). */
+/* Wait a tick: 0; ERR_INTERRUPTED; or ERR_CHECK where patience is over, which the caller puts in words. */
 static int wait_tick(struct patience *patience, uint64_t state, struct err *err)
 {
     int64_t now_ns = clock_mono_ns();
@@ -60,8 +60,11 @@ int attach_open(struct run *run, struct err *err)
             run->options.partitions = rc;
             return 0;
         }
-        if (rc == ERR_USAGE || wait_tick(&patience, 0, err) < 0)
-            return err_set(err, rc < 0 ? rc : ERR_ENV, "%s", why.text);
+        int waited = rc == ERR_USAGE ? rc : wait_tick(&patience, 0, err);
+        if (waited == ERR_INTERRUPTED)
+            return waited;
+        if (waited < 0)
+            return err_set(err, rc, "%s", why.text);
     }
 }
 
@@ -70,13 +73,18 @@ static int wait_until_up(struct run *run, struct err *err)
     for (int i = 0; i < PIPELINES; i++) {
         struct side *side = &run->sides[i];
         struct patience patience = patience_of(run);
+        int rc = 0;
         snprintf(side->view, sizeof side->view, "%s", run->options.view);
-        while (!side_up(run, side))
-            if (wait_tick(&patience, 0, err) < 0)
-                return err_set(err, ERR_ENV,
-                               "%s has no view in that Redis after %lld s (--patience); is its "
-                               "worker running, with the same plan?",
-                               side->pipeline->name, (long long)run->options.patience_ms / 1000);
+        while (rc == 0 && !side_up(run, side))
+            rc = wait_tick(&patience, 0, err);
+        if (rc == ERR_INTERRUPTED)
+            return rc;
+        if (rc < 0)
+            return err_set(
+                err, ERR_ENV,
+                "%s's view cannot be read after %lld s (--patience); is that Redis there, and "
+                "its worker running, with the same plan?",
+                side->pipeline->name, (long long)run->options.patience_ms / 1000);
     }
     return 0;
 }
@@ -106,6 +114,9 @@ static void say_progress(const struct run *run, int64_t there)
 static int gave_up(struct run *run, int64_t there, struct err *err)
 {
     long long patience_s = (long long)run->options.patience_ms / 1000;
+    if (there < 0)
+        return err_set(err, ERR_AWAY, "the log has not answered for %lld s (--patience): %s",
+                       patience_s, run->log_uri);
     if (there < run->events)
         return err_set(
             err, ERR_CHECK,
@@ -152,10 +163,15 @@ static int wait_for_last_reads(struct run *run, struct err *err)
     struct patience patience = patience_of(run);
     for (int i = 0; i < PIPELINES; i++) {
         struct side *side = &run->sides[i];
-        while (side->probing.answered_ns < settled_ns || side->reading.answered_ns < settled_ns)
-            if (wait_tick(&patience, 0, err) < 0)
-                return err_set(err, ERR_CHECK, "%s cannot be read to its end: %s",
-                               side->pipeline->name, side->reading.refusal);
+        int rc = 0;
+        while (rc == 0 &&
+               (side->probing.answered_ns < settled_ns || side->reading.answered_ns < settled_ns))
+            rc = wait_tick(&patience, 0, err);
+        if (rc == ERR_INTERRUPTED)
+            return rc;
+        if (rc < 0)
+            return err_set(err, ERR_CHECK, "%s cannot be read to its end: %s", side->pipeline->name,
+                           side->reading.refusal);
     }
     return 0;
 }

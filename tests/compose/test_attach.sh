@@ -17,7 +17,12 @@ row 2 'needs --topic' "$lk" compare flights --attach --log "$log"
 row 2 'needs --log' "$lk" compare flights --attach --topic flights
 row 3 'there is no log at' "${attach[@]}" "${soon[@]}"
 row 0 '' "${gen[@]}" --events 1
-row 3 'lambda has no view in that Redis after 2 s' "${attach[@]}" "${soon[@]}"
+row 3 "lambda's view cannot be read after 2 s" "${attach[@]}" "${soon[@]}"
+
+begin asked "${attach[@]}"
+until_true 100 grep -q watching "$work/asked.said"
+kill "$begun"
+ended asked "$begun" 130 interrupted
 
 worker() { begin "$1" "$lk" "${@:2}" --topic flights; }
 kappa() { worker kappa kappa run --plan "$plan" --log "$log" --view "$view"; }
