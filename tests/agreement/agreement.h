@@ -19,7 +19,6 @@
 #include "workloads/oracle.h"
 
 enum { PARTITIONS_MAX = 4, EVENTS_MAX = 600 };
-#define TOPIC "t"
 
 enum made_time { MADE_MS, MADE_MS_TEXT, MADE_S, MADE_US, MADE_RFC3339, MADE_STRPTIME, MADE_TIMES };
 
@@ -56,7 +55,8 @@ struct stage {
     struct rng rng;     /* of the script: the same on every store */
     const char *uri;    /* of the store */
     const char *memory; /* its name; NULL: it is Redis */
-    char directory[160], archive[200], log_uri[200];
+    char directory[160], archive[200], log_uri[200], topic[40];
+    const char *broker; /* URI of a broker that has the log; NULL: it is embedded */
     struct plan *plan;
     int version; /* of the view: 1, or 2 for the healed plan */
     struct log *log;
@@ -126,8 +126,9 @@ bool healed_version(struct stage *stage);
 
 struct case_options {
     uint64_t seed;
-    const char *root;  /* a directory of this process */
-    const char *redis; /* URI of a Redis of our own; NULL: memory alone */
+    const char *root;   /* a directory of this process */
+    const char *redis;  /* URI of a Redis of our own; NULL: memory alone */
+    const char *broker; /* URI of a Kafka for the logs; NULL: embedded ones */
     const char *oracle_bug;
     bool verbose;
 };

@@ -65,7 +65,7 @@ bool healed_version(struct stage *stage)
     stage_tell(stage, "healed:");
     stage->plan = healed;
     stage->version = 2;
-    bool right = oracle_open(bytes_of(healed->json), stage->directory, stage->log, TOPIC,
+    bool right = oracle_open(bytes_of(healed->json), stage->directory, stage->log, stage->topic,
                              &stage->oracle, &err) == 0;
     if (right) {
         right = replay(stage);

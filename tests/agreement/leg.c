@@ -193,7 +193,7 @@ static int run_steps(struct stage *stage, const struct leg *leg, const int64_t *
     struct task task = {.plan = stage->plan,
                         .rules = {.lateness = true},
                         .log = stage->log,
-                        .topic = TOPIC,
+                        .topic = stage->topic,
                         .partitions = partitions,
                         .count = stage->made->partitions,
                         .until = steps.until,
@@ -245,7 +245,7 @@ static int run_threads(struct stage *stage, const struct leg *leg, const int64_t
     for (int p = 0; p < PARTITIONS_MAX; p++)
         partitions[p] = p;
     struct worker_options options = {.plan = stage->plan,
-                                     .topic = TOPIC,
+                                     .topic = stage->topic,
                                      .partitions = partitions,
                                      .count = stage->made->partitions,
                                      .workers = leg->workers,
@@ -329,7 +329,7 @@ bool leg_archive(struct stage *stage)
     struct err err = {0};
     struct archive_totals totals;
     const struct archive_options options = {.log = stage->log,
-                                            .topic = TOPIC,
+                                            .topic = stage->topic,
                                             .directory = stage->archive,
                                             .roll_ms = 60000,
                                             .until_end = true};
@@ -361,7 +361,7 @@ bool leg_batch(struct stage *stage, enum batch_way way)
 {
     struct batch_options options = {.plan = stage->plan,
                                     .archive = stage->archive,
-                                    .topic = TOPIC,
+                                    .topic = stage->topic,
                                     .workers = 1 + (int)rng_below(&stage->rng, 2),
                                     .memory_bytes = stage_chance(stage, 2) ? 64 << 20 : 20000,
                                     .keep = 1 + (int)rng_below(&stage->rng, 2),

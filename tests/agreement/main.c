@@ -2,7 +2,9 @@
  * thousands of random cases; then planted bugs, each of which must be seen.
  *
  *   agreement [--cases N] [--seed S] [--case N] [--redis-every N] [--jobs N] [--bug NAME] [--verbose]
+ *             [--broker kafka:HOST:PORT]
  *
+ * With a broker the logs are its topics, and nothing is planted: each case takes about a second.
  * Cases are shared out over processes; one that dies has failed, and the next ones go on. */
 #include <fcntl.h>
 #include <ftw.h>
@@ -21,13 +23,13 @@
 #include "common/base/fault.h"
 #include "tests/agreement/agreement.h"
 
-enum { JOBS_MAX = 16, CASE_SECONDS_MAX = 60, FAILURES_SHOWN = 5 };
+enum { JOBS_MAX = 16, CASE_SECONDS_MAX = 60, BROKER_SECONDS_MAX = 300, FAILURES_SHOWN = 5 };
 
 struct flags {
     uint64_t seed;
     int64_t cases, only; /* only < 0: all */
     int redis_every, jobs;
-    const char *bug;
+    const char *bug, *broker;
     bool verbose;
 };
 
@@ -75,8 +77,9 @@ static void make_root(char *out, size_t room)
 static void say_failure(const struct flags *flags, int64_t number, const struct buf *problem)
 {
     printf("FAIL case %lld\n%s  again: %s --seed %llu --case %lld --verbose\n", (long long)number,
-           problem->len ? problem->ptr : "", program, (unsigned long long)flags->seed,
-           (long long)number);
+           problem->len ? problem->ptr : "",
+           flags->broker ? "tests/agreement/test_kafka.sh" : program,
+           (unsigned long long)flags->seed, (long long)number);
     fflush(stdout);
 }
 
@@ -94,9 +97,10 @@ static void run_one(const struct flags *flags, struct process *process, const ch
     const struct case_options options = {.seed = flags->seed,
                                          .root = process->root,
                                          .redis = wants_redis(flags, number) ? redis : NULL,
+                                         .broker = flags->broker,
                                          .verbose = flags->verbose};
     process->score->at = number;
-    alarm(CASE_SECONDS_MAX);
+    alarm(flags->broker ? BROKER_SECONDS_MAX : CASE_SECONDS_MAX);
     bool right = play_case(&options, (uint64_t)number, &problem);
     alarm(0);
     process->score->passed += right;
@@ -206,7 +210,7 @@ static int in_child(const struct flags *flags, child_function *what, const void 
         own_signals();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         hush(flags);
-        alarm(2 * CASE_SECONDS_MAX);
+        alarm(flags->broker ? BROKER_SECONDS_MAX : 2 * CASE_SECONDS_MAX);
         bool right = what(flags, item, root);
         fflush(stdout);
         _exit(right ? 0 : 1);
@@ -220,7 +224,7 @@ static int in_child(const struct flags *flags, child_function *what, const void 
 static bool child_scene(const struct flags *flags, const void *item, const char *root)
 {
     const struct case_options options = {
-        .seed = flags->seed, .root = root, .verbose = flags->verbose};
+        .seed = flags->seed, .root = root, .broker = flags->broker, .verbose = flags->verbose};
     const struct scene *scene = item;
     struct buf problem = {0};
     bool right = play_scene(&options, scene, &problem);
@@ -305,10 +309,15 @@ static void run_plants(const struct flags *flags, struct score *sum)
 static struct flags read_flags(int argc, char **argv)
 {
     static const struct option OPTIONS[] = {
-        {"seed", required_argument, NULL, 's'}, {"cases", required_argument, NULL, 'n'},
-        {"case", required_argument, NULL, 'c'}, {"redis-every", required_argument, NULL, 'r'},
-        {"jobs", required_argument, NULL, 'j'}, {"bug", required_argument, NULL, 'b'},
-        {"verbose", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},
+        {"cases", required_argument, NULL, 'n'},
+        {"case", required_argument, NULL, 'c'},
+        {"redis-every", required_argument, NULL, 'r'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"bug", required_argument, NULL, 'b'},
+        {"broker", required_argument, NULL, 'k'},
+        {"verbose", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct flags flags = {.seed = 1, .cases = 2000, .only = -1, .redis_every = 4};
@@ -332,6 +341,9 @@ static struct flags read_flags(int argc, char **argv)
             break;
         case 'b':
             flags.bug = optarg;
+            break;
+        case 'k':
+            flags.broker = optarg;
             break;
         case 'v':
             flags.verbose = true;
@@ -375,7 +387,7 @@ int main(int argc, char **argv)
                (double)(clock_mono_ns() - began) / 1e9);
     if (flags.only < 0 && flags.cases > 0 && flags.redis_every > 0 && sum.on_redis == 0)
         puts("skip: no case ran on Redis: redis-server is not installed or does not start");
-    if (flags.only < 0)
+    if (flags.only < 0 && !flags.broker)
         run_plants(&flags, &sum);
     printf("%lld passed, %lld failed\n", (long long)sum.passed, (long long)sum.failed);
     return interrupted ? 130 : sum.failed ? 1 : 0;

@@ -107,6 +107,7 @@ static bool play_on(const struct case_options *options, const struct made *made,
 {
     struct stage *stage = mem_zero(1, sizeof *stage);
     stage->verbose = options->verbose;
+    stage->broker = options->broker;
     bool right = stage_open(stage, made, options->root, uri, rng_mix(options->seed, number));
     if (right && options->oracle_bug)
         oracle_plant(stage->oracle, options->oracle_bug);

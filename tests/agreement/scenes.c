@@ -109,8 +109,8 @@ static bool trim(struct stage *stage)
     bool any = false;
     for (int p = 0; p < stage->made->partitions; p++) {
         int64_t first, end;
-        if (log_trim(stage->log, TOPIC, p, stage->ends[p], &err) < 0 ||
-            log_range(stage->log, TOPIC, p, &first, &end, &err) < 0)
+        if (log_trim(stage->log, stage->topic, p, stage->ends[p], &err) < 0 ||
+            log_range(stage->log, stage->topic, p, &first, &end, &err) < 0)
             return stage_fail(stage, "trim: %s", err.text);
         any = any || first > 0;
     }
@@ -263,6 +263,7 @@ static bool play_round(const struct case_options *options, const struct scene *s
     struct made *made = mem_zero(1, sizeof *made);
     struct stage *stage = mem_zero(1, sizeof *stage);
     stage->verbose = options->verbose;
+    stage->broker = options->broker;
     made_open(made, options->seed, (uint64_t)round);
     bool right = stage_open(stage, made, options->root, "memory:case",
                             rng_mix(options->seed, (uint64_t)round)) &&

@@ -81,9 +81,9 @@ static bool open_log(struct stage *stage)
     struct err err = {0};
     struct bytes json = bytes_of(stage->plan->json);
     if (log_open(stage->log_uri, true, &stage->log, &err) < 0 ||
-        log_create_topic(stage->log, TOPIC,
+        log_create_topic(stage->log, stage->topic,
                          (struct log_shape){.partitions = stage->made->partitions}, &err) < 0 ||
-        oracle_open(json, stage->directory, stage->log, TOPIC, &stage->oracle, &err) < 0)
+        oracle_open(json, stage->directory, stage->log, stage->topic, &stage->oracle, &err) < 0)
         return stage_fail(stage, "log and oracle: %s", err.text);
     return true;
 }
@@ -106,17 +106,29 @@ static bool open_store(struct stage *stage)
     return true;
 }
 
+/* On a broker no two topics have one name: a deleted one's readers would not notice. */
+static void name_log(struct stage *stage)
+{
+    char token[33];
+    random_token(token);
+    snprintf(stage->topic, sizeof stage->topic, "agreement-%.16s", token);
+    if (stage->broker)
+        snprintf(stage->log_uri, sizeof stage->log_uri, "%s", stage->broker);
+    else
+        snprintf(stage->log_uri, sizeof stage->log_uri, "embedded:%s/log", stage->directory);
+}
+
 bool stage_open(struct stage *stage, const struct made *made, const char *root, const char *uri,
                 uint64_t seed)
 {
-    bool verbose = stage->verbose;
-    *stage = (struct stage){.made = made, .uri = uri, .version = 1, .verbose = verbose};
+    *stage = (struct stage){
+        .made = made, .uri = uri, .version = 1, .broker = stage->broker, .verbose = stage->verbose};
     rng_init(&stage->rng, seed);
     snprintf(stage->directory, sizeof stage->directory, "%s/case.XXXXXX", root);
     if (!mkdtemp(stage->directory))
         return stage_fail(stage, "cannot make %s", stage->directory);
     snprintf(stage->archive, sizeof stage->archive, "%s/archive", stage->directory);
-    snprintf(stage->log_uri, sizeof stage->log_uri, "embedded:%s/log", stage->directory);
+    name_log(stage);
     return open_plan(stage) && open_log(stage) && open_store(stage);
 }
 
@@ -129,6 +141,8 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 void stage_close(struct stage *stage)
 {
     oracle_close(stage->oracle);
+    if (stage->log && stage->broker)
+        log_delete_topic(stage->log, stage->topic, NULL);
     if (stage->log)
         log_close(stage->log);
     if (stage->kv)
@@ -155,7 +169,7 @@ static bool append_one(struct stage *stage, int partition, int from, int to)
     }
     if (count == 0)
         return true;
-    int64_t first = log_append(stage->log, TOPIC, partition, records, count, &err);
+    int64_t first = log_append(stage->log, stage->topic, partition, records, count, &err);
     if (first < 0)
         return stage_fail(stage, "append: %s", err.text);
     stage->ends[partition] = first + count;

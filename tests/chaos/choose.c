@@ -7,11 +7,14 @@
 
 #include "tests/chaos/chaos.h"
 
-static bool is_named(const struct choice *choice, const struct item *item)
+/* A whole name means that case alone: seed 1 is a part of seed 12. */
+static bool is_named(const struct choice *choice, const struct items *all, const struct item *item)
 {
-    for (int i = 0; i < choice->name_count; i++)
-        if (strstr(item->name, choice->names[i]))
+    for (int i = 0; i < choice->name_count; i++) {
+        const struct item *whole = items_find(all, choice->names[i]);
+        if (whole ? whole == item : strstr(item->name, choice->names[i]) != NULL)
             return true;
+    }
     return false;
 }
 
@@ -51,7 +54,7 @@ static void add_reserve(const struct items *all, struct items *out)
 int choose(const struct choice *choice, const struct items *all, struct items *out)
 {
     for (int i = 0; i < all->count; i++)
-        if (choice->name_count ? is_named(choice, &all->item[i]) : !all->item[i].spare)
+        if (choice->name_count ? is_named(choice, all, &all->item[i]) : !all->item[i].spare)
             keep(out, &all->item[i]);
     if (choice->name_count)
         return out->count;

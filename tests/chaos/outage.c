@@ -58,6 +58,7 @@ static void generate(struct show *show)
 
 static bool begin(struct show *show)
 {
+    static const char *const MORE[ROLES] = {"--patience 2m", "--patience 2m", "", "--every 200ms"};
     struct lane *lane = show->lane;
     char path[220];
     snprintf(path, sizeof path, "%s/events", lane->directory);
@@ -69,8 +70,7 @@ static bool begin(struct show *show)
     show->start_ns = clock_wall_ns();
     generate(show);
     for (enum role role = 0; role < ROLES; role++)
-        show->worker[role] =
-            role_start(lane, role, &tuning, NULL, role == ROLE_BATCH ? "--every 200ms" : "");
+        show->worker[role] = role_start(lane, role, &tuning, NULL, MORE[role]);
     return true;
 }
 
@@ -81,8 +81,19 @@ static void pass(struct show *show, int from_ms, int to_ms)
 
 /* ---- to the end ---- */
 
+/* lk gen waits out what happens while it appends; asked to begin while nobody answers it refuses, and
+ * says what to do. */
+static void tend_generator(struct show *show)
+{
+    const struct child *generator = show->generator;
+    if (child_look(show->generator) == CHILD_ENDED && generator->status == 3 &&
+        (child_said(generator, "run it again") || child_said(generator, "is a broker running")))
+        generate(show);
+}
+
 static bool all_live(struct show *show)
 {
+    tend_generator(show);
     for (enum role role = 0; role < ROLES; role++)
         if (child_look(show->worker[role]) != CHILD_RUNS)
             return child_blame(show->lane, show->worker[role], "has not lived through it");
@@ -104,10 +115,30 @@ static bool wait_for_all_done(struct show *show)
     return true;
 }
 
+/* Who is asked to begin while no broker answers refuses: the outages come later. */
+static bool wait_until_all_work(struct show *show)
+{
+    int64_t until = clock_mono_ns() + LONG_MS * 1000000LL;
+    while (lane_folded(show->lane, ARCH_KAPPA, NULL) == 0 ||
+           lane_folded(show->lane, ARCH_LAMBDA, NULL) == 0 || !lane_published(show->lane)) {
+        if (!all_live(show))
+            return false;
+        if (clock_mono_ns() > until)
+            return lane_fail(show->lane, "the pipelines do not get going");
+        clock_sleep_ms(20);
+    }
+    return true;
+}
+
 /* What it resumes with it has held against the topic, event by event. */
 static bool check_load(struct show *show)
 {
-    if (!child_wait(show->generator, CHILD_ENDED, LONG_MS) || show->generator->status != 0)
+    for (int waited = 0; waited < LONG_MS && all_live(show); waited += 20) {
+        if (child_look(show->generator) == CHILD_ENDED)
+            break;
+        clock_sleep_ms(20);
+    }
+    if (child_look(show->generator) != CHILD_ENDED || show->generator->status != 0)
         return child_blame(show->lane, show->generator, "has not published all");
     generate(show);
     return child_run(show->lane, show->generator, 0) &&
@@ -158,7 +189,7 @@ static bool run_broker(struct lane *lane, const struct item *item)
     if (!broker_open(&broker, lane->directory))
         return lane_fail(lane, "no broker starts; see %s.out", broker.directory);
     snprintf(lane->log, sizeof lane->log, "%s", broker.uri);
-    ok = ok && lane_make_log(lane) && begin(&show);
+    ok = ok && lane_make_log(lane) && begin(&show) && wait_until_all_work(&show);
     for (int i = 0; i < KILLS_EACH && ok; i++)
         ok = kill_broker(&show, &broker);
     ok = ok && end(&show);
