@@ -4,19 +4,18 @@
 static const struct pipeline_process PROCESSES[] = {
     {"run",
      "kappa run --plan {plan} --log {log} --topic {topic} --view {view} --commit {commit} --json",
-     PROCESS_SERVICE, true},
-    {NULL, NULL, 0, false},
+     PROCESS_SERVICE},
+    {NULL, NULL, 0},
 };
 
 static const struct pipeline_process HEALING[] = {
     {"deploy",
      "kappa deploy --plan {healed} --log {log} --topic {topic} --view {view} --commit {commit} "
      "--follow --json",
-     PROCESS_SERVICE, false},
-    {"diff", "kappa diff --plan {healed} --view {view} --wait 30s --json", PROCESS_STEP, false},
-    {"promote", "kappa promote --plan {healed} --view {view} --accept-diff --json", PROCESS_STEP,
-     false},
-    {NULL, NULL, 0, false},
+     PROCESS_SERVICE},
+    {"diff", "kappa diff --plan {healed} --view {view} --wait 30s --json", PROCESS_STEP},
+    {"promote", "kappa promote --plan {healed} --view {view} --accept-diff --json", PROCESS_STEP},
+    {NULL, NULL, 0},
 };
 
 const struct pipeline pipeline_kappa = {

@@ -4,21 +4,21 @@
 
 static const struct pipeline_process PROCESSES[] = {
     {"archive", "lambda archive --log {log} --topic {topic} --archive {archive} --json",
-     PROCESS_SERVICE, false},
+     PROCESS_SERVICE},
     {"speed",
      "lambda speed --plan {plan} --log {log} --topic {topic} --view {view} --commit {commit} "
      "--span "
      "{span} --json",
-     PROCESS_SERVICE, true},
+     PROCESS_SERVICE},
     {"batch",
      "lambda batch --plan {plan} --archive {archive} --topic {topic} --view {view} --every "
      "{batch_every} --json",
-     PROCESS_SERVICE, false},
-    {NULL, NULL, 0, false},
+     PROCESS_SERVICE},
+    {NULL, NULL, 0},
 };
 
 static const struct pipeline_process HEALING[] = {
-    {NULL, NULL, 0, false},
+    {NULL, NULL, 0},
 };
 
 const struct pipeline pipeline_lambda = {

@@ -18,7 +18,6 @@ struct pipeline_process {
     const char *name;    /* as the report calls it; NULL ends a list */
     const char *command; /* without "lk" */
     enum process_kind kind;
-    bool victim; /* a run with faults kills it with SIGKILL and starts it again */
 };
 
 struct pipeline {

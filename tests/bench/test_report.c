@@ -22,6 +22,8 @@ static const char RUN[] =
     "\"first "
     "%s\"}],\"checks\":[{\"name\":\"%s\",\"pass\":%s}],\"history\":[{\"name\":\"%s\",\"fate\":\"%"
     "s\"}],"
+    "\"faults\":[{\"what\":\"command\",\"whom\":\"%s\",\"command\":\"%s\",\"event\":21083,"
+    "\"t_s\":1.5,\"until_s\":2.25,\"gave_up\":2,\"recovery_ms\":{\"kappa\":125}}],"
     "\"findings\":[\"%s\"]}";
 static const char SAMPLES[] =
     "{\"t_s\":1,\"pipeline\":\"lambda\",\"kind\":\"freshness\",\"ms\":10}\n"
@@ -47,7 +49,7 @@ static void put_run(const char *text, const char *pass)
 {
     struct buf run = {0};
     const char *t = text;
-    buf_printf(&run, RUN, t, pass, t, t, t, t, t, t, t, t, t, pass, t, t, t);
+    buf_printf(&run, RUN, t, pass, t, t, t, t, t, t, t, t, t, pass, t, t, t, t, t);
     put("run.json", run.ptr);
     buf_release(&run);
 }
@@ -136,7 +138,7 @@ Test(report, data_cannot_become_markup)
     static const char *const TAGS[] = {"</script", "<script", "<b ", "<pre", "</pre", "<section"};
     for (size_t i = 0; i < sizeof TAGS / sizeof *TAGS; i++)
         cr_expect_eq(count(nasty, TAGS[i]), count(plain, TAGS[i]), "%s", TAGS[i]);
-    cr_expect_eq(count(nasty, "&lt;/script&gt;&lt;b onclick=x&gt;&amp;&quot;&#39;"), 14);
+    cr_expect_eq(count(nasty, "&lt;/script&gt;&lt;b onclick=x&gt;&amp;&quot;&#39;"), 16);
     free(plain);
     free(nasty);
 }
@@ -161,7 +163,13 @@ Test(report, it_shows_what_the_run_says)
                                         "<td class=\"num\">25</td>",
                                         "<td class=\"num\">1</td><td class=\"num\">1.00</td><td "
                                         "class=\"num\">–</td><td><span class=\"key "
-                                        "c1\">kappa</span></td><td>first"};
+                                        "c1\">kappa</span></td><td>first",
+                                        "<span class=\"fault\">F1</span></td><td "
+                                        "class=\"num\">21,083</td><td class=\"num\">1.50</td><td "
+                                        "class=\"num\">2.25</td><td>command, struck ",
+                                        "2 processes gave up meanwhile",
+                                        "<td class=\"num\">–</td><td class=\"num\">125</td></tr>",
+                                        "\"faults\":[{\"t\":1.5,\"until\":2.25,\"back\":2.375,"};
     build();
     char *text = page();
     for (size_t i = 0; i < sizeof SHOWN / sizeof *SHOWN; i++)
@@ -172,6 +180,17 @@ Test(report, it_shows_what_the_run_says)
     text = page();
     cr_expect_eq(count(text, "Passed"), 0);
     cr_expect_eq(count(text, "1 of 1 <a href=\"#checks\">checks</a> failed"), 1);
+    free(text);
+}
+
+Test(report, a_run_without_faults_has_no_such_part)
+{
+    put("run.json", "{\"title\":\"t\",\"workload\":\"w\",\"started\":\"s\",\"pass\":true,"
+                    "\"pipelines\":[\"lambda\"],\"metrics\":[],\"checks\":[],\"faults\":[]}");
+    build();
+    char *text = page();
+    cr_expect_eq(count(text, "#faults"), 0);
+    cr_expect_eq(count(text, "id=\"faults\""), 0);
     free(text);
 }
 
