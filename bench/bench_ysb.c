@@ -212,7 +212,7 @@ static int run_child(struct bench *bench, enum contender who, struct figure *fig
     if (rc == 0 && stop_asked())
         rc = err_set(err, ERR_INTERRUPTED, "interrupted");
     process_stop(&process, 1000);
-    if (rc == 0 && process.exit_status != 0)
+    if (rc == 0 && (process.failed || process.exit_status != 0))
         rc = err_set(err, ERR_ENV, "lk %s: %s", command.ptr, process.fate);
     if (rc == 0)
         rc = read_said(output, said, said_bytes, err);
