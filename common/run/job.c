@@ -19,6 +19,7 @@ enum {
     TIMEOUT_MIN_MS = 1000,
     TIMEOUT_MAX_MS = 30000
 };
+enum { CUTS_EASY = 256, DOUBLED_MAX = 12 };
 
 /* A Redis that says nothing is given up in time to look for it again before the patience ends. */
 static int timeout_ms(const struct job_options *options)
@@ -150,6 +151,15 @@ static bool much_changed(const struct job *job)
     return changed > CHANGED_CELLS_MAX;
 }
 
+/* How long this span lasts. Cuts stay in pos until a batch is published above them: while none is, each
+ * CUTS_EASY of them double the wait for the next one, so that a day without a batch is some thousand. */
+static int64_t span_ns(const struct job *job, const struct slot *slot)
+{
+    int doubled = slot->cut_count / CUTS_EASY;
+    return (int64_t)job->options.span_ms * 1000000
+           << (doubled < DOUBLED_MAX ? doubled : DOUBLED_MAX);
+}
+
 static bool cut_due(const struct job *job)
 {
     if (job->options.arch != ARCH_LAMBDA)
@@ -159,7 +169,7 @@ static bool cut_due(const struct job *job)
         const struct slot *slot = &job->slots[i];
         if (slot->state == SLOT_HELD && !slot->waiting &&
             slot->fold->next > (int64_t)slot->fold->part &&
-            now - slot->cut_at_ns >= (int64_t)job->options.span_ms * 1000000)
+            now - slot->cut_at_ns >= span_ns(job, slot))
             return true;
     }
     return false;

@@ -99,7 +99,8 @@ typedef bool condition(struct trial *trial, int64_t number);
 
 static bool wait_for(struct trial *trial, condition *is, int64_t number, const char *what)
 {
-    int64_t until = clock_mono_ns() + (int64_t)PATIENCE_MS * 1000000;
+    int patience_ms = trial->lane->broker ? 3 * PATIENCE_MS : PATIENCE_MS;
+    int64_t until = clock_mono_ns() + (int64_t)patience_ms * 1000000;
     while (!is(trial, number)) {
         if (!attend(trial, 2))
             return false;

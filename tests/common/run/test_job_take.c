@@ -394,3 +394,22 @@ Test(job_take, an_error_inside_a_commit_marks_the_partition_broken_for_good)
     scene_close(&scene);
     redis_here_stop(&redis);
 }
+
+/* An event a tick of a millisecond, a cut wanted at each. */
+Test(job_take, cuts_come_less_often_while_no_batch_is_published_above_them)
+{
+    enum { EVENTS = 3600, EASY = 256 };
+    struct scene scene;
+    struct pos pos;
+    scene_open(&scene, ARCH_LAMBDA, 1, SCENE_PLAN(SCENE_LATE));
+    scene.options.span_ms = 1;
+    scene.pace = 1;
+    cr_assert_eq(scene_run(&scene, EVENTS), 0, "%s", scene.err.text);
+    scene_pos(&scene, 0, &pos);
+    cr_expect_gt(pos.cut_count, EASY, "at first each tick has one");
+    cr_expect_lt(pos.cut_count, EASY * 4, "%d cuts in %d ticks", pos.cut_count, EVENTS);
+    cr_expect_eq(pos.cuts[pos.cut_count - 1], EVENTS, "the last one is at the end");
+    pos_release(&pos);
+    scene_check(&scene, EVENTS, "many spans");
+    scene_close(&scene);
+}
