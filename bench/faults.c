@@ -1,19 +1,14 @@
-/* bench/faults.c - see faults.h.
- *
- *     after_ns          for_ms
- *     ---|--- struck ----------- over ---      kill, restart: down until over, then started again
- *                                              stop: stands still until over; full: no file grows
- * A strike knows its targets when it strikes: whom its patterns mean among those that run then. */
+/* bench/faults.c - see faults.h: reads and places the schedule, lets each strike begin and end in time, and is the
+ * supervisor that starts again what is down. */
 #include "bench/faults.h"
 
 #include <signal.h>
 #include <stdlib.h>
 
-#include "bench/run.h"
+#include "bench/strike.h"
 #include "common/base/clock.h"
-#include "common/store/kv.h"
 
-enum { GRACE_MS = 10000, END_WAIT_MS = 10000, NAMES_MAX = 64, NAME_BYTES = 80 };
+enum { GRACE_MS = 10000, AGAIN_MS = 500, STOP_WAIT_MS = 10000, NAMES_MAX = 64 };
 
 /* ---- who is who ---- */
 
@@ -41,27 +36,6 @@ static void names_of(const struct run *run, struct buf *store, const char **name
     for (size_t i = 0; i < count; i++)
         names[i] = store->ptr + at[i];
     names[count] = NULL;
-}
-
-static void name_of(const struct process *process, char out[NAME_BYTES])
-{
-    snprintf(out, NAME_BYTES, "%s%s%s", process->pipeline, *process->pipeline ? "." : "",
-             process->name);
-}
-
-/* Every process of the run, one after the other; side -1: of none alone. NULL ends it. */
-static struct process *process_at(struct run *run, int n, int *side)
-{
-    for (int i = 0; i < PIPELINES; i++) {
-        *side = i;
-        if (n < run->sides[i].child_count)
-            return &run->sides[i].children[n];
-        n -= run->sides[i].child_count;
-        if (n-- == 0)
-            return &run->sides[i].redis.process;
-    }
-    *side = -1;
-    return n == 0 ? &run->generator : NULL;
 }
 
 /* ---- before the run ---- */
@@ -122,7 +96,7 @@ int faults_place(struct run *run, const int64_t *publish_us, double scale, struc
 
 const char *faults_appendfsync(const struct run *run, const struct side *side)
 {
-    char name[NAME_BYTES];
+    char name[STRIKE_NAME_BYTES];
     const char *says = NULL;
     snprintf(name, sizeof name, "%s.redis", side->pipeline->name);
     for (int i = 0; i < run->schedule.count; i++)
@@ -130,208 +104,6 @@ const char *faults_appendfsync(const struct run *run, const struct side *side)
             (!says || strcmp(says, "everysec") == 0))
             says = run->schedule.faults[i].appendfsync;
     return says;
-}
-
-/* ---- a strike begins ---- */
-
-/* Find who is meant and runs now. */
-static void aim(struct run *run, struct strike *strike)
-{
-    struct buf list = {0};
-    struct process *process;
-    int side;
-    for (int n = 0; (process = process_at(run, n, &side)); n++) {
-        char name[NAME_BYTES];
-        name_of(process, name);
-        if (!process->pid || !fault_means(strike->fault, name) ||
-            strike->target_count == STRIKE_TARGETS_MAX)
-            continue;
-        strike->targets[strike->target_count++] = process;
-        buf_printf(&list, "%s%s", list.len ? ", " : "", name);
-        for (int k = 0; k < PIPELINES; k++)
-            strike->touches[k] |= side < 0 || side == k;
-    }
-    strike->broker = !run->log_is_ours && fault_means(strike->fault, "broker");
-    if (strike->broker) {
-        buf_printf(&list, "%sbroker", list.len ? ", " : "");
-        for (int k = 0; k < PIPELINES; k++)
-            strike->touches[k] = true;
-    }
-    strike->nobody = list.len == 0;
-    snprintf(strike->whom, sizeof strike->whom, "%s",
-             list.len ? list.ptr : "nobody: none of them ran");
-    buf_release(&list);
-}
-
-static void strike_process(enum fault_kind kind, struct process *process)
-{
-    switch (kind) {
-    case FAULT_KILL:
-        process_kill(process);
-        process->down = true;
-        break;
-    case FAULT_RESTART:
-        process_ask_to_end(process);
-        process->down = true;
-        break;
-    case FAULT_STOP:
-        process_pause(process, true);
-        break;
-    case FAULT_FULL:
-        process_fill_disk(process, true);
-        break;
-    default:
-        break;
-    }
-}
-
-static int use_tool(struct run *run, const char *verb, struct err *err)
-{
-    char output[600];
-    snprintf(output, sizeof output, "%s/broker.out", run->work);
-    return broker_begin(&run->broker, verb, output, err);
-}
-
-static int strike_broker(struct run *run, enum fault_kind kind, struct err *err)
-{
-    if (kind == FAULT_STOP)
-        broker_signal(&run->broker, SIGSTOP);
-    else if (kind != FAULT_COMMAND)
-        return use_tool(run, kind == FAULT_KILL ? "kill" : "stop", err);
-    return 0;
-}
-
-static int start_command(struct run *run, struct strike *strike, struct err *err)
-{
-    struct buf words = {0};
-    char output[600];
-    snprintf(output, sizeof output, "%s/command-%d.out", run->work,
-             (int)(strike - run->strikes) + 1);
-    buf_add_text(&words, "-c ");
-    process_add_word(&words, strike->fault->command);
-    process_init(&strike->command, "", "command", "sh", words.ptr, output);
-    buf_release(&words);
-    return process_start(&strike->command, err);
-}
-
-static int begin(struct run *run, struct strike *strike, struct err *err)
-{
-    enum fault_kind kind = strike->fault->kind;
-    char length[32] = "";
-    aim(run, strike);
-    if (strike->fault->for_ms)
-        snprintf(length, sizeof length, ", for %.3g s", (double)strike->fault->for_ms / 1e3);
-    run_say("event %lld: %s: %s%s", (long long)strike->event, fault_kind_said(kind), strike->whom,
-            length);
-    strike->struck_ns = clock_mono_ns();
-    for (int i = 0; i < strike->target_count; i++)
-        strike_process(kind, strike->targets[i]);
-    if (kind == FAULT_COMMAND)
-        return start_command(run, strike, err);
-    return strike->broker ? strike_broker(run, kind, err) : 0;
-}
-
-/* ---- it lasts ---- */
-
-static bool is_under_way(const struct strike *strike)
-{
-    return strike->struck_ns && !strike->over_ns;
-}
-
-/* Cut every connection but ours to the Redis of each side that is struck. */
-static void cut_connections(struct run *run, const struct strike *strike)
-{
-    for (int i = 0; i < PIPELINES; i++) {
-        struct side *side = &run->sides[i];
-        struct kv *kv;
-        struct kv_reply *replies;
-        if (!strike->touches[i] || !side->redis.process.pid || kv_open(side->view, &kv, NULL) < 0)
-            continue;
-        kv_words(kv, "CLIENT", "KILL", "TYPE", "normal", NULL);
-        kv_roundtrip(kv, &replies, NULL);
-        kv_close(kv);
-    }
-}
-
-/* Those who were asked to end have done so; who does not is killed. */
-static bool all_ended(struct strike *strike)
-{
-    bool ended = true;
-    for (int i = 0; i < strike->target_count; i++) {
-        struct process *process = strike->targets[i];
-        if (clock_mono_ns() - strike->struck_ns > (int64_t)END_WAIT_MS * 1000000)
-            process_kill(process);
-        ended = process_ended(process) && ended;
-    }
-    return ended;
-}
-
-/* The broker goes down and comes up by its tool: 1 when it is up again. */
-static int broker_back(struct run *run, struct strike *strike, bool time_is_over, struct err *err)
-{
-    if (broker_busy(&run->broker))
-        return 0;
-    if (run->broker.running.failed)
-        return err_set(err, ERR_ENV, "%s of the broker failed: %s; see %s.err",
-                       fault_kind_said(strike->fault->kind), run->broker.running.fate,
-                       run->broker.running.output);
-    if (strike->starting)
-        return 1;
-    strike->starting = time_is_over;
-    return time_is_over ? use_tool(run, "start", err) : 0;
-}
-
-/* 1 when the fault has done its work, 0 while it lasts. */
-static int goes_on(struct run *run, struct strike *strike, struct err *err)
-{
-    enum fault_kind kind = strike->fault->kind;
-    bool time_is_over =
-        clock_mono_ns() - strike->struck_ns >= strike->fault->for_ms * (int64_t)1000000;
-    if (kind == FAULT_DISCONNECT)
-        cut_connections(run, strike);
-    if (kind == FAULT_COMMAND) {
-        if (!process_ended(&strike->command))
-            return 0;
-        return strike->command.failed
-                   ? err_set(err, ERR_ENV, "%s: the command failed: %s; see %s.err",
-                             strike->fault->where, strike->command.fate, strike->command.output)
-                   : 1;
-    }
-    if (kind == FAULT_RESTART && !all_ended(strike))
-        return 0;
-    if (strike->broker && kind != FAULT_STOP)
-        return broker_back(run, strike, time_is_over, err);
-    return time_is_over;
-}
-
-/* ---- it is over ---- */
-
-/* Is another strike of the same kind still at it? */
-static bool held_by(const struct run *run, enum fault_kind kind, const struct process *process)
-{
-    for (int i = 0; i < run->strike_count; i++) {
-        const struct strike *strike = &run->strikes[i];
-        for (int k = 0; is_under_way(strike) && k < strike->target_count; k++)
-            if (strike->fault->kind == kind && strike->targets[k] == process)
-                return true;
-    }
-    return false;
-}
-
-static void finish(struct run *run, struct strike *strike)
-{
-    enum fault_kind kind = strike->fault->kind;
-    strike->over_ns = clock_mono_ns();
-    for (int i = 0; i < strike->target_count; i++) {
-        if (held_by(run, kind, strike->targets[i]))
-            continue;
-        if (kind == FAULT_STOP)
-            process_pause(strike->targets[i], false);
-        else if (kind == FAULT_FULL)
-            process_fill_disk(strike->targets[i], false);
-    }
-    if (strike->broker && kind == FAULT_STOP)
-        broker_signal(&run->broker, SIGCONT);
 }
 
 static bool touched(const struct strike *strike, int side)
@@ -342,13 +114,20 @@ static bool touched(const struct strike *strike, int side)
     return false;
 }
 
+/* It has struck, and is not over for so long yet. */
+static bool ended_less_than(const struct strike *strike, int ms)
+{
+    return strike->struck_ns &&
+           (!strike->over_ns || clock_mono_ns() - strike->over_ns < (int64_t)ms * 1000000);
+}
+
 /* What a strike has ended waits for that strike; what gave up, for all that concern it. */
 static bool must_wait(const struct run *run, const struct process *process, int side)
 {
-    if (held_by(run, FAULT_KILL, process) || held_by(run, FAULT_RESTART, process))
+    if (strike_holds(run, FAULT_KILL, process) || strike_holds(run, FAULT_RESTART, process))
         return true;
     for (int i = 0; process->wanted && i < run->strike_count; i++)
-        if (is_under_way(&run->strikes[i]) && touched(&run->strikes[i], side))
+        if (touched(&run->strikes[i], side) && ended_less_than(&run->strikes[i], AGAIN_MS))
             return true;
     return false;
 }
@@ -357,7 +136,7 @@ static int start_again(struct run *run, struct err *err)
 {
     struct process *process;
     int side, rc = 0;
-    for (int n = 0; rc == 0 && (process = process_at(run, n, &side)); n++) {
+    for (int n = 0; rc == 0 && (process = strike_process_at(run, n, &side)); n++) {
         if (!process->down || process->pid || must_wait(run, process, side))
             continue;
         run_remember(run, process);
@@ -367,18 +146,43 @@ static int start_again(struct run *run, struct err *err)
     return rc;
 }
 
+/* Whom it means is down, or the broker in other hands: it strikes as soon as somebody is there. */
+static bool is_postponed(struct run *run, const struct strike *strike)
+{
+    const struct process *process;
+    bool down = false;
+    int side;
+    for (int i = 0; strikes_broker(strike->fault) && i < run->strike_count; i++)
+        if (run->strikes[i].broker && strike_is_under_way(&run->strikes[i]))
+            return true;
+    for (int n = 0; (process = strike_process_at(run, n, &side)); n++) {
+        char name[STRIKE_NAME_BYTES];
+        strike_name_of(process, name);
+        if (fault_means(strike->fault, name) && process->pid)
+            return false;
+        down = down || (fault_means(strike->fault, name) && process->down);
+    }
+    return down;
+}
+
+static bool is_due(struct run *run, const struct strike *strike)
+{
+    return !strike->struck_ns && clock_mono_ns() - run->began_ns >= strike->after_ns &&
+           !is_postponed(run, strike);
+}
+
 int faults_tick(struct run *run, struct err *err)
 {
     int rc = 0;
     for (int i = 0; rc >= 0 && i < run->strike_count; i++) {
         struct strike *strike = &run->strikes[i];
         rc = 0;
-        if (!strike->struck_ns && clock_mono_ns() - run->began_ns >= strike->after_ns)
-            rc = begin(run, strike, err);
-        if (rc >= 0 && is_under_way(strike))
-            rc = goes_on(run, strike, err);
+        if (is_due(run, strike))
+            rc = strike_begin(run, strike, err);
+        if (rc >= 0 && strike_is_under_way(strike))
+            rc = strike_goes_on(run, strike, err);
         if (rc > 0)
-            finish(run, strike);
+            strike_finish(run, strike);
     }
     return rc < 0 ? rc : start_again(run, err);
 }
@@ -396,9 +200,9 @@ bool faults_rest(struct run *run)
     const struct process *process;
     int side;
     for (int i = 0; i < run->strike_count; i++)
-        if (is_under_way(&run->strikes[i]))
+        if (strike_is_under_way(&run->strikes[i]))
             return false;
-    for (int n = 0; (process = process_at(run, n, &side)); n++)
+    for (int n = 0; (process = strike_process_at(run, n, &side)); n++)
         if (process->down)
             return false;
     return true;
@@ -415,18 +219,16 @@ static bool may_be_excused(const struct process *process)
 
 bool faults_excuse(struct run *run, int side, struct process *process)
 {
-    int64_t grace_ns = (int64_t)GRACE_MS * 1000000, now = clock_mono_ns();
     struct strike *why = NULL;
     for (int i = 0; i < run->strike_count; i++) {
         struct strike *strike = &run->strikes[i];
-        bool lately = strike->struck_ns && (!strike->over_ns || now - strike->over_ns < grace_ns);
-        if (lately && touched(strike, side))
+        if (touched(strike, side) && ended_less_than(strike, GRACE_MS))
             why = strike;
     }
     if (!why || !may_be_excused(process))
         return false;
-    char name[NAME_BYTES];
-    name_of(process, name);
+    char name[STRIKE_NAME_BYTES];
+    strike_name_of(process, name);
     run_say("%s gave up (%s); it is started again after the fault", name, process->fate);
     process->failed = false;
     process->down = true;
@@ -443,7 +245,7 @@ static void leave_broker(struct run *run)
     while (broker_busy(&run->broker))
         clock_sleep_ms(10);
     if (broker_known(&run->broker) && run->broker.itself.pid == 0 &&
-        use_tool(run, "start", NULL) == 0)
+        strike_use_tool(run, "start", NULL) == 0)
         while (broker_busy(&run->broker))
             clock_sleep_ms(10);
 }
@@ -452,9 +254,9 @@ void faults_end(struct run *run)
 {
     for (int i = 0; i < run->strike_count; i++) {
         struct strike *strike = &run->strikes[i];
-        if (is_under_way(strike)) {
-            process_stop(&strike->command, END_WAIT_MS);
-            finish(run, strike);
+        if (strike_is_under_way(strike)) {
+            process_stop(&strike->command, STOP_WAIT_MS);
+            strike_finish(run, strike);
         }
     }
     leave_broker(run);
