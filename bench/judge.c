@@ -36,8 +36,11 @@ static int load_partition(struct judge *judge, int p, struct err *err)
     judge->due_ns[p] = mem_zero((size_t)judge->ends[p] + 1, sizeof **judge->due_ns);
     for (int64_t next = 0; rc >= 0 && next < judge->ends[p];) {
         struct log_batch batch;
-        rc = stop_asked() ? err_set(err, ERR_INTERRUPTED, "interrupted")
-                          : log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
+        if (stop_asked()) {
+            rc = err_set(err, ERR_INTERRUPTED, "interrupted");
+            break;
+        }
+        rc = log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
         for (int i = 0; i < rc; i++)
             judge->due_ns[p][batch.offset[i]] = batch.due_ns[i];
         if (rc >= 0 && batch.partition >= 0)
