@@ -10,10 +10,10 @@ cd "$(dirname "$0")/../.." || exit 3
 standins=$PWD/../shared/standins
 work=$(mktemp -d) || exit 3
 passed=0 failed=0
+unset "${!LK_@}"
 export COMPOSE_PROJECT_NAME=lk-test-$$ COMPOSE_FILE=$PWD/docker-compose.yml COMPOSE_HTTP_TIMEOUT=180 LK_IMAGE=lk:test
 export DOCKER_BUILDKIT=0 # Debian's docker has no other builder
-export OUT=$work/out COMPOSE_PROFILES=core
-unset "${!LK_KAFKA_@}"
+export LK_OUT=$work/out COMPOSE_PROFILES=core
 up=
 
 down() { docker-compose --profile core --profile scale down -v -t 3 --remove-orphans >"$work/down.log" 2>&1; }
@@ -106,23 +106,23 @@ ends_well() { # NAME STATUS
     said "$1" 'lambda: the last read equals truth (32850 rows, 0 differ)' &&
         said "$1" 'kappa: the last read equals truth (32850 rows, 0 differ)'
     fact "$1: both pipelines are exact" $? "$work/$1.log"
-    [ -s "$OUT/report.html" ] && grep -q '"pass": true' "$OUT/result.json"
+    [ -s "$LK_OUT/report.html" ] && grep -q '"pass": true' "$LK_OUT/result.json"
     fact "$1: report.html and result.json are left behind" $?
-    rm -rf "$OUT"
+    rm -rf "$LK_OUT"
 }
 
 core() {
-    SPEED=60480 report core report
+    LK_SPEED=60480 report core report
     local status=$?
     said core 'freshness p50'
     fact 'core: the table is printed' $? "$work/core.log"
     ends_well core $status
     # A user who wants the files to be their own.
-    mkdir -p "$OUT" && chown 1000:1000 "$OUT"
-    REPORT_USER=1000:1000 report again report
+    mkdir -p "$LK_OUT" && chown 1000:1000 "$LK_OUT"
+    LK_REPORT_USER=1000:1000 report again report
     status=$?
-    [ "$(stat -c %u "$OUT/report.html")" = 1000 ]
-    fact 'again: the files are of the user that REPORT_USER names' $?
+    [ "$(stat -c %u "$LK_OUT/report.html")" = 1000 ]
+    fact 'again: the files are of the user that LK_REPORT_USER names' $?
     ends_well again $status
     # The check can fail: a row of kappa's is taken away.
     local redis key field
@@ -140,7 +140,7 @@ core() {
 
 killed() {
     up=yes
-    SPEED=30240 quietly "$work/up.log" docker-compose up -d
+    LK_SPEED=30240 quietly "$work/up.log" docker-compose up -d
     fact 'up -d starts profile core' $? "$work/up.log"
     until_folded 30000 && slay generator && until_folded 60000 && slay kappa && until_folded 90000 && slay kafka && [ "$(folded)" -lt 228738 ]
     fact 'generator, kappa and kafka are killed in the middle' $? "$work/up.log"
@@ -153,7 +153,7 @@ killed() {
 }
 
 scaled() {
-    COMPOSE_PROFILES=scale SPEED=60480 WORKERS=2 report scale report-scale
+    COMPOSE_PROFILES=scale LK_SPEED=60480 LK_SCALE=2 report scale report-scale
     ends_well scale $?
     COMPOSE_PROFILES=scale docker-compose ps >"$work/ps.log" 2>&1
     [ "$(grep -c 'kappa-group.* Up ' "$work/ps.log")" = 2 ]
