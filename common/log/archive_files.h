@@ -70,13 +70,15 @@ struct archive_builder {
     int64_t from, next;
     int64_t *offset, *time_ms, *due_ns;
     uint32_t *key_len, *value_len;
-    struct buf keys, values;
+    struct buf keys, values, table;
+    void
+        *zstd; /* its memory: a new one for each segment would be cleared by the kernel each time */
 };
 void archive_builder_add(struct archive_builder *builder, const struct log_batch *batch, int i);
 void archive_builder_clear(struct archive_builder *builder);
 void archive_builder_release(struct archive_builder *builder);
 /* The bytes of the file, and its entry. */
-int archive_segment_encode(const struct archive_builder *builder, struct buf *file,
+int archive_segment_encode(struct archive_builder *builder, struct buf *file,
                            struct archive_entry *entry, struct err *err);
 
 /* A segment in memory. Zero it to start. */

@@ -51,6 +51,8 @@ static void make_room(struct archive_builder *builder)
     builder->due_ns = mem_alloc(SEGMENT_RECORDS_MAX * sizeof(int64_t));
     builder->key_len = mem_alloc(SEGMENT_RECORDS_MAX * sizeof(uint32_t));
     builder->value_len = mem_alloc(SEGMENT_RECORDS_MAX * sizeof(uint32_t));
+    builder->zstd = ZSTD_createCCtx();
+    assert(builder->zstd); /* as mem_alloc, there is no going on without memory */
 }
 
 void archive_builder_add(struct archive_builder *builder, const struct log_batch *batch, int i)
@@ -87,26 +89,34 @@ void archive_builder_release(struct archive_builder *builder)
     free(builder->value_len);
     buf_release(&builder->keys);
     buf_release(&builder->values);
+    buf_release(&builder->table);
+    ZSTD_freeCCtx(builder->zstd);
+}
+
+/* Room was reserved. */
+static void add_number(struct buf *table, uint64_t number)
+{
+    memcpy(table->ptr + table->len, &number, sizeof number);
+    table->len += sizeof number;
 }
 
 static void add_deltas(struct buf *table, const int64_t *numbers, int count)
 {
     int64_t before = 0;
     for (int i = 0; i < count; i++) {
-        uint64_t delta = (uint64_t)numbers[i] - (uint64_t)before;
-        buf_add(table, &delta, sizeof delta);
+        add_number(table, (uint64_t)numbers[i] - (uint64_t)before);
         before = numbers[i];
     }
 }
 
-static void make_table(const struct archive_builder *builder, struct buf *table)
+static void make_table(struct archive_builder *builder)
 {
     size_t count = (size_t)builder->count;
+    struct buf *table = &builder->table;
+    buf_clear(table);
     buf_reserve(table, count * RECORD_BYTES + builder->keys.len);
-    for (int i = 0; i < builder->count; i++) {
-        int64_t gap = builder->offset[i] - builder->from - i;
-        buf_add(table, &gap, sizeof gap);
-    }
+    for (int i = 0; i < builder->count; i++)
+        add_number(table, (uint64_t)(builder->offset[i] - builder->from - i));
     add_deltas(table, builder->time_ms, builder->count);
     add_deltas(table, builder->due_ns, builder->count);
     buf_add(table, builder->key_len, count * sizeof(uint32_t));
@@ -115,11 +125,11 @@ static void make_table(const struct archive_builder *builder, struct buf *table)
 }
 
 /* Append from as one zstd frame: its bytes, or a code. */
-static int64_t compress(struct buf *to, const struct buf *from, struct err *err)
+static int64_t compress(struct buf *to, const struct buf *from, ZSTD_CCtx *zstd, struct err *err)
 {
     size_t room = ZSTD_compressBound(from->len);
     buf_reserve(to, room);
-    size_t got = ZSTD_compress(to->ptr + to->len, room, from->ptr, from->len, LEVEL);
+    size_t got = ZSTD_compressCCtx(zstd, to->ptr + to->len, room, from->ptr, from->len, LEVEL);
     if (ZSTD_isError(got))
         return err_set(err, ERR_ENV, "zstd cannot compress: %s", ZSTD_getErrorName(got));
     to->len += got;
@@ -148,21 +158,20 @@ static void fill_entry(struct archive_entry *entry, const struct header *header,
                                     (int64_t)file->len, header->time_ms, {hash.high64, hash.low64}};
 }
 
-int archive_segment_encode(const struct archive_builder *builder, struct buf *file,
+int archive_segment_encode(struct archive_builder *builder, struct buf *file,
                            struct archive_entry *entry, struct err *err)
 {
     struct header header = {0};
-    struct buf table = {0};
     describe(builder, &header);
-    make_table(builder, &table);
+    make_table(builder);
     buf_clear(file);
-    header.table_raw_bytes = (int64_t)table.len;
-    header.values_bytes = compress(file, &builder->values, err);
+    header.table_raw_bytes = (int64_t)builder->table.len;
+    header.values_bytes = compress(file, &builder->values, builder->zstd, err);
     size_t frame_at = file->len;
     buf_reserve(file, FRAME_BYTES + sizeof header);
     file->len += FRAME_BYTES + sizeof header; /* filled below, when the sizes are known */
-    header.table_bytes = header.values_bytes < 0 ? -1 : compress(file, &table, err);
-    buf_release(&table);
+    header.table_bytes =
+        header.values_bytes < 0 ? -1 : compress(file, &builder->table, builder->zstd, err);
     if (header.table_bytes < 0)
         return ERR_ENV;
     uint64_t frame_bytes = file->len + TRAILER_BYTES - frame_at;
