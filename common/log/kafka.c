@@ -62,13 +62,10 @@ static int kafka_open(const char *where, bool create, void **handle, struct err 
 {
     struct kafka *kafka = mem_zero(1, sizeof *kafka);
     struct kafka_calls calls = {.opaque = kafka, .failed = hear};
-    /* A question for ends or offsets is asked three times, each waiting for so long, whatever time it was
-     * given itself: with the 60 s of the default a broker that goes away holds a worker for minutes. */
-    static const char *const pairs[] = {"socket.timeout.ms", "3000", NULL};
     (void)create;
     kafka->brokers = mem_copy_string(where);
     pthread_mutex_init(&kafka->lock, NULL);
-    kafka->admin = kafka_handle(kafka, RD_KAFKA_CONSUMER, pairs, &calls, err);
+    kafka->admin = kafka_handle(kafka, RD_KAFKA_CONSUMER, NULL, &calls, err);
     int rc = kafka->admin ? meet(kafka, err) : ERR_USAGE;
     if (rc < 0)
         kafka_close(kafka);

@@ -300,39 +300,49 @@ static bool not_yet(rd_kafka_resp_err_t code, int64_t until_ns)
     return true;
 }
 
+rd_kafka_resp_err_t kafka_ask_offset(rd_kafka_t *handle, const char *topic, int partition,
+                                     int64_t time_ms, int wait_ms, int64_t *offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
+    asked->offset = time_ms;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(handle, list, wait_ms);
+    code = code ? code : asked->err;
+    *offset = asked->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
+/* The same, waiting for a broker that can answer. */
+static int offset_of(struct kafka *kafka, const char *topic, int partition, int64_t time_ms,
+                     int64_t *offset, struct err *err)
+{
+    int64_t until_ns = clock_mono_ns() + (int64_t)ASK_MS * 1000000;
+    rd_kafka_resp_err_t code;
+    do
+        code = kafka_ask_offset(kafka->admin, topic, partition, time_ms, ASK_MS, offset);
+    while (not_yet(code, until_ns));
+    return code ? failed(kafka, code, NULL, "asking for an offset of", topic, err) : 0;
+}
+
 int kafka_range(void *handle, const char *topic, int partition, int64_t *first, int64_t *end,
                 struct err *err)
 {
-    struct kafka *kafka = handle;
-    int64_t until_ns = clock_mono_ns() + (int64_t)ASK_MS * 1000000;
-    rd_kafka_resp_err_t code;
-    do /* on a handle that reads committed records alone, the end is the last stable offset */
-        code = rd_kafka_query_watermark_offsets(kafka->admin, topic, partition, first, end, ASK_MS);
-    while (not_yet(code, until_ns));
-    return code ? failed(kafka, code, NULL, "asking for the ends of", topic, err) : 0;
+    int rc = offset_of(handle, topic, partition, KAFKA_FIRST, first, err);
+    return rc ? rc : offset_of(handle, topic, partition, KAFKA_END, end, err);
 }
 
 int kafka_offset_at(void *handle, const char *topic, int partition, int64_t time_ms,
                     int64_t *offset, struct err *err)
 {
-    struct kafka *kafka = handle;
-    int64_t first, end;
-    int rc = kafka_range(kafka, topic, partition, &first, &end, err);
-    *offset = first;
-    if (rc < 0 || time_ms < 0) /* to the broker, negative times are names of the ends */
-        return rc;
-    int64_t until_ns = clock_mono_ns() + (int64_t)ASK_MS * 1000000;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
-    rd_kafka_resp_err_t code;
-    do {
-        asked->offset = time_ms;
-        code = rd_kafka_offsets_for_times(kafka->admin, list, ASK_MS);
-        code = code ? code : asked->err;
-    } while (not_yet(code, until_ns));
-    *offset = asked->offset >= 0 ? asked->offset : end;
-    rd_kafka_topic_partition_list_destroy(list);
-    return code ? failed(kafka, code, NULL, "asking for an offset of", topic, err) : 0;
+    int64_t end;
+    int rc = offset_of(handle, topic, partition, KAFKA_END, &end, err);
+    /* To the broker, negative times are names; -1 is its answer where there is none so late. */
+    rc = rc ? rc
+            : offset_of(handle, topic, partition, time_ms < 0 ? KAFKA_FIRST : time_ms, offset, err);
+    if (rc == 0 && *offset < 0)
+        *offset = end;
+    return rc;
 }
 
 int kafka_trim(void *handle, const char *topic, int partition, int64_t before, struct err *err)

@@ -68,6 +68,13 @@ int kafka_partitions(void *handle, const char *topic, struct err *err);
 int kafka_partitions_now(struct kafka *kafka, const char *topic, struct err *err);
 int kafka_range(void *handle, const char *topic, int partition, int64_t *first, int64_t *end,
                 struct err *err);
+/* The offset of a time, or of one of these; on a handle that reads committed records alone the end
+ * is the last stable offset. Of librdkafka's questions the one that keeps to its wait: with 2.0.2,
+ * rd_kafka_query_watermark_offsets may hang for minutes when a broker goes away. */
+#define KAFKA_FIRST (-2)
+#define KAFKA_END (-1)
+rd_kafka_resp_err_t kafka_ask_offset(rd_kafka_t *handle, const char *topic, int partition,
+                                     int64_t time_ms, int wait_ms, int64_t *offset);
 int kafka_offset_at(void *handle, const char *topic, int partition, int64_t time_ms,
                     int64_t *offset, struct err *err);
 int kafka_trim(void *handle, const char *topic, int partition, int64_t before, struct err *err);

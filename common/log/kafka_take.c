@@ -142,9 +142,8 @@ static int part_failed(struct kafka_reader *reader, struct kafka_part *part, str
  * something where nothing came for a while. Newer ones have fetch.queue.backoff.ms. */
 static void nudge(struct kafka_reader *reader, const struct kafka_part *part)
 {
-    int64_t low, high;
-    rd_kafka_query_watermark_offsets(reader->consumer, reader->topic, part->partition, &low, &high,
-                                     NUDGE_MS);
+    int64_t end;
+    kafka_ask_offset(reader->consumer, reader->topic, part->partition, KAFKA_END, NUDGE_MS, &end);
 }
 
 /* A queue was taken from that had length messages: has any grown lately? */
