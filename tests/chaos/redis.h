@@ -1,6 +1,8 @@
-/* tests/chaos/redis.h - a redis-server of one case: for redis.c and redis_server.c.
+/* tests/chaos/redis.h - for the files of Redis's troubles alone.
  *
- * Its connection kv is the test's own. One thread. */
+ *   redis_server.c   a redis-server of one case; its connection kv is the test's own
+ *   redis.c          a trial: who plays, the reader, waiting, from the first event to the end
+ *   redis_strikes.c  the table: what may happen */
 #ifndef LK_TESTS_CHAOS_REDIS_H
 #define LK_TESTS_CHAOS_REDIS_H
 
@@ -33,5 +35,40 @@ bool server_cut_aof(const struct server *server, int64_t bytes);
 /* A copy of the AOF as it is; and back to it, while the server is dead. */
 bool server_copy_aof(const struct server *server);
 bool server_restore_aof(const struct server *server);
+
+/* ---- redis.c ---- */
+
+struct trial {
+    struct lane *lane;
+    struct server server;
+    enum arch arch;
+    struct rng rng;
+    const char *patience;        /* of the workers */
+    struct child *worker[ROLES]; /* the persons */
+    struct child *looker;        /* lk verify */
+    int64_t looked_ns;
+    int exact; /* looks that found it right */
+};
+
+/* For so long: false where somebody has died, or the reader was told what is wrong. */
+bool trial_attend(struct trial *trial, int64_t ms);
+typedef bool trial_condition(struct trial *trial, int64_t number);
+bool trial_wait(struct trial *trial, trial_condition *is, int64_t number, const char *what);
+int64_t trial_between(struct trial *trial, int64_t least, int64_t most); /* drawn */
+struct child **trial_worker(struct trial *trial); /* kappa run, or lambda speed */
+void trial_begin(struct trial *trial, enum role role);
+
+/* ---- redis_strikes.c ---- */
+
+struct trouble {
+    const char *name; /* NULL: the end */
+    bool (*strike)(struct trial *trial);
+    enum keep keep;
+    int strikes;
+    const char *patience;
+    int seeds;  /* in the whole */
+    bool kills; /* Redis */
+};
+extern const struct trouble TROUBLES[];
 
 #endif
