@@ -1,7 +1,7 @@
 /* tests/chaos/redis.c - what may happen to Redis under load, in both architectures; then the view must be right.
  *
  *     feeder ──> log ──> kappa, or archive, speed and batch --every ──> a redis-server of the case
- *                   strike (a row below), some times at seeded moments ──┘ │ lk verify, again and again
+ *                   strike (redis_strikes.c) at seeded moments ──┘ lk verify looks, again and again
  *     all folded ──> SIGTERM ──> verify ──> to the end ──> verify, litter
  * Whatever Redis lost, position and cells were lost together: nobody is told, everybody goes on. Where it
  * refuses for longer than --patience the worker leaves and says what to do; after that, all is right. */
