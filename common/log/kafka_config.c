@@ -48,6 +48,7 @@ static const struct {
     {"group.instance.id", "lk names the members of a group itself"},
     {"transactional.id", "lk names its transactions itself"},
     {"auto.offset.reset", "a position that is gone is an error here, never a jump"},
+    {"partition.assignment.strategy", "a group of lk deals cooperatively"},
     {"enable.auto.commit", "positions stand beside the results, in the view"},
     {"enable.auto.offset.store", "positions stand beside the results, in the view"},
     {"enable.idempotence", "without it a broker that comes back may hold events twice"},
