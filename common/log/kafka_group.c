@@ -40,6 +40,8 @@ static void commit_now(struct kafka_reader *reader)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* Not in a reader's first second: a commit that still waits for librdkafka to find the group's
+ * coordinator when the consumer is destroyed holds that up for 1 to 10 s, on a busy core. */
 void kafka_commit_noted(struct kafka_reader *reader)
 {
     if (reader->noting && clock_mono_ns() - reader->committed_ns >= (int64_t)NOTE_MS * 1000000)
@@ -122,6 +124,7 @@ int kafka_join(void *handle, const struct log_group *group, struct err *err)
     if (rc < 0)
         return rc;
     reader->noting = true;
+    reader->committed_ns = clock_mono_ns();
     if (!group->shared)
         return 0;
     for (int i = 0; i < reader->count; i++)
