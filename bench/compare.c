@@ -156,6 +156,7 @@ static void release(struct run *run)
         sampler_release(side);
     }
     process_release(&run->generator);
+    faults_release(run);
     if (run->options.plan && !run->options.attach) {
         unlink(run->plan_path);
         unlink(run->healed_path);
