@@ -117,9 +117,13 @@ void kafka_cover_secrets(const rd_kafka_conf_t *conf, char *text)
 /* Threads of librdkafka run these two. */
 static void say(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
+    union {
+        const rd_kafka_t *given;
+        rd_kafka_t *wanted; /* by a function that changes nothing */
+    } handle = {rk};
     char *copy = mem_copy_string(text);
     (void)level;
-    kafka_cover_secrets(rd_kafka_conf((rd_kafka_t *)(uintptr_t)rk), copy);
+    kafka_cover_secrets(rd_kafka_conf(handle.wanted), copy);
     fprintf(stderr, "kafka: %s: %s: %s\n", rd_kafka_name(rk), facility, copy);
     free(copy);
 }

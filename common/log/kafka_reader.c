@@ -208,7 +208,7 @@ int kafka_seek(void *handle, int partition, int64_t position, struct err *err)
 {
     struct kafka_reader *reader = handle;
     struct kafka_part *part = kafka_part_of(reader, partition);
-    int64_t first, end;
+    int64_t first = 0, end = 0;
     int rc = kafka_reader_start(reader, NULL, err);
     rc = rc ? rc : kafka_range(reader->kafka, reader->topic, partition, &first, &end, err);
     if (rc < 0)
