@@ -1,6 +1,10 @@
-# tests/chaos/rules.mk - the chaos test alone: another seed, or some cases.
-CHAOS_SEED ?= 1
+# tests/chaos/rules.mk - the chaos test in full: another seed, a budget, or some cases.
+CHAOS_SEED    ?= 1
+CHAOS_KILLS   ?= 400
+CHAOS_SECONDS ?= 0
 .PHONY: chaos
-chaos: lk ## faults at every named point, zombies, planted bugs (CHAOS_SEED=7, CASE='kappa/commit sent')
+chaos: lk ## faults at every point, on both logs; Redis, brokers, generators die (CHAOS_SEED, CHAOS_KILLS, CHAOS_SECONDS, CASE='kappa/commit sent')
 	@$(MAKE) -s $(BUGS) build/bugs/lk build/bugs/tests/whole-chaos
 	build/bugs/tests/whole-chaos --seed $(CHAOS_SEED) $(if $(CASE),'$(CASE)')
+	build/bugs/tests/whole-chaos --kafka --seed $(CHAOS_SEED) --kills $(CHAOS_KILLS) \
+	  --seconds $(CHAOS_SECONDS) $(if $(CASE),'$(CASE)')
