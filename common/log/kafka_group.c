@@ -70,10 +70,22 @@ void kafka_note(void *handle, int partition, int64_t position)
     kafka_commit_noted(reader);
 }
 
+/* The partition; NULL: the topic has more of them than when this reader was opened. */
+static struct kafka_part *dealt_part(struct kafka_reader *reader, int partition)
+{
+    for (int i = 0; i < reader->count; i++)
+        if (reader->parts[i].partition == partition)
+            return &reader->parts[i];
+    reader->strange = partition;
+    return NULL;
+}
+
 static void give(struct kafka_reader *reader, const rd_kafka_topic_partition_list_t *partitions)
 {
     for (int i = 0; i < partitions->cnt; i++) {
-        struct kafka_part *part = kafka_part_of(reader, partitions->elems[i].partition);
+        struct kafka_part *part = dealt_part(reader, partitions->elems[i].partition);
+        if (!part)
+            continue;
         part->owned = true;
         part->sought = false;
         part->noted = part->committed = -1;
@@ -86,7 +98,9 @@ static void take_back(struct kafka_reader *reader,
                       rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < partitions->cnt; i++) {
-        struct kafka_part *part = kafka_part_of(reader, partitions->elems[i].partition);
+        struct kafka_part *part = dealt_part(reader, partitions->elems[i].partition);
+        if (!part)
+            continue;
         if (part->assigned)
             rd_kafka_topic_partition_list_add(list, reader->topic, part->partition);
         part->owned = part->assigned = part->sought = false;
@@ -139,7 +153,13 @@ int kafka_join(void *handle, const struct log_group *group, struct err *err)
 int kafka_owned(void *handle, bool *owned, struct err *err)
 {
     struct kafka_reader *reader = handle;
-    (void)err;
+    if (reader->strange >= 0)
+        return err_set(
+            err, ERR_USAGE,
+            "topic %s has got partition %d while this worker ran with %d: keys have moved "
+            "to other partitions, so what goes on from here would be wrong; copy the "
+            "events into a topic made with as many, and begin a view of its own on that",
+            reader->topic, reader->strange, reader->count);
     if (!reader->changed)
         return 0;
     reader->changed = false;

@@ -42,6 +42,7 @@ int kafka_reader_open(void *handle, const char *topic, const int *partitions, in
     reader->kafka = handle;
     reader->topic = mem_copy_string(topic);
     reader->count = n;
+    reader->strange = -1;
     reader->parts = mem_zero((size_t)n, sizeof *reader->parts);
     for (int i = 0; i < n; i++)
         reader->parts[i] = (struct kafka_part){

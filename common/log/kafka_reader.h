@@ -44,6 +44,7 @@ struct kafka_reader {
     bool no_due;  /* due_ns stays 0 */
     bool shared;  /* partitions are dealt out */
     bool changed; /* since log_owned last said so */
+    int strange;  /* dealt to us, and not ours to read: the topic has grown; -1: none */
     bool noting;  /* positions are committed under a group's name */
     int64_t committed_ns;
     int64_t fetched_ns; /* when a queue was last seen to have grown */

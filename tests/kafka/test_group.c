@@ -155,6 +155,31 @@ Test(group, a_second_holder_of_a_members_name_ends_the_first, .timeout = 60)
     log_close(log);
 }
 
+Test(group, a_topic_that_has_grown_is_said_not_read, .timeout = 60)
+{
+    char topic[LOG_TOPIC_MAX];
+    struct log *log = kafka_here_log();
+    kafka_here_topic(log, "grown", PARTITIONS, topic);
+    struct log_group group = {.name = topic, .shared = true, .session_ms = 6000};
+    struct log_reader *reader;
+    struct log_batch batch;
+    struct err err = {0};
+    bool owned[PARTITIONS] = {false};
+    /* As if the topic had had two when it was opened. */
+    cr_assert_eq(log_reader_open(log, topic, ALL, 2, &reader, &err), 0, "%s", err.text);
+    cr_assert_eq(log_join(reader, &group, &err), 0, "%s", err.text);
+    int64_t until_ns = clock_mono_ns() + (int64_t)DEAL_MS * 1000000;
+    int rc = 0;
+    while (rc >= 0 && clock_mono_ns() < until_ns) {
+        rc = log_read(reader, LOG_BATCH_MAX, 50, &batch, &err);
+        rc = rc < 0 ? rc : log_owned(reader, owned, &err);
+    }
+    cr_expect_eq(rc, ERR_USAGE, "%d %s", rc, err.text);
+    cr_expect(strstr(err.text, "has got partition"), "%s", err.text);
+    log_reader_close(reader);
+    log_close(log);
+}
+
 Test(group, what_is_noted_is_the_groups_committed_position, .timeout = 60)
 {
     static const bool SHARED[] = {false, true};
