@@ -16,6 +16,8 @@ enum { GET_MS = 10000, STEP_MS = 100 };
 enum { STALLED_MS = 80, NUDGE_MS = 50 };
 /* A get this far ahead of where the queue goes on reads up to it, rather than begin anew. */
 enum { NEAR = 10000 };
+/* As where the queue goes on: it does not. */
+enum { NOWHERE = -1 - NEAR };
 
 void kafka_release_held(struct kafka_reader *reader)
 {
@@ -350,6 +352,10 @@ int kafka_get(void *handle, int partition, int64_t offset, struct log_batch *out
     int found = near ? look_for(reader, part, offset) : 2;
     if (found != 1) /* an end that was met on the way may be old */
         found = fetch_one(reader, part, offset, err);
+    if (found == 0 && part->error) { /* the offset is gone, not what is to be read next */
+        part->error = 0;
+        part->at = NOWHERE;
+    }
     if (found == 1) {
         fill(reader, part, 1, out);
         out->next = offset + 1;

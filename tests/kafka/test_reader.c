@@ -356,3 +356,26 @@ Test(kafka_reader, a_record_without_key_or_value_has_none)
     log_reader_close(reader);
     log_close(log);
 }
+
+Test(kafka_reader, a_get_of_what_is_gone_leaves_the_position_alone, .timeout = 60)
+{
+    static const int ALONE = 0;
+    char topic[LOG_TOPIC_MAX];
+    struct log *log = kafka_here_log();
+    struct log_reader *reader;
+    struct log_batch batch = {0};
+    kafka_here_topic(log, "get-gone", 1, topic);
+    append(log, topic, 0, 0, 10);
+    must(log_trim(log, topic, 0, 5, &why));
+    must(log_reader_open(log, topic, &ALONE, 1, &reader, &why));
+    must(log_seek(reader, 0, 7, &why));
+    struct err err = {0};
+    cr_expect_eq(log_get(reader, 0, 2, &batch, &err), 0, "%s", err.text);
+    int count = 0;
+    for (int i = 0; count == 0 && i < TRIES; i++)
+        must(count = log_read(reader, LOG_BATCH_MAX, 100, &batch, &why));
+    cr_assert_eq(count, 3);
+    cr_expect_eq(batch.offset[0], 7);
+    log_reader_close(reader);
+    log_close(log);
+}
