@@ -18,6 +18,10 @@ up=
 
 down() { docker-compose --profile core --profile scale down -v -t 3 --remove-orphans >"$work/down.log" 2>&1; }
 finish() {
+    local left
+    left=$(jobs -p)
+    # shellcheck disable=SC2086 # several words
+    [ -z "$left" ] || { kill $left && wait; } 2>/dev/null # it would go on creating what down removes
     [ -z "$up" ] || down || { echo "cannot clean up project $COMPOSE_PROJECT_NAME:"; cat "$work/down.log"; }
     rm -rf "$work"
 }
