@@ -77,8 +77,9 @@ static int wait_until_up(struct run *run, struct side *side, struct err *err)
             return 0;
         for (int i = 0; i < side->child_count; i++)
             if (process_ended(&side->children[i]) && side->children[i].failed)
-                return err_set(err, ERR_ENV, "%s ended at once: %s", side->children[i].name,
-                               side->children[i].fate);
+                return err_set(err, ERR_ENV, "%s ended at once: %s; see %s.err",
+                               side->children[i].name, side->children[i].fate,
+                               side->children[i].output);
         clock_sleep_ms(TICK_MS);
     }
     return err_set(err, ERR_ENV, "the view of %s does not come up", side->pipeline->name);
