@@ -54,7 +54,7 @@ struct worker_options {
     int count;
     int workers;
     bool until_end;
-    /* Positions are noted under its name; NULL: lk.<view>.<version>. Shared: the group deals the
+    /* Positions are noted under <name>.<view>.<version>; name NULL: lk. Shared: the group deals the
      * partitions (until_end and partitions are refused); each thread is a member. */
     struct log_group group;
     struct job_options job;

@@ -105,17 +105,19 @@ static void share_out(struct thread *thread, int w, int workers, const int64_t *
     }
 }
 
-/* Each thread is a consumer of its own, with an instance name of its own: NAME-0, NAME-1... */
+/* A group is of one view and version: in a group of two, each would get a part of the partitions. Each
+ * thread is a consumer of its own, with an instance name of its own: NAME-0, NAME-1... */
 static void name_group(struct thread *thread, int w)
 {
     const struct worker_options *options = thread->options;
     struct buf group = {0}, instance = {0};
     char version[16];
     registry_version_name(options->job.arch, options->job.version, version);
-    buf_printf(&group, "lk.%s.%s", options->plan->view, version);
+    buf_printf(&group, "%s.%s.%s", options->group.name ? options->group.name : "lk",
+               options->plan->view, version);
     buf_printf(&instance, "%s-%d", options->group.instance ? options->group.instance : "", w);
     thread->group = options->group;
-    thread->group_name = mem_copy_string(options->group.name ? options->group.name : group.ptr);
+    thread->group_name = mem_copy_string(group.ptr);
     thread->instance = mem_copy_string(instance.ptr);
     thread->group.name = thread->group_name;
     thread->group.instance = options->group.instance ? thread->instance : NULL;

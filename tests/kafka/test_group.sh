@@ -16,9 +16,9 @@ declare -A pids
 begin_both() { # NAME FLAG...: a member of each pipeline's group
     local name=$1
     shift
-    begin "kappa.$name" "$lk" kappa run "${common[@]}" --group kappas --session 6s --json "$@"
+    begin "kappa.$name" "$lk" kappa run "${common[@]}" --group mine --session 6s --json "$@"
     pids[kappa.$name]=$begun
-    begin "speed.$name" "$lk" lambda speed "${common[@]}" --group speeds --session 6s --span 1s --json "$@"
+    begin "speed.$name" "$lk" lambda speed "${common[@]}" --group mine --session 6s --span 1s --json "$@"
     pids[speed.$name]=$begun
 }
 signal() { # NAME SIGNAL
@@ -102,7 +102,7 @@ for arch in kappa lambda; do
     note "$arch has folded every event" \
         "$(grep -q 'events    160000 read' "$work/stdout"; echo $?)" "$(cat "$work/stdout")"
 done
-for group in kappas speeds; do
+for group in mine.ads.k1 mine.ads.l1; do
     broker tool consumer-groups --bootstrap-server "$brokers" --describe --group $group >"$work/lag" 2>&1
     note "the positions of $group are noted" \
         "$(awk '$2 == "ads" && $6 == 0 {n++} END {exit n != 8}' "$work/lag"; echo $?)" "$(cat "$work/lag")"

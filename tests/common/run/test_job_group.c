@@ -548,6 +548,25 @@ Test(job_group, an_end_behind_offsets_that_have_no_records_is_reached)
     scene_close(&scene);
 }
 
+Test(job_group, a_group_is_of_one_view_and_version)
+{
+    struct scene scene;
+    struct worker_result result;
+    open_member(&scene, ARCH_KAPPA, 1);
+    scene_append(&scene, 0, GOAL);
+    struct worker_options options = {.plan = scene.plan,
+                                     .log_uri = log_uri(scene.log),
+                                     .topic = SCENE_TOPIC,
+                                     .workers = 1,
+                                     .until_end = true,
+                                     .group.name = "mine",
+                                     .job = scene.options};
+    clock_free_run();
+    cr_assert_eq(worker_run(&options, &result, &scene.err), 0, "%s", scene.err.text);
+    cr_expect_str_eq(kafka.group, "mine.v.k1");
+    scene_close(&scene);
+}
+
 /* ---- positions are noted ---- */
 
 static void noted_hook(struct scene *scene, struct task *task)
