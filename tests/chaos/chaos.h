@@ -40,7 +40,7 @@ struct item {
     uint64_t seed;
     bool spare;   /* only where it is asked for by name */
     bool reserve; /* or where kills are still missing */
-    bool always;  /* in every sample */
+    enum { SAMPLE_MAYBE, SAMPLE_ALWAYS, SAMPLE_NEVER } sample;
 };
 
 struct items {

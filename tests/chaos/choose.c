@@ -18,12 +18,17 @@ static bool is_named(const struct choice *choice, const struct items *all, const
     return false;
 }
 
+static bool is_due(const struct choice *choice, const struct item *item)
+{
+    return !item->spare && !(choice->sample && item->sample == SAMPLE_NEVER);
+}
+
 static void keep(struct items *out, const struct item *item)
 {
     items_add(out, *item, "%s", item->name);
 }
 
-/* Any order is as likely as any other, and those that are always played come first: they are long. */
+/* Any order is as likely as any other, and those that every sample holds come first: they are long. */
 static void shuffle(struct items *items, uint64_t seed)
 {
     struct rng rng;
@@ -36,7 +41,7 @@ static void shuffle(struct items *items, uint64_t seed)
         items->item[with] = held;
     }
     for (int i = 0; i < items->count; i++)
-        if (items->item[i].always) {
+        if (items->item[i].sample == SAMPLE_ALWAYS) {
             struct item held = items->item[i];
             items->item[i] = items->item[first];
             items->item[first++] = held;
@@ -54,7 +59,8 @@ static void add_reserve(const struct items *all, struct items *out)
 int choose(const struct choice *choice, const struct items *all, struct items *out)
 {
     for (int i = 0; i < all->count; i++)
-        if (choice->name_count ? is_named(choice, all, &all->item[i]) : !all->item[i].spare)
+        if (choice->name_count ? is_named(choice, all, &all->item[i])
+                               : is_due(choice, &all->item[i]))
             keep(out, &all->item[i]);
     if (choice->name_count)
         return out->count;

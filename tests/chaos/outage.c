@@ -216,7 +216,8 @@ static bool run_generator(struct lane *lane, const struct item *item)
 void outage_list(struct items *items)
 {
     for (int i = 0; i < CASES; i++) {
-        struct item item = {.seed = items->seed + (uint64_t)i, .always = i == 0};
+        struct item item = {.seed = items->seed + (uint64_t)i,
+                            .sample = i == 0 ? SAMPLE_ALWAYS : SAMPLE_NEVER};
         item.run = run_generator;
         items_add(items, item, "generator/%llu", (unsigned long long)item.seed);
         item.run = run_broker;

@@ -6,5 +6,5 @@ CHAOS_SECONDS ?= 0
 chaos: lk ## faults at every point, on both logs; Redis, brokers, generators die (CHAOS_SEED, CHAOS_KILLS, CHAOS_SECONDS, CASE='kappa/commit sent')
 	@$(MAKE) -s $(BUGS) build/bugs/lk build/bugs/tests/whole-chaos
 	build/bugs/tests/whole-chaos --seed $(CHAOS_SEED) $(if $(CASE),'$(CASE)')
-	build/bugs/tests/whole-chaos --kafka --seed $(CHAOS_SEED) --kills $(CHAOS_KILLS) \
+	build/bugs/tests/whole-chaos --kafka --lanes 3 --seed $(CHAOS_SEED) --kills $(CHAOS_KILLS) \
 	  --seconds $(CHAOS_SECONDS) $(if $(CASE),'$(CASE)')

@@ -4,4 +4,4 @@
 cd "$(dirname "$0")/../.." || exit 3
 program=build/bugs/tests/whole-chaos
 [ -x $program ] || { echo "there is no $program; run: make tests"; exit 3; }
-exec $program --kafka --sample 60 --seed "${LK_CHAOS_SEED:-1}"
+exec $program --kafka --lanes 3 --sample 60 --seed "${LK_CHAOS_SEED:-1}"
