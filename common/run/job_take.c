@@ -71,7 +71,12 @@ static int check_tail(struct job *job, const struct slot *slot, const struct pos
     if (pos->tail_offset < first)
         return 0; /* retention has passed it: nothing to compare with */
     struct log_batch batch;
+    int64_t end;
     int rc = log_get(job->task->reader, slot->partition, pos->tail_offset, &batch, err);
+    if (rc == 0) /* it was there when we asked where the log begins */
+        rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
+    if (rc == 0 && pos->tail_offset < first)
+        return 0;
     if (rc >= 0 && (rc == 0 || batch.time_ms[0] != pos->tail_time_ms ||
                     log_record_hash(batch.key[0], batch.value[0]) != pos->tail_hash))
         rc = err_set(

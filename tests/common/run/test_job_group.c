@@ -16,8 +16,10 @@ static struct {
     bool owned[SCENE_PARTITIONS], sought[SCENE_PARTITIONS], changed;
     int64_t noted[SCENE_PARTITIONS];
     char group[40];
-    int away;   /* so many calls of range fail */
-    int marker; /* so many offsets without records stand behind the last one */
+    int away;       /* so many calls of range fail */
+    int marker;     /* so many offsets without records stand behind the last one */
+    int64_t passed; /* retention passes below it as soon as a record is looked up */
+    struct log *log;
 } kafka;
 
 static void deal(int partition, bool owned)
@@ -106,6 +108,8 @@ static int fake_read(void *reader, int max, int wait_ms, struct log_batch *out, 
 static int fake_get(void *reader, int partition, int64_t offset, struct log_batch *out,
                     struct err *err)
 {
+    if (kafka.passed)
+        cr_assert_eq(log_trim(kafka.log, SCENE_TOPIC, partition, kafka.passed, err), 0);
     return log_embedded_ops.get(((struct fake_reader *)reader)->inner, partition, offset, out, err);
 }
 
@@ -154,12 +158,19 @@ static int64_t fake_append(void *handle, const char *topic, int partition,
     return log_embedded_ops.append(handle, topic, partition, records, n, err);
 }
 
+static int fake_trim(void *handle, const char *topic, int partition, int64_t before,
+                     struct err *err)
+{
+    return log_embedded_ops.trim(handle, topic, partition, before, err);
+}
+
 const struct log_ops log_kafka_ops = {.scheme = "kafka",
                                       .open = fake_open,
                                       .close = fake_close,
                                       .partitions = fake_partitions,
                                       .append = fake_append,
                                       .range = fake_range,
+                                      .trim = fake_trim,
                                       .reader_open = fake_reader_open,
                                       .reader_close = fake_reader_close,
                                       .seek = fake_seek,
@@ -172,15 +183,20 @@ const struct log_ops log_kafka_ops = {.scheme = "kafka",
 
 /* ---- a member's life ---- */
 
-static void open_member(struct scene *scene, enum arch arch, int partitions)
+static void open_with(struct scene *scene, enum arch arch, int partitions, const char *plan)
 {
     char uri[64];
     struct err err = {0};
     memset(&kafka, 0, sizeof kafka);
-    scene_open(scene, arch, partitions, SCENE_PLAN(SCENE_DEDUPE));
+    scene_open(scene, arch, partitions, plan);
     log_close(scene->log);
     snprintf(uri, sizeof uri, "kafka:%s/log", scene->dir);
     cr_assert_eq(log_open(uri, false, &scene->log, &err), 0, "%s", err.text);
+}
+
+static void open_member(struct scene *scene, enum arch arch, int partitions)
+{
+    open_with(scene, arch, partitions, SCENE_PLAN(SCENE_DEDUPE));
     scene->group = &MEMBER;
 }
 
@@ -564,6 +580,17 @@ Test(job_group, a_group_is_of_one_view_and_version)
     clock_free_run();
     cr_assert_eq(worker_run(&options, &result, &scene.err), 0, "%s", scene.err.text);
     cr_expect_str_eq(kafka.group, "mine.v.k1");
+    scene_close(&scene);
+}
+
+Test(job_group, retention_that_passes_the_tail_at_a_take_is_no_other_log)
+{
+    struct scene scene;
+    open_with(&scene, ARCH_KAPPA, 1, SCENE_PLAN(SCENE_LATE));
+    cr_assert_eq(scene_run(&scene, GOAL), 0, "%s", scene.err.text);
+    kafka.log = scene.log;
+    kafka.passed = GOAL;
+    cr_expect_eq(scene_run(&scene, GOAL), 0, "%s", scene.err.text);
     scene_close(&scene);
 }
 
