@@ -75,7 +75,7 @@ const struct setting SETTINGS[] = {
      "DURATION  that Redis may be away, silent, full or refuse writes before the worker gives up"},
     {"group", SETTING_TEXT, NULL, 0, 0, NULL, "kappa run,lambda speed",
      "NAME  share the partitions with the view's other workers that say so: Kafka's consumer group "
-     "NAME.<view>.<version>, such as NAME.ads.k1 (kappa) or NAME.ads.l1 (lambda)"},
+     "NAME.<view>.<version>, such as NAME.ad_views.k1 (kappa) or NAME.ad_views.l1 (lambda)"},
     {"instance", SETTING_TEXT, NULL, 0, 0, NULL, "kappa run,lambda speed",
      "NAME  of this member; one that is back within a session gets its partitions at once"},
     {"session", SETTING_DURATION, "10s", 1000, 3600000, NULL, "kappa run,lambda speed",

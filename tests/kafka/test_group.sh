@@ -102,7 +102,7 @@ for arch in kappa lambda; do
     note "$arch has folded every event" \
         "$(grep -q 'events    160000 read' "$work/stdout"; echo $?)" "$(cat "$work/stdout")"
 done
-for group in mine.ads.k1 mine.ads.l1; do
+for group in mine.ad_views.k1 mine.ad_views.l1; do
     broker tool consumer-groups --bootstrap-server "$brokers" --describe --group $group >"$work/lag" 2>&1
     note "the positions of $group are noted" \
         "$(awk '$2 == "ads" && $6 == 0 {n++} END {exit n != 8}' "$work/lag"; echo $?)" "$(cat "$work/lag")"
