@@ -1,4 +1,5 @@
 /* common/log/kafka.c - Kafka as a log: the table, open and close. See kafka_parts.h. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -57,12 +58,21 @@ static void kafka_close(void *handle)
     free(kafka);
 }
 
+/* Fetched megabytes come and go many times a second. By default glibc gives each back to the kernel
+ * and asks for it again, which is a tenth of all work of a drain. */
+static void keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
 /* There is nothing to create: topics are. */
 static int kafka_open(const char *where, bool create, void **handle, struct err *err)
 {
     struct kafka *kafka = mem_zero(1, sizeof *kafka);
     struct kafka_calls calls = {.opaque = kafka, .failed = hear};
     (void)create;
+    keep_memory();
     kafka->brokers = mem_copy_string(where);
     pthread_mutex_init(&kafka->lock, NULL);
     kafka->admin = kafka_handle(kafka, RD_KAFKA_CONSUMER, NULL, &calls, err);

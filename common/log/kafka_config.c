@@ -31,7 +31,7 @@ static const struct {
     {"enable.auto.commit", "false", CONSUMER},
     {"enable.auto.offset.store", "false", CONSUMER},
     {"enable.partition.eof", "true", CONSUMER},
-    {"fetch.message.max.bytes", "524288", CONSUMER},
+    {"fetch.message.max.bytes", "262144", CONSUMER},
     /* Data are sent as soon as they are there; the wait is how late an end or a seek is seen. */
     {"fetch.wait.max.ms", "50", CONSUMER},
     {"fetch.error.backoff.ms", "100", CONSUMER},

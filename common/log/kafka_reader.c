@@ -18,7 +18,7 @@
 #define NO_GROUP "lk"
 /* A member that joins is dealt its share at the others' next heartbeat. */
 #define HEARTBEAT_MS "1000"
-enum { PREFETCH_KIB = 64 * 1024, PREFETCH_KIB_MIN = 2 * 1024 };
+enum { PREFETCH_KIB = 16 * 1024, PREFETCH_KIB_MIN = 1024 };
 enum { SESSION_MS = 10000, POLL_MS_MAX = 3600 * 1000, KNOW_MS = 5000 };
 
 struct kafka_part *kafka_part_of(struct kafka_reader *reader, int partition)
@@ -129,6 +129,10 @@ int kafka_reader_start(struct kafka_reader *reader, const struct log_group *grou
     if (!reader->consumer)
         return ERR_USAGE;
     rd_kafka_poll_set_consumer(reader->consumer);
+    size_t size = sizeof prefetch; /* the user may have wanted something else */
+    rd_kafka_conf_get(rd_kafka_conf(reader->consumer), "queued.max.messages.kbytes", prefetch,
+                      &size);
+    reader->prefetch = atoll(prefetch) * 1024;
     int rc = know_topic(reader, err);
     if (rc == 0)
         separate_queues(reader);

@@ -20,7 +20,7 @@ struct kafka_part {
     bool owned; /* always, but in a shared group */
     bool left;  /* taken back since log_owned was asked last, also if it is ours again */
     int64_t noted, committed;
-    size_t left_over; /* in the queue when it was taken from last */
+    bool full; /* its queue was, about, when it was taken from last */
 };
 
 /* The arrays of a batch. */
@@ -47,7 +47,8 @@ struct kafka_reader {
     int strange;  /* dealt to us, and not ours to read: the topic has grown; -1: none */
     bool noting;  /* positions are committed under a group's name */
     int64_t committed_ns;
-    int64_t fetched_ns; /* when a queue was last seen to have grown */
+    int64_t prefetch; /* bytes that a queue takes */
+    bool filled;      /* all queues were full, and librdkafka has not been nudged since */
     /* Who looks up single records for a shared reader, whose assignment is the group's; or NULL. */
     struct kafka_reader *side;
 };

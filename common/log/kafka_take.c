@@ -12,8 +12,7 @@
 #include "common/log/kafka_reader.h"
 
 enum { GET_MS = 10000, STEP_MS = 100 };
-/* Longer than librdkafka waits for a broker without new records, and much less than its second. */
-enum { STALLED_MS = 80, NUDGE_MS = 50 };
+enum { NUDGE_MS = 50 };
 /* A get this far ahead of where the queue goes on reads up to it, rather than begin anew. */
 enum { NEAR = 10000 };
 /* As where the queue goes on: it does not. */
@@ -141,24 +140,38 @@ static int part_failed(struct kafka_reader *reader, struct kafka_part *part, str
 
 /* When every queue is full, librdkafka 2.0.2 looks again after a second, however fast we empty them
  * meanwhile; but a request to the broker that leads a partition makes it look at once. So ask for
- * something where nothing came for a while. Newer ones have fetch.queue.backoff.ms. */
+ * something once they were full and one is half empty. Newer ones have fetch.queue.backoff.ms. */
 static void nudge(struct kafka_reader *reader, const struct kafka_part *part)
 {
     int64_t end;
     kafka_ask_offset(reader->consumer, reader->topic, part->partition, KAFKA_END, NUDGE_MS, &end);
 }
 
-/* A queue was taken from that had length messages: has any grown lately? */
-static void keep_fetching(struct kafka_reader *reader, struct kafka_part *part, size_t length)
+static bool all_full(const struct kafka_reader *reader)
 {
-    int64_t now_ns = clock_mono_ns();
-    bool grown = length > part->left_over;
-    part->left_over = length > (size_t)reader->held_count ? length - (size_t)reader->held_count : 0;
-    if (!grown && now_ns - reader->fetched_ns < (int64_t)STALLED_MS * 1000000)
+    for (int i = 0; i < reader->count; i++) {
+        const struct kafka_part *part = &reader->parts[i];
+        if (part->sought && part->owned && !part->paused && !part->full)
+            return false;
+    }
+    return true;
+}
+
+/* n records were taken from a queue that had length messages: it holds more of their size. */
+static void keep_fetching(struct kafka_reader *reader, struct kafka_part *part, size_t length,
+                          int n)
+{
+    if (n == 0)
         return;
-    if (!grown)
-        nudge(reader, part);
-    reader->fetched_ns = now_ns;
+    const struct kafka_records *records = &reader->records;
+    int64_t bytes = (int64_t)records->value[n - 1].len + 1;
+    int64_t left = (int64_t)length - reader->held_count;
+    part->full = (int64_t)length * bytes > reader->prefetch / 4 * 3;
+    reader->filled = reader->filled || (part->full && all_full(reader));
+    if (!reader->filled || left * bytes > reader->prefetch / 2)
+        return;
+    nudge(reader, part);
+    reader->filled = false;
 }
 
 /* Nothing came for a step: nudge for a partition that has not met its end. */
@@ -184,7 +197,7 @@ static int take(struct kafka_reader *reader, struct kafka_part *part, int max, b
     ssize_t held = rd_kafka_consume_batch_queue(part->queue, 0, reader->held, (size_t)max);
     reader->held_count = held > 0 ? (int)held : 0;
     int n = put_records(reader, part, from);
-    keep_fetching(reader, part, length);
+    keep_fetching(reader, part, length, n);
     part->next = part->at;
     *moved = part->at != from;
     return n || *moved || !part->error ? n : part_failed(reader, part, err);
