@@ -1,4 +1,5 @@
 /* tests/chaos/broker.c - a Kafka broker of our own: tools/kafka with a directory that we were given. */
+#include <glob.h>
 #include <stdlib.h>
 
 #include "tests/chaos/chaos.h"
@@ -44,4 +45,21 @@ void broker_remove(const struct broker *broker)
 {
     char line[100];
     tool(broker, "remove", line, sizeof line);
+}
+
+void broker_remove_all(const char *root)
+{
+    struct broker broker;
+    char pattern[200];
+    glob_t found;
+    snprintf(broker.directory, sizeof broker.directory, "%s/kafka", root);
+    broker_remove(&broker);
+    snprintf(pattern, sizeof pattern, "%s/lane*/*/kafka", root);
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            snprintf(broker.directory, sizeof broker.directory, "%s", found.gl_pathv[i]);
+            broker_remove(&broker);
+        }
+        globfree(&found);
+    }
 }

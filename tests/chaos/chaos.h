@@ -231,6 +231,8 @@ bool broker_open(struct broker *broker, const char *directory); /* in directory/
 bool broker_start(struct broker *broker);                       /* again, at the same place */
 bool broker_kill(const struct broker *broker);                  /* SIGKILL */
 void broker_remove(const struct broker *broker);
+/* Also those of lanes that were ended amid a case. */
+void broker_remove_all(const char *root);
 
 /* ---- check.c ---- */
 

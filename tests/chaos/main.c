@@ -6,6 +6,7 @@
  * that it is a part of, also spare ones; see choose.c for the rest. A failing case prints its seed and
  * the command that repeats it; the last line is "N passed, N failed". Lanes take the next case from a
  * counter that they share, and hold a Redis each. */
+#include <errno.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -133,6 +134,8 @@ static void play_item(struct run *run, struct lane *lane, const struct item *ite
 static void run_lane(struct run *run, int number)
 {
     const struct options *options = run->options;
+    signal(SIGINT, SIG_DFL); /* who waits for us cleans up */
+    signal(SIGTERM, SIG_DFL);
     struct lane lane = {.lk = options->lk,
                         .bugs_lk = options->bugs_lk,
                         .broker = options->kafka ? run->broker.uri : NULL,
@@ -159,8 +162,8 @@ static void run_all(struct run *run)
             prctl(PR_SET_PDEATHSIG, SIGTERM);
             run_lane(run, i);
         }
-    for (int status; wait(&status) > 0;)
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    for (int status, pid; (pid = wait(&status)) > 0 || errno == EINTR;)
+        if (pid > 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
             shared->failed++;
     bool early = run->options->choice.seconds && !stop_asked();
     if (!early && shared->passed + shared->failed < run->due)
@@ -300,7 +303,7 @@ static int play_all(struct run *run)
     run->began_ns = clock_mono_ns();
     run_all(run);
     if (run->options->kafka)
-        broker_remove(&run->broker);
+        broker_remove_all(run->root);
     lane_remove(run->root);
     say_sum(run);
     free(run->wanted.item);
