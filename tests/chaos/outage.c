@@ -13,10 +13,14 @@
 #include "common/base/clock.h"
 #include "tests/chaos/chaos.h"
 
-enum { CASES = 4, KILLS_EACH = 5, LOAD = 20000, LOAD_A_SECOND = 800, LONG_MS = 120000 };
+enum { CASES = 4, KILLS_EACH = 5, LOAD = 20000, LONG_MS = 120000 };
+
+/* Events a second, so that the load lasts as long as the kills do. */
+enum { RATE_FOR_BROKERS = 600, RATE_FOR_GENERATORS = 2000 };
 
 struct show {
     struct lane *lane;
+    int rate;
     struct rng rng;
     uint64_t seed;
     int64_t start_ns; /* of the generator's schedule: a resumed one keeps it */
@@ -52,7 +56,7 @@ static void generate(struct show *show)
         "--time-format ms --key-field k --seed %llu --speed %d --start-ns %lld --late-share 0.03 "
         "--late-max 60s --duplicate-share 0.05 --duplicate-max 30s --malformed-share 0.01",
         lane->log, lane->topic, PARTITIONS, lane->directory, (unsigned long long)show->seed,
-        LOAD_A_SECOND / 10, (long long)show->start_ns);
+        show->rate / 10, (long long)show->start_ns);
     show->generator->victim = VICTIM_GENERATOR;
 }
 
@@ -182,7 +186,7 @@ static bool kill_broker(struct show *show, struct broker *broker)
 
 static bool run_broker(struct lane *lane, const struct item *item)
 {
-    struct show show = {.lane = lane, .seed = item->seed};
+    struct show show = {.lane = lane, .rate = RATE_FOR_BROKERS, .seed = item->seed};
     struct broker broker;
     rng_init_at(&show.rng, item->seed, 0xb40e);
     bool ok = lane_begin(lane, item->seed);
@@ -201,7 +205,7 @@ static bool run_broker(struct lane *lane, const struct item *item)
 
 static bool run_generator(struct lane *lane, const struct item *item)
 {
-    struct show show = {.lane = lane, .seed = item->seed};
+    struct show show = {.lane = lane, .rate = RATE_FOR_GENERATORS, .seed = item->seed};
     rng_init_at(&show.rng, item->seed, 0x9e40);
     bool ok = lane_begin(lane, item->seed) && begin(&show);
     for (int i = 0; i < KILLS_EACH && ok; i++) {
@@ -219,6 +223,7 @@ void outage_list(struct items *items)
         struct item item = {.seed = items->seed + (uint64_t)i,
                             .sample = i == 0 ? SAMPLE_ALWAYS : SAMPLE_NEVER};
         item.run = run_generator;
+        item.spare = i > 0 && !items->kafka;
         items_add(items, item, "generator/%llu", (unsigned long long)item.seed);
         item.run = run_broker;
         if (items->kafka)
