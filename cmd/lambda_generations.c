@@ -2,6 +2,7 @@
  * it the view serves. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cmd/cmd.h"
 #include "cmd/worker_options.h"
@@ -39,13 +40,25 @@ static int64_t *published(const struct plan *plan, const char *view_uri, int par
     return out;
 }
 
-/* How many partitions the view serves from it; -1: unknown. */
-static int served(const struct manifest *manifest, const int64_t *boundaries)
+/* Does one of the older generations end there, too? Then it was published, and the newer one refused. */
+static bool was_before(const struct manifest *manifests, int count, int newer, int partition)
 {
-    int count = 0;
-    for (int p = 0; boundaries && p < manifest->partitions; p++)
-        count += manifest->files[p].boundary == boundaries[p];
-    return boundaries ? count : -1;
+    const struct manifest *it = &manifests[newer];
+    for (int i = newer + 1; i < count; i++)
+        if (manifests[i].partitions == it->partitions && strcmp(manifests[i].plan, it->plan) == 0 &&
+            manifests[i].files[partition].boundary == it->files[partition].boundary)
+            return true;
+    return false;
+}
+
+/* How many partitions the view serves from this one of the list; -1: unknown. */
+static int served(const struct manifest *manifests, int count, int which, const int64_t *boundaries)
+{
+    int serves = 0;
+    for (int p = 0; boundaries && p < manifests[which].partitions; p++)
+        serves += manifests[which].files[p].boundary == boundaries[p] &&
+                  !was_before(manifests, count, which, p);
+    return boundaries ? serves : -1;
 }
 
 /* Read every file of a generation again: how many are not as noted. */
@@ -101,7 +114,7 @@ static int list(const struct settings *settings, const struct plan *plan, struct
         count ? published(plan, settings_text(settings, "view"), manifests[0].partitions) : NULL;
     for (int i = 0; i < count; i++) {
         bool same = manifests[i].partitions == manifests[0].partitions;
-        print_one(&manifests[i], same ? served(&manifests[i], boundaries) : 0,
+        print_one(&manifests[i], same ? served(manifests, count, i, boundaries) : 0,
                   settings_bool(settings, "json"));
         if (settings_bool(settings, "verify"))
             damaged += count_damaged(folder, &manifests[i]);

@@ -52,6 +52,8 @@ row 0 'behind 20000' "$lk" gen flights "${log[@]}" --events 30000 --resume
 row 0 'archived 10000 events' "$lk" lambda archive "${log[@]}" "${archive[@]}" --until-end
 row 0 'published' "$lk" lambda batch "${view[@]}" "${archive[@]}"
 row 0 'generation 2 * 30000 offsets* serves: 2 of 2*generation 1 * 20000 offsets* serves: 0 of 2' "$lk" "${generations[@]}"
+row 0 'refused: a batch up to the same offset' "$lk" lambda batch "${view[@]}" "${archive[@]}" --keep 9
+row 0 'generation 3 * serves: 0 of 2*generation 2 * serves: 2 of 2' "$lk" "${generations[@]}"
 row 0 '"number":2,*"serves":2,"partitions":2}' "$lk" "${generations[@]}" --verify --json
 row 0 'serves: unknown' "$lk" "${generations[@]}" --view "redis+unix:$work/nobody"
 
