@@ -246,7 +246,7 @@ static int read_key(const struct plan *plan, const char *text, struct buf *out, 
                           plan->keys == 1 ? "" : "s");
 }
 
-static void tell(const struct view_args *args, const struct answer *answer)
+static void tell(const struct view_args *args, const struct answer *answer, bool one_key)
 {
     fprintf(stderr, "%zu row%s of view %s, %s version %d, %s at positions", answer->count,
             answer->count == 1 ? "" : "s", args->plan->view, arch_name(args->arch), answer->version,
@@ -257,8 +257,8 @@ static void tell(const struct view_args *args, const struct answer *answer)
     fputc('\n', stderr);
     const struct registry *registry = &args->registry;
     if (registry->canary && answer->version == registry->live)
-        fprintf(stderr, "version %d answers for single keys of a share of %d %%: ask with --key\n",
-                registry->canary, registry->share);
+        fprintf(stderr, "version %d answers for %d %% of the keys: %s\n", registry->canary,
+                registry->share, one_key ? "not for this one" : "ask with --key");
 }
 
 int cmd_query(const struct settings *settings, struct err *err)
@@ -282,7 +282,7 @@ int cmd_query(const struct settings *settings, struct err *err)
     if (rc == 0) {
         const char *format = settings_text(settings, "format");
         print_answer(args.stored, &answer, settings_bool(settings, "json") ? "json" : format);
-        tell(&args, &answer);
+        tell(&args, &answer, query.key != NULL);
     }
     answer_release(&answer);
     buf_release(&key);

@@ -47,9 +47,9 @@ row 2 'needs --share' "$lk" kappa canary "${two[@]}"
 row 2 '--share: found 101' "$lk" kappa canary "${two[@]}" --share 101
 row 0 'version 2 answers for 50 % of the keys' "$lk" kappa canary "${two[@]}" --share 50
 row 0 'version 2  live: no  canary: 50 %' "$lk" kappa status "${one[@]}"
-row 0 'kappa version 1*version 2 answers for single keys' "$lk" query "${one[@]}" --from kappa
+row 0 'kappa version 1*version 2 answers for 50 % of the keys: ask with --key' "$lk" query "${one[@]}" --from kappa
 said=$(for key in ATL ORD DFW LAX DEN SFO JFK BOS; do "$lk" query "${one[@]}" --from kappa --key $key 2>&1 >/dev/null; done)
-row 0 'kappa version 1' echo "$said"
+row 0 'kappa version 1*version 2 answers for 50 % of the keys: not for this one' echo "$said"
 row 0 'kappa version 2' echo "$said"
 row 2 'answers for 50 % of the keys*--share 0' "$lk" kappa retire "${one[@]}" --version 2
 row 0 '"share":0}' "$lk" kappa canary "${two[@]}" --share 0 --json
