@@ -95,7 +95,7 @@ static void print_help(FILE *out)
         "usage: lk VERB [FLAGS]    lk VERB --help    lk --version    lk --settings\n\n",
         out);
     for (int i = 0; i < VERB_COUNT; i++)
-        fprintf(out, "  %-15s %s\n", VERBS[i].name, VERBS[i].summary);
+        fprintf(out, "  %-18s %s\n", VERBS[i].name, VERBS[i].summary);
     fputs("\nData goes to stdout, talk to stderr. Exit status: 0 ok, 1 a check failed, 2 usage,\n"
           "3 environment missing, 4 wrong data found, 130 interrupted.\n"
           "First time here? ./bootstrap demo, then README.md.\n",
@@ -133,8 +133,8 @@ static bool wants_help(int count, char **words)
 static void say_word_missing(int count, char **words)
 {
     if (count > 1 && words[1][0] != '-')
-        fprintf(stderr, "lk: there is no verb \"%s %s\"; lk %s needs one word more:\n", words[0],
-                words[1], words[0]);
+        fprintf(stderr, "lk: there is no verb \"%s %s\"; lk %s has\n", words[0], words[1],
+                words[0]);
     else
         fprintf(stderr, "lk: lk %s needs one word more:\n", words[0]);
 }
@@ -150,7 +150,7 @@ static int unknown_verb(int count, char **words)
             if (!begun && !help)
                 say_word_missing(count, words);
             begun = true;
-            fprintf(out, "  lk %-15s %s\n", VERBS[i].name, VERBS[i].summary);
+            fprintf(out, "  lk %-18s %s\n", VERBS[i].name, VERBS[i].summary);
         }
     if (!begun)
         fprintf(stderr, "lk: there is no verb \"%s\"; see: lk --help\n", words[0]);

@@ -219,13 +219,14 @@ static bool is_property(const char *entry)
 /* LK_KAFKA_SASL_PASSWORD=x is sasl.password. */
 static int set_variable(rd_kafka_conf_t *conf, const char *entry, struct err *err)
 {
-    char variable[PROPERTY_BYTES], name[PROPERTY_BYTES];
+    char variable[PROPERTY_BYTES], name[PROPERTY_BYTES], from[PROPERTY_BYTES + 8];
     size_t len = (size_t)(strchr(entry, '=') - entry), skip = strlen(PREFIX), n = 0;
     snprintf(variable, sizeof variable, "%.*s", (int)len, entry);
     for (const char *c = variable + skip; *c; c++)
         name[n++] = (char)(*c == '_' ? '.' : tolower((unsigned char)*c));
     name[n] = 0;
-    return set_users(conf, name, entry + len + 1, variable, err);
+    snprintf(from, sizeof from, "-X or %s", variable); /* the flag has become a variable */
+    return set_users(conf, name, entry + len + 1, from, err);
 }
 
 static int set_all_users(rd_kafka_conf_t *conf, struct err *err)

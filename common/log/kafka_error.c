@@ -3,7 +3,10 @@
 
 #include "common/log/kafka_parts.h"
 
-#define AWAY "is a broker running there, and reachable from here? Try: kcat -L -b HOST:PORT"
+#define AWAY                                                                                       \
+    "is a broker running there, and reachable from here? kcat -L -b HOST:PORT asks it; "           \
+    "tools/kafka "                                                                                 \
+    "start starts one on this machine"
 #define AGAIN "run it again"
 #define ACCESS                                                                                     \
     "look at security.protocol, sasl.* and ssl.* (-X, --kafka-config) and the broker's ACLs"
@@ -102,6 +105,9 @@ int kafka_error(const struct kafka *kafka, rd_kafka_resp_err_t code, const char 
     const char *advice =
         row < 0 ? "run again with --log-debug to see what librdkafka says" : MEANINGS[row].advice;
     char *words = mem_copy_string(said && *said ? said : rd_kafka_err2str(code));
+    char *chatter = strstr(words, " (after "); /* librdkafka's notes on the connection */
+    if (chatter)
+        *chatter = 0;
     if (kafka->admin)
         kafka_cover_secrets(rd_kafka_conf(kafka->admin), words);
     int rc = err_set(err, kafka_error_code(code), "kafka:%s: %s: %s (%s); %s", kafka->brokers, what,

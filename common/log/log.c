@@ -39,7 +39,8 @@ int log_open(const char *uri, bool create, struct log **out, struct err *err)
     const struct log_ops *ops = filling_of(uri, &where);
     if (!ops)
         return err_set(err, ERR_USAGE,
-                       "not a log: \"%s\"; expected embedded:DIR, kafka:HOST:PORT or archive:DIR",
+                       "not a log: \"%s\"; expected embedded:DIR, kafka:HOST:PORT, archive:DIR or "
+                       "chain:ARCHIVE-DIR+kafka:HOST:PORT",
                        uri);
     void *handle = NULL;
     int rc = ops->open(where, create, &handle, err);

@@ -116,7 +116,7 @@ static int check_pos(struct job *job, const struct slot *slot, const struct pos 
         return err_set(
             err, ERR_GONE,
             "view %s needs offset %lld of partition %d, and topic %s begins at %lld now: "
-            "retention has passed it; keep the log longer",
+            "retention has passed it; where an archive has it: --log chain:ARCHIVE-DIR+LOG",
             view, (long long)pos->next, slot->partition, job->task->topic, (long long)first);
     return pos->here && pos->next > 0 ? check_tail(job, slot, pos, first, err) : 0;
 }

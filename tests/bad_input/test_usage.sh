@@ -26,11 +26,11 @@ row 2 'lk verify needs --topic' "$lk" verify "${plan[@]}" --from kappa --log emb
 row 2 'lk dlq list needs --plan' "$lk" dlq list
 row 2 'lk dlq show needs --plan' "$lk" dlq show
 row 2 'lk dlq export needs --plan' "$lk" dlq export
-row 2 'there is no verb "dlq purge"; lk dlq needs one word more' "$lk" dlq purge
+row 2 'there is no verb "dlq purge"; lk dlq has' "$lk" dlq purge
 row 2 'there is no verb "kapa"; see: lk --help' "$lk" kapa run
 row 2 'takes flags alone, found "plan.json"; see: lk kappa run --help' "$lk" kappa run plan.json
 row 2 'takes flags alone, found "twice"' "$lk" gen ads twice
-row 2 'lk bench needs one word more' "$lk" bench everything
+row 2 'there is no verb "bench everything"; lk bench has' "$lk" bench everything
 row 2 'has no flag --fast' "$lk" bench gen --fast
 
 # Values out of range or of another shape, from a flag, a variable and a file.
@@ -136,7 +136,7 @@ row 3 'there is no log at nowhere; `lk gen` makes one' "$lk" kappa run "${worker
 row 3 'has no topic "tt"; it has ' "$lk" kappa run "${worker[@]}" --log "embedded:$work/log" --topic tt
 row 3 'has no topic "tt"; it has ' "$lk" lambda speed "${worker[@]}" --log "embedded:$work/log" --topic tt
 row 3 'has no topic "tt"; it has ' "$lk" lambda archive --log "embedded:$work/log" --topic tt --archive x --until-end
-row 2 'not a log: "kinesis:x"; expected embedded:DIR, kafka:HOST:PORT or archive:DIR' "$lk" kappa run "${worker[@]}" --log kinesis:x --topic t
+row 2 'not a log: "kinesis:x"; expected embedded:DIR, kafka:HOST:PORT, archive:DIR or chain:' "$lk" kappa run "${worker[@]}" --log kinesis:x --topic t
 row 2 'cannot be a topic'\''s name' "$lk" gen ads --log "embedded:$work/log" --topic ../t
 row 3 'is not a directory; a log needs one of its own' "$lk" gen ads --log embedded:plan.json --topic t
 row 3 'holds something that is not a log' "$lk" gen ads --log "embedded:$work" --topic t

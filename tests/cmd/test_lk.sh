@@ -26,7 +26,7 @@ row 0 'lk 0.' "$lk" --version
 row 0 '| `--view` | `LK_VIEW` |' "$lk" --settings
 row 2 'no verb "deploy"' "$lk" deploy
 row 2 'lk gen needs one word more' "$lk" gen
-row 2 'lk gen needs one word more' "$lk" gen elephants
+row 2 'there is no verb "gen elephants"; lk gen has' "$lk" gen elephants
 row 0 'lk gen replay' "$lk" gen --help
 row 0 '--topic' "$lk" gen ads --help
 row 0 'what is installed' "$lk" doctor --help

@@ -10,7 +10,7 @@ static const struct {
     int code;
     const char *words;
 } PLACES[] = {
-    {"kinesis:localhost", true, ERR_USAGE, "expected embedded:DIR, kafka:HOST:PORT or archive:DIR"},
+    {"kinesis:localhost", true, ERR_USAGE, "kafka:HOST:PORT, archive:DIR or chain:"},
     {"embedded:", true, ERR_USAGE, "not a log"},
     {"%s/log", true, ERR_USAGE, "not a log"},
     {"embedded:%s/none", false, ERR_ENV, "there is no log"},
