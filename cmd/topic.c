@@ -80,21 +80,28 @@ static void print_row(bool json, bool grouped, int partition, int64_t first, int
 
 static int show(struct topic *topic, struct err *err)
 {
+    bool noted = false;
     const char *group = settings_text(topic->settings, "group");
     bool json = settings_bool(topic->settings, "json");
     int count = log_partitions(topic->log, topic->name, err);
     int rc = count < 0 ? count : 0;
-    if (rc == 0 && !json)
-        printf("%9s %12s %12s%s\n", "partition", "first", "end",
-               group ? "    committed          lag" : "");
     for (int p = 0; rc == 0 && p < count; p++) {
         int64_t first = 0, end = 0, committed = -1;
         rc = log_range(topic->log, topic->name, p, &first, &end, err);
         if (rc == 0 && group)
             rc = kafka_committed(topic->log, group, topic->name, p, &committed, err);
+        if (rc == 0 && p == 0 && !json) /* once it is known that there are rows */
+            printf("%9s %12s %12s%s\n", "partition", "first", "end",
+                   group ? "    committed          lag" : "");
         if (rc == 0)
             print_row(json, group != NULL, p, first, end, committed);
+        noted |= committed >= 0;
     }
+    if (rc == 0 && group && !noted)
+        fprintf(stderr,
+                "group %s has noted nothing of topic %s; a view's group is called "
+                "lk.<view>.<version>, or NAME.<view>.<version> with --group NAME\n",
+                group, topic->name);
     return rc;
 }
 

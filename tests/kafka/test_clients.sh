@@ -99,4 +99,8 @@ row 0 "$log: 1 broker*Kafka 4 or newer" "${doctor[@]}" "$log"
 row 0 'librdkafka ' "${doctor[@]}" "$log"
 row 3 'no property "sasl.pasword"' env LK_KAFKA_SASL_PASWORD=$secret "${doctor[@]}" "$log"
 row 3 'no broker answers*fix: is a broker running there' "${doctor[@]}" kafka:127.0.0.1:1
+
+# ---- slips ----
+row 0 'group nobody has noted nothing of topic ads' "$lk" topic show "${at[@]}" ads --group nobody
+row 2 '-X or LK_KAFKA_FOO: librdkafka*no property "foo"' "$lk" topic show "${at[@]}" ads -X foo=1
 verdict
