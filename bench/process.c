@@ -201,7 +201,7 @@ static void account(struct process *process, int status, const struct rusage *us
     process->pid = 0;
     process->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     process->ended_ns = clock_mono_ns();
-    char words[96];
+    char words[288];
     last_words(process, words, sizeof words);
     if (WIFSIGNALED(status))
         snprintf(process->fate, sizeof process->fate, "signal %d", WTERMSIG(status));

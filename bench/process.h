@@ -26,7 +26,7 @@ struct process {
     bool
         down; /* ended by a fault, or giving up in one: it will be started again (bench/faults.c) */
     int exit_status; /* of its last end; 0 where a signal ended it */
-    char fate[128];  /* "ran to its end", "killed by us (SIGKILL)", "exit 4: TEXT" */
+    char fate[320];  /* "ran to its end", "killed by us (SIGKILL)", "exit 4: TEXT" */
     /* over all starts */
     double cpu_s, rss_max_mb, read_mb, written_mb;
     double live_cpu_s, live_rss_mb, live_read_mb,

@@ -28,7 +28,7 @@ static void check_processes(struct run *run)
         }
     failed = run->generator.failed ? &run->generator : failed;
     run_check(run, "no process failed", !failed, "%s%s%s",
-              failed ? failed->name : "all as they should", failed ? ": " : "",
+              failed ? failed->name : "all did as they should", failed ? ": " : "",
               failed ? failed->fate : "");
     run_check(run, "every process stays below 200 MB", largest < 200, "largest: %s, %.0f MB",
               large ? large->name : "none", largest);

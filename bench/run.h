@@ -102,7 +102,7 @@ struct happening {
 
 struct past {
     const char *pipeline;
-    char name[64], fate[128];
+    char name[64], fate[320];
     int64_t began_ns, ended_ns;
 };
 
