@@ -10,7 +10,9 @@ topics() { broker tool topics --bootstrap-server "$brokers" "$@"; }
 
 # Before anything exists.
 row 2 'tools/kafka start' "$tool"
-row 2 'tools/kafka start' here nothing start --prot 29092
+row 2 'no verb "stat"*tools/kafka start' "$tool" stat
+row 0 'tools/kafka start' "$tool" --help
+row 2 'found "--prot 29092"*tools/kafka start' here nothing start --prot 29092
 row 3 'not running; nothing in ' here nothing status
 row 0 'not running' here nothing stop
 row 0 '' here nothing remove
