@@ -51,6 +51,16 @@ int kafka_reader_open(void *handle, const char *topic, const int *partitions, in
     return 0;
 }
 
+static void drain(struct kafka_part *part)
+{
+    rd_kafka_message_t *messages[64];
+    while (rd_kafka_queue_length(part->queue) > 0) {
+        ssize_t n = rd_kafka_consume_batch_queue(part->queue, 0, messages, 64);
+        for (ssize_t i = 0; i < n; i++)
+            rd_kafka_message_destroy(messages[i]);
+    }
+}
+
 /* A message that we still held would hold its partition, and the consumer wait for that for ever. */
 static void stop(struct kafka_reader *reader)
 {
@@ -58,9 +68,14 @@ static void stop(struct kafka_reader *reader)
     kafka_commit_last(reader);
     if (reader->shared)
         rd_kafka_consumer_close(reader->consumer);
-    for (int i = 0; i < reader->count; i++)
-        if (reader->parts[i].queue)
-            rd_kafka_queue_destroy(reader->parts[i].queue);
+    else
+        rd_kafka_assign(reader->consumer, NULL);
+    for (int i = 0; i < reader->count; i++) {
+        if (!reader->parts[i].queue)
+            continue;
+        drain(&reader->parts[i]);
+        rd_kafka_queue_destroy(reader->parts[i].queue);
+    }
     if (reader->events)
         rd_kafka_queue_destroy(reader->events);
     rd_kafka_topic_destroy(reader->known);
@@ -139,16 +154,6 @@ int kafka_reader_start(struct kafka_reader *reader, const struct log_group *grou
     else
         stop(reader);
     return rc;
-}
-
-static void drain(struct kafka_part *part)
-{
-    rd_kafka_message_t *messages[64];
-    while (rd_kafka_queue_length(part->queue) > 0) {
-        ssize_t n = rd_kafka_consume_batch_queue(part->queue, 0, messages, 64);
-        for (ssize_t i = 0; i < n; i++)
-            rd_kafka_message_destroy(messages[i]);
-    }
 }
 
 void kafka_reader_close(void *handle)

@@ -379,3 +379,35 @@ Test(kafka_reader, a_get_of_what_is_gone_leaves_the_position_alone, .timeout = 6
     log_reader_close(reader);
     log_close(log);
 }
+
+Test(kafka_reader, a_reader_of_a_topic_that_was_deleted_closes, .timeout = 60)
+{
+    for (int shared = 0; shared < 2; shared++) {
+        static const int BOTH[] = {0, 1};
+        char topic[LOG_TOPIC_MAX];
+        struct log *log = kafka_here_log();
+        struct log_reader *reader;
+        struct log_batch batch = {0};
+        kafka_here_topic(log, shared ? "gone-shared" : "gone", 2, topic);
+        struct log_group group = {.name = topic, .shared = shared};
+        append(log, topic, 0, 0, 1);
+        append(log, topic, 1, 0, 1);
+        must(log_reader_open(log, topic, BOTH, 2, &reader, &why));
+        must(log_join(reader, &group, &why));
+        for (int count = 0, i = 0; count < 2 && i < TRIES; i++) {
+            bool owned[2] = {true, true};
+            bool dealt = shared ? log_owned(reader, owned, NULL) == 1 : i == 0;
+            for (int p = 0; dealt && p < 2; p++)
+                must(owned[p] ? log_seek(reader, p, 0, &why) : 0);
+            must(log_read(reader, LOG_BATCH_MAX, 100, &batch, &why));
+            count += batch.count;
+        }
+        cr_expect_eq(batch.count, 1);
+        must(log_delete_topic(log, topic, &why));
+        struct err err = {0};
+        for (int i = 0; i < 20 && log_read(reader, LOG_BATCH_MAX, 100, &batch, &err) >= 0; i++)
+            ;
+        log_reader_close(reader); /* and does not wait for ever */
+        log_close(log);
+    }
+}
