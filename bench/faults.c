@@ -86,7 +86,7 @@ int faults_place(struct run *run, const int64_t *publish_us, double scale, struc
                 "%s.to: the broker at %s is none that tools/kafka runs (LK_KAFKA_DIR says "
                 "where), so how to %s it is not known; give a command of yours: \"do\": "
                 "\"command\", \"command\": \"docker restart kafka\"",
-                fault->where, run->log_uri, fault_kind_said(fault->kind));
+                fault->where, run->options.log, fault_kind_said(fault->kind));
         strike->after_ns = (int64_t)((double)publish_us[strike->event] * scale);
     }
     if (run->strike_count)

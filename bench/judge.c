@@ -189,8 +189,9 @@ static void judge_faults(struct run *run)
     }
     if (run->strike_count)
         run_check(run, "every fault struck somebody", missed == 0,
-                  "%d of %d; %d processes that gave up meanwhile were started again",
-                  run->strike_count - missed, run->strike_count, again);
+                  "%d of %d; %d process%s that gave up meanwhile %s started again",
+                  run->strike_count - missed, run->strike_count, again, again == 1 ? "" : "es",
+                  again == 1 ? "was" : "were");
 }
 
 /* ---- whole reads ---- */

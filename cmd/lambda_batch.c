@@ -50,8 +50,9 @@ static void print_fold(const struct batch_result *r)
            (double)r->cpu_ns / 1e9, (long long)r->bytes);
     printf(
         "  %lld rows, %lld bytes of files; at most %zu cells of a partition in memory, %d spilled "
-        "runs, %d passes\n",
-        (long long)r->rows, (long long)r->file_bytes, r->cells_max, r->runs, r->passes);
+        "runs, %d pass%s\n",
+        (long long)r->rows, (long long)r->file_bytes, r->cells_max, r->runs, r->passes,
+        r->passes == 1 ? "" : "es");
 }
 
 static void print_text(const struct batch_result *r)

@@ -26,7 +26,7 @@ note 'the topic is deleted' $? "$(topics)"
 
 # Where the broker is not known to tools/kafka, nothing is claimed of it and it cannot be struck; a command can.
 export LK_KAFKA_DIR=$work/elsewhere
-row 2 'is none that tools/kafka runs*give a command of yours' "$lk" compare "${flags[@]}" --faults broker-restart --out "$work/x"
+row 2 "the broker at $log is none that tools/kafka runs*give a command of yours" "$lk" compare "${flags[@]}" --faults broker-restart --out "$work/x"
 echo '[{"at": "40%", "do": "command", "to": "broker", "command": "LK_KAFKA_DIR='"$work/kafka $tools/kafka stop; LK_KAFKA_DIR=$work/kafka $tools/kafka start"'"}]' \
     >"$work/mine.json"
 row 0 'passed; report: ' "$lk" compare "${flags[@]}" --faults "$work/mine.json" --out "$work/commanded" --keep-topic
