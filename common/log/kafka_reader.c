@@ -19,6 +19,8 @@
 /* A member that joins is dealt its share at the others' next heartbeat. */
 #define HEARTBEAT_MS "1000"
 enum { PREFETCH_KIB = 16 * 1024, PREFETCH_KIB_MIN = 1024 };
+/* Between two looks for a topic of which nothing comes, and how long one may take. */
+enum { LOOK_MS = 2000, ANSWER_MS = 50 };
 enum { SESSION_MS = 10000, POLL_MS_MAX = 3600 * 1000, KNOW_MS = 5000 };
 
 struct kafka_part *kafka_part_of(struct kafka_reader *reader, int partition)
@@ -199,6 +201,33 @@ int kafka_fetch_from(struct kafka_reader *reader, struct kafka_part *part, int64
     part->assigned = rc == 0;
     part->at = offset;
     return rc;
+}
+
+/* Does the broker say that there is no such topic? No answer is no such word. */
+static bool is_missing(const struct kafka_reader *reader)
+{
+    const struct rd_kafka_metadata *data = NULL;
+    if (rd_kafka_metadata(reader->consumer, 0, reader->known, &data, ANSWER_MS))
+        return false;
+    bool missing =
+        data->topic_cnt == 1 && data->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    rd_kafka_metadata_destroy(data);
+    return missing;
+}
+
+/* librdkafka 2.0.2 says nothing of a topic that is deleted while it is read: nothing comes any more. So
+ * it is looked for while nothing comes; twice, for a broker that has just started may be wrong. */
+int kafka_look_for_topic(struct kafka_reader *reader, struct err *err)
+{
+    struct err why = {0};
+    if (clock_mono_ns() - reader->looked_ns < (int64_t)LOOK_MS * 1000000)
+        return 0;
+    bool missing = is_missing(reader);
+    int rc =
+        missing && reader->missing ? kafka_partitions_now(reader->kafka, reader->topic, &why) : 0;
+    reader->missing = missing;
+    reader->looked_ns = clock_mono_ns();
+    return rc >= 0 || rc == ERR_AWAY ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 int kafka_gone(const struct kafka_reader *reader, int partition, int64_t position, int64_t first,

@@ -47,8 +47,10 @@ struct kafka_reader {
     int strange;  /* dealt to us, and not ours to read: the topic has grown; -1: none */
     bool noting;  /* positions are committed under a group's name */
     int64_t committed_ns;
-    int64_t prefetch; /* bytes that a queue takes */
-    bool filled;      /* all queues were full, and librdkafka has not been nudged since */
+    int64_t prefetch;  /* bytes that a queue takes */
+    bool filled;       /* all queues were full, and librdkafka has not been nudged since */
+    int64_t looked_ns; /* when the topic was last looked for */
+    bool missing;      /* and was not there */
     /* Who looks up single records for a shared reader, whose assignment is the group's; or NULL. */
     struct kafka_reader *side;
 };
@@ -60,6 +62,8 @@ int kafka_reader_start(struct kafka_reader *reader, const struct log_group *grou
 /* Fetch a partition from offset on, and forget what was fetched of it. */
 int kafka_fetch_from(struct kafka_reader *reader, struct kafka_part *part, int64_t offset,
                      struct err *err);
+/* While nothing comes: ERR_ENV where the topic is no longer there. */
+int kafka_look_for_topic(struct kafka_reader *reader, struct err *err);
 /* ERR_GONE, in words. */
 int kafka_gone(const struct kafka_reader *reader, int partition, int64_t position, int64_t first,
                int64_t end, struct err *err);

@@ -287,9 +287,11 @@ int kafka_read(void *handle, int max, int wait_ms, struct log_batch *out, struct
         if (rc == 0)
             rc = take_turns(reader, max, out, &count, err);
         slept = rc == 0 ? sleep_some(reader, until_ns) : -1;
-        if (slept == 0)
+        if (slept == 0) {
             fetch_again(reader);
-    } while (slept >= 0);
+            rc = kafka_look_for_topic(reader, err);
+        }
+    } while (rc == 0 && slept >= 0);
     return rc < 0 ? rc : count;
 }
 

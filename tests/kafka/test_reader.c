@@ -380,7 +380,7 @@ Test(kafka_reader, a_get_of_what_is_gone_leaves_the_position_alone, .timeout = 6
     log_close(log);
 }
 
-Test(kafka_reader, a_reader_of_a_topic_that_was_deleted_closes, .timeout = 60)
+Test(kafka_reader, a_topic_that_is_deleted_is_said_and_its_reader_closes, .timeout = 60)
 {
     for (int shared = 0; shared < 2; shared++) {
         static const int BOTH[] = {0, 1};
@@ -405,8 +405,11 @@ Test(kafka_reader, a_reader_of_a_topic_that_was_deleted_closes, .timeout = 60)
         cr_expect_eq(batch.count, 1);
         must(log_delete_topic(log, topic, &why));
         struct err err = {0};
-        for (int i = 0; i < 20 && log_read(reader, LOG_BATCH_MAX, 100, &batch, &err) >= 0; i++)
-            ;
+        int rc = 0;
+        for (int i = 0; rc >= 0 && i < TRIES; i++)
+            rc = log_read(reader, LOG_BATCH_MAX, 100, &batch, &err);
+        cr_expect_eq(rc, ERR_ENV, "%d %s", rc, err.text);
+        cr_expect(says(&err, "has no topic"), "%s", err.text);
         log_reader_close(reader); /* and does not wait for ever */
         log_close(log);
     }
