@@ -35,8 +35,16 @@ static void part_head(struct report *report)
     buf_add_text(page, "</style></head><body>\n");
 }
 
-static void navigation(struct buf *page, bool with_faults)
+/* These parts bear the name of their member, and are left out where it holds nothing. */
+static bool is_left_out(const struct report *report, const char *id)
 {
+    return (strcmp(id, "faults") == 0 || strcmp(id, "happenings") == 0) &&
+           json_array_size(json_object_get(report->run, id)) == 0;
+}
+
+static void navigation(struct report *report)
+{
+    struct buf *page = &report->page;
     static const struct {
         const char *id, *title;
     } LINKS[] = {{"table", "Results"},
@@ -50,7 +58,7 @@ static void navigation(struct buf *page, bool with_faults)
                  {"words", "In plain words"}};
     buf_add_text(page, "<nav>");
     for (size_t i = 0; i < sizeof LINKS / sizeof *LINKS; i++)
-        if (strcmp(LINKS[i].id, "faults") != 0 || with_faults)
+        if (!is_left_out(report, LINKS[i].id))
             buf_printf(page, "<a href=\"#%s\">%s</a>", LINKS[i].id, LINKS[i].title);
     buf_add_text(page, "</nav>");
 }
@@ -86,7 +94,7 @@ static void part_title(struct report *report)
         dot = " · ";
     }
     buf_add_text(page, "</p>\n");
-    navigation(page, json_array_size(json_object_get(report->run, "faults")) > 0);
+    navigation(report);
     buf_add_text(page, "</header>\n<main>\n");
 }
 
@@ -135,13 +143,22 @@ static void tile(struct report *report, const json_t *metric)
     buf_add_text(page, "</div>\n");
 }
 
+/* Has any pipeline a figure? Of processes that run elsewhere some are unknown. */
+static bool is_known(const struct report *report, const json_t *metric)
+{
+    for (int p = 0; p < report->pipeline_count; p++)
+        if (json_is_number(json_object_get(metric, report->pipelines[p])))
+            return true;
+    return false;
+}
+
 static void part_tiles(struct report *report)
 {
     size_t i;
     json_t *metric;
     buf_add_text(&report->page, "<div class=\"tiles\">\n");
     json_array_foreach (json_object_get(report->run, "metrics"), i, metric) {
-        if (json_is_true(json_object_get(metric, "headline")))
+        if (json_is_true(json_object_get(metric, "headline")) && is_known(report, metric))
             tile(report, metric);
     }
     buf_add_text(&report->page, "</div>\n");

@@ -104,11 +104,13 @@ void table_happenings(struct report *report)
 {
     struct buf *page = &report->page;
     size_t i;
-    json_t *happening;
+    json_t *happening, *happenings = json_object_get(report->run, "happenings");
+    if (json_array_size(happenings) == 0)
+        return;
     page_section(page, "happenings", "What happened",
                  "The numbers mark these moments in the charts over time.");
     begin_table(page, "#No|#from, s|#until, s|Pipeline|What");
-    json_array_foreach (json_object_get(report->run, "happenings"), i, happening) {
+    json_array_foreach (happenings, i, happening) {
         buf_printf(page, "<tr><td class=\"num\">%zu</td>", i + 1);
         time_cells(page, happening, "t_s", "until_s");
         key_cell(report, happening);
@@ -185,10 +187,12 @@ void table_processes(struct report *report)
     static const char *const USED[] = {"cpu_s", "rss_max_mb", "read_mb", "written_mb"};
     struct buf *page = &report->page;
     size_t i;
-    json_t *process;
+    json_t *process, *processes = json_object_get(report->run, "processes");
+    if (json_array_size(processes) == 0)
+        return;
     page_section(page, "processes", "What each process used", NULL);
     begin_table(page, "Pipeline|Process|#Processor, s|#Memory at most, MB|#Read, MB|#Written, MB");
-    json_array_foreach (json_object_get(report->run, "processes"), i, process) {
+    json_array_foreach (processes, i, process) {
         buf_add_text(page, "<tr>");
         key_cell(report, process);
         text_cell(page, process, "name");

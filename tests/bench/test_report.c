@@ -183,14 +183,20 @@ Test(report, it_shows_what_the_run_says)
     free(text);
 }
 
-Test(report, a_run_without_faults_has_no_such_part)
+Test(report, a_part_that_has_nothing_to_say_is_left_out)
 {
     put("run.json", "{\"title\":\"t\",\"workload\":\"w\",\"started\":\"s\",\"pass\":true,"
-                    "\"pipelines\":[\"lambda\"],\"metrics\":[],\"checks\":[],\"faults\":[]}");
+                    "\"pipelines\":[\"lambda\"],\"metrics\":[{\"name\":\"unseen\","
+                    "\"headline\":true,\"lambda\":null}],\"checks\":[],\"faults\":[],"
+                    "\"happenings\":[]}");
     build();
     char *text = page();
     cr_expect_eq(count(text, "#faults"), 0);
     cr_expect_eq(count(text, "id=\"faults\""), 0);
+    cr_expect_eq(count(text, "#happenings"), 0);
+    cr_expect_eq(count(text, "id=\"happenings\""), 0);
+    cr_expect_eq(count(text, "id=\"processes\""), 0);
+    cr_expect_eq(count(text, "class=\"tile\""), 0);
     free(text);
 }
 
