@@ -1,17 +1,23 @@
 /* cmd/settings_table.c - every setting of lk: flag, variable, default and help come from these rows. */
 #include "cmd/cmd.h"
 
+/* The verbs that may talk to Kafka. */
+#define MEETS_KAFKA                                                                                \
+    "doctor,topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,"       \
+    "kappa run,kappa deploy,lambda archive,lambda speed,verify,compare,bench ysb,bench fresh,"     \
+    "bench raw,dlq list,dlq show,dlq export"
+
 const struct setting SETTINGS[] = {
     {"config", SETTING_TEXT, NULL, 0, 0, NULL, "*", "FILE  settings as lines of name = value"},
     {"json", SETTING_BOOL, "no", 0, 0, NULL, "*",
      "print JSON instead of text where the verb prints a result"},
-    {"X", SETTING_PAIRS, NULL, 0, 0, "LK_KAFKA_NAME", "*",
+    {"X", SETTING_PAIRS, NULL, 0, 0, "LK_KAFKA_NAME", MEETS_KAFKA,
      "NAME=VALUE  a property of Kafka's client, librdkafka, as often as wanted; "
      "LK_KAFKA_FETCH_WAIT_MAX_MS "
      "is fetch.wait.max.ms; secrets are better given so or in a file, where ps does not show them"},
-    {"kafka-config", SETTING_TEXT, NULL, 0, 0, NULL, "*",
+    {"kafka-config", SETTING_TEXT, NULL, 0, 0, NULL, MEETS_KAFKA,
      "FILE  such properties as lines of name=value; -X and the variables win"},
-    {"log-debug", SETTING_BOOL, "no", 0, 0, NULL, "*",
+    {"log-debug", SETTING_BOOL, "no", 0, 0, NULL, MEETS_KAFKA,
      "show what librdkafka says of its connections, without secrets, on stderr"},
     {"log", SETTING_TEXT, NULL, 0, 0, NULL,
      "doctor,topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "

@@ -32,6 +32,8 @@ row 0 '--topic' "$lk" gen ads --help
 row 0 'what is installed' "$lk" doctor --help
 row 2 'has no flag --topic' "$lk" doctor --topic x
 row 2 'did you mean --view' "$lk" doctor --veiw x
+row 0 '--kafka-config' "$lk" gen ads --help
+row 2 'has no flag --kafka-config' "$lk" scan --kafka-config x # it meets no Kafka
 row 3 'fix: start one: redis-server --port 1' "$lk" doctor --view redis://127.0.0.1:1
 row 3 'fix: sudo install -d' "$lk" doctor --archive /proc/1/nowhere/x
 row 3 '"ok":false' "$lk" doctor --json --view redis://127.0.0.1:1
