@@ -137,7 +137,7 @@ int cmd_lambda_generations(const struct settings *settings, struct err *err)
     int rc = settings_require(settings, "plan,archive", err);
     if (rc == 0)
         rc = cmd_plan(settings, &plan, err);
-    if (rc < 0)
+    if (rc)
         return rc;
     struct batch_options options = {.plan = plan,
                                     .archive = settings_text(settings, "archive"),
