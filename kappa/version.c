@@ -9,11 +9,34 @@
 
 enum { POLL_MS = 20 };
 
-int kappa_version_of(const struct plan *plan, const char *view_uri, int partitions, bool may_add,
-                     struct err *err)
+/* A new version folds from the beginning: one that cannot would be in the way. */
+static int check_begins(struct log *log, const char *topic, int partitions, struct err *err)
 {
+    for (int p = 0; p < partitions; p++) {
+        int64_t first, end;
+        int rc = log_range(log, topic, p, &first, &end, err);
+        if (rc < 0)
+            return rc;
+        if (first > 0)
+            return err_set(err, ERR_GONE,
+                           "partition %d of topic %s begins at %lld now: retention has passed its "
+                           "beginning, which a new version needs; where an archive has it: --log "
+                           "chain:ARCHIVE-DIR+LOG",
+                           p, topic, (long long)first);
+    }
+    return 0;
+}
+
+/* The plan's version number of a view over the topic; may_add: a changed plan becomes the next version. */
+static int version_of(const struct worker_options *options, struct log *log, bool may_add,
+                      struct err *err)
+{
+    const struct plan *plan = options->plan;
+    int partitions = log_partitions(log, options->topic, err);
+    if (partitions < 0)
+        return partitions;
     struct kv *kv;
-    int rc = kv_open(view_uri, &kv, err);
+    int rc = kv_open(options->job.view_uri, &kv, err);
     if (rc < 0)
         return rc;
     struct registry registry = {0};
@@ -24,7 +47,9 @@ int kappa_version_of(const struct plan *plan, const char *view_uri, int partitio
                      "version beside it: lk kappa deploy --plan ...",
                      plan->view, registry.live);
     if (rc == 0 && !registry_find(&registry, plan->hash))
-        rc = lookup_check(plan, err); /* a version whose table cannot be read would be in the way */
+        rc = lookup_check(plan, err); /* as is one whose table cannot be read */
+    if (rc == 0 && !registry_find(&registry, plan->hash))
+        rc = check_begins(log, options->topic, partitions, err);
     if (rc == 0)
         rc = registry_add(kv, plan, ARCH_KAPPA, partitions, err);
     registry_release(&registry);
@@ -39,10 +64,8 @@ int kappa_run(struct worker_options *options, bool may_add, struct worker_result
     int rc = log_open(options->log_uri, false, &log, err);
     if (rc < 0)
         return rc;
-    rc = log_partitions(log, options->topic, err);
+    rc = version_of(options, log, may_add, err);
     log_close(log);
-    if (rc > 0)
-        rc = kappa_version_of(options->plan, options->job.view_uri, rc, may_add, err);
     if (rc < 0)
         return rc;
     options->job.arch = ARCH_KAPPA;

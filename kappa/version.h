@@ -12,13 +12,9 @@
 #include "common/run/job.h"
 #include "common/store/answer.h"
 
-/* The plan's version number of a view over `partitions`. may_add: a changed plan becomes the next
- * version; otherwise it is ERR_USAGE that names the command to deploy it. */
-int kappa_version_of(const struct plan *plan, const char *view_uri, int partitions, bool may_add,
-                     struct err *err);
-
 /* Follow (or, until_end, drain) the log into the plan's version; options->job.version is set here.
- */
+ * may_add: a changed plan becomes the next version; otherwise it is ERR_USAGE that names the command
+ * to deploy it. ERR_GONE, and no version, where a new one cannot begin at the log's beginning. */
 int kappa_run(struct worker_options *options, bool may_add, struct worker_result *result,
               struct err *err);
 

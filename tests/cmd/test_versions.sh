@@ -92,12 +92,14 @@ row 0 'version 3  live: no  canary: 0 %  running' "$lk" kappa status "${two[@]}"
 # Replay past retention: the topic has lost its beginning, the archive has it; and from the files alone.
 row 0 ' events' "$lk" lambda archive "${log[@]}" --archive "$work/archive" --until-end
 row 0 '' "$lk" topic trim "${log[@]}" --before 0:6000
-row 4 'begins at' "$lk" kappa deploy --plan <(sed 's/30m/59m/' $plan) "${view[@]}" "${log[@]}"
+row 4 'which a new version needs*chain:' "$lk" kappa deploy --plan <(sed 's/30m/59m/' $plan) "${view[@]}" "${log[@]}"
 sed 's/30m/60m/' $plan >"$work/third.json"
 third=(--plan "$work/third.json" "${view[@]}")
 chain=(--log "chain:$work/archive+embedded:$work/log" --topic flights)
 row 0 '20000 events' "$lk" kappa deploy "${third[@]}" "${chain[@]}"
 row 0 '"equal":true' "$lk" verify "${third[@]}" "${chain[@]}" --from kappa --json
+"$lk" kappa status "${two[@]}" >"$work/status"
+row 0 '4' wc -l "$work/status" # the deploy that was refused has made no version
 sed 's/"30m"/"unlimited"/; s/flight_delays/files/' $plan >"$work/files.json"
 files=(--plan "$work/files.json" "${view[@]}")
 row 0 '20000 events' "$lk" kappa run "${files[@]}" --log "archive:$work/archive" --topic flights --until-end
