@@ -25,17 +25,22 @@ signal() { # NAME SIGNAL
     kill "-$2" "${pids[kappa.$1]}" "${pids[speed.$1]}"
     [ "$2" != KILL ] || wait "${pids[kappa.$1]}" "${pids[speed.$1]}" 2>/dev/null
 }
-# How often members were dealt a partition, all named together: the smaller of both pipelines' numbers.
+# How often members were dealt a partition, all named together: in kappa's group, then in speed's. Not the
+# smaller of both: one group may be ahead while the other has not noticed yet.
 dealt() { # NAME...
-    local who name n least=
+    local who name n
     for who in kappa speed; do
         n=0
         for name in "$@"; do n=$((n + $(grep -c 'dealt, taken' "$work/$who.$name.said"))); done
-        [ "${least:-$n}" -lt "$n" ] || least=$n
+        echo "$n"
     done
-    echo "$least"
 }
-dealt_more() { [ "$(dealt "${@:2}")" -gt "$1" ]; } # THAN NAME...
+dealt_more() { # THAN NAME...: in either group; THAN is one number for both, or one for each
+    local than now
+    mapfile -t than <<<"$1"
+    mapfile -t now < <(dealt "${@:2}")
+    [ "${now[0]}" -gt "${than[0]}" ] && [ "${now[1]}" -gt "${than[1]:-${than[0]}}" ]
+}
 waits() { # WHAT THAN NAME...: they are dealt more than so much
     until_true 300 dealt_more "${@:2}"
     note "$1" $? "$(tail -n 5 "$work"/{kappa,speed}.*.said)"
