@@ -134,11 +134,12 @@ int cmd_kappa_retire(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
     int rc = settings_require(settings, "plan,view,version", err);
-    int number = rc == 0 ? (int)settings_int(settings, "version") : 0;
     if (rc == 0)
         rc = cmd_plan(settings, &plan, err);
-    int64_t unlinked =
-        rc < 0 ? rc : kappa_retire(plan->view, settings_text(settings, "view"), number, err);
+    if (rc < 0)
+        return rc;
+    int number = (int)settings_int(settings, "version");
+    int64_t unlinked = kappa_retire(plan->view, settings_text(settings, "view"), number, err);
     if (unlinked >= 0)
         printf(settings_bool(settings, "json")
                    ? "{\"view\":\"%s\",\"retired\":%d,\"unlinked\":%lld}\n"

@@ -26,7 +26,7 @@ static void say_damage(const struct err *why, void *context)
 /* --verify: read what is archived again; nothing is written, no log is needed. */
 static int verify(const struct settings *settings, struct err *err)
 {
-    struct archive_health health;
+    struct archive_health health = {0};
     int rc = settings_require(settings, "topic,archive", err);
     if (rc == 0)
         rc = archive_verify(settings_text(settings, "archive"), settings_text(settings, "topic"),

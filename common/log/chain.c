@@ -107,7 +107,7 @@ static int ranges(struct chain *chain, const char *topic, int partition, int64_t
 static int chain_range(void *handle, const char *topic, int partition, int64_t *first, int64_t *end,
                        struct err *err)
 {
-    int64_t archive[2], live[2];
+    int64_t archive[2] = {0, 0}, live[2] = {0, 0};
     int rc = ranges(handle, topic, partition, archive, live, err);
     if (rc < 0)
         return rc;
@@ -121,7 +121,7 @@ static int chain_offset_at(void *handle, const char *topic, int partition, int64
                            int64_t *offset, struct err *err)
 {
     struct chain *chain = handle;
-    int64_t archive[2], live[2];
+    int64_t archive[2] = {0, 0}, live[2] = {0, 0};
     int rc = ranges(chain, topic, partition, archive, live, err);
     if (rc == 0)
         rc = log_offset_at(chain->archive, topic, partition, time_ms, offset, err);
@@ -188,7 +188,7 @@ static int chain_seek(void *handle, int partition, int64_t position, struct err 
 {
     struct reader *reader = handle;
     struct part *part = part_of(reader, partition);
-    int64_t archive[2], live[2];
+    int64_t archive[2] = {0, 0}, live[2] = {0, 0};
     int rc = ranges(reader->chain, reader->topic, partition, archive, live, err);
     if (rc < 0)
         return rc;
@@ -201,7 +201,7 @@ static int chain_seek(void *handle, int partition, int64_t position, struct err 
 /* The archive had no more of it: on to the topic, unless the archive has grown since. */
 static int move_on(struct reader *reader, struct part *part, struct err *err)
 {
-    int64_t archive[2], live[2];
+    int64_t archive[2] = {0, 0}, live[2] = {0, 0};
     int rc = ranges(reader->chain, reader->topic, part->partition, archive, live, err);
     if (rc < 0 || part->next < archive[1])
         return rc;
