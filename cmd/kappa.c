@@ -133,20 +133,21 @@ int cmd_kappa_rollback(const struct settings *settings, struct err *err)
 int cmd_kappa_retire(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
+    int64_t unlinked = 0;
     int rc = settings_require(settings, "plan,view,version", err);
     if (rc == 0)
         rc = cmd_plan(settings, &plan, err);
-    if (rc < 0)
-        return rc;
-    int number = (int)settings_int(settings, "version");
-    int64_t unlinked = kappa_retire(plan->view, settings_text(settings, "view"), number, err);
-    if (unlinked >= 0)
+    if (rc == 0)
+        unlinked = kappa_retire(plan->view, settings_text(settings, "view"),
+                                (int)settings_int(settings, "version"), err);
+    rc = unlinked < 0 ? (int)unlinked : rc;
+    if (rc == 0)
         printf(settings_bool(settings, "json")
-                   ? "{\"view\":\"%s\",\"retired\":%d,\"unlinked\":%lld}\n"
-                   : "view %s: version %d is retired, %lld keys unlinked now\n",
-               plan->view, number, (long long)unlinked);
+                   ? "{\"view\":\"%s\",\"retired\":%lld,\"unlinked\":%lld}\n"
+                   : "view %s: version %lld is retired, %lld keys unlinked now\n",
+               plan->view, (long long)settings_int(settings, "version"), (long long)unlinked);
     plan_free(plan);
-    return unlinked < 0 ? (int)unlinked : 0;
+    return rc;
 }
 
 int cmd_kappa_status(const struct settings *settings, struct err *err)
