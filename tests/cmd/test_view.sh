@@ -1,31 +1,7 @@
 #!/bin/bash
-# lk verify, query, dlq over a small view in a Redis of its own. A row: status | words that must be
-# said (a pattern) | command.
-set -u
-cd "$(dirname "$0")/../.."
-command -v redis-server redis-cli >/dev/null || { echo "skip: there is no redis-server"; exit 0; }
-lk=$PWD/lk
+# lk verify, query, dlq over a small view in a Redis of its own.
+. "$(dirname "$0")/kit.sh"
 plan=$PWD/workloads/plans/flights.json
-work=$(mktemp -d) || exit 3
-redis-server --port 0 --unixsocket "$work/redis" --save '' --appendonly no --dir "$work" >"$work/redis.log" &
-redis=$!
-trap 'kill $redis; wait; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -S "$work/redis" ] && break; sleep 0.05; done
-passed=0 failed=0
-
-row() { # STATUS PATTERN COMMAND...
-    local status=$1 pattern=$2 said got
-    shift 2
-    said=$("$@" 2>&1 </dev/null)
-    got=$?
-    # shellcheck disable=SC2053 # a pattern is meant
-    if [ $got = "$status" ] && [[ $said == *$pattern* ]]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'row: %s\n  expected exit %s and "%s"\n  got exit %s and:\n%s\n' "$*" "$status" "$pattern" $got "$said"
-    fi
-}
 store() { redis-cli -s "$work/redis" "$@"; }
 
 log=(--log "embedded:$work/log" --topic flights)
