@@ -56,12 +56,19 @@ static void transact(struct log *log, const char *topic, int n, bool commit)
     struct log_record *records = numbered(0, n, text);
     struct log_append part = {0, n, records};
     struct kafka_txn *txn;
+    int64_t first, before, end = 0;
+    must(log_range(log, topic, 0, &first, &before, &why));
     must(kafka_txn_open(log, topic, &txn, &why));
     must(kafka_txn_begin(txn, &why));
     must(kafka_txn_append(txn, topic, &part, 1, &why));
     send(txn, topic);
     must(commit ? kafka_txn_commit(txn, &why) : kafka_txn_abort(txn, &why));
     kafka_txn_close(txn);
+    for (int i = 0; end < before + n + 1 && i < TRIES;
+         i++) { /* the marker comes after the answer */
+        clock_sleep_ms(10);
+        must(log_range(log, topic, 0, &first, &end, &why));
+    }
     free(records);
     free(text);
 }
