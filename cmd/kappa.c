@@ -48,14 +48,20 @@ static void show(const struct answer_row *live, const struct answer_row *target,
     buf_release(&text);
 }
 
+/* What the verb cannot do without, and the plan. */
+static int plan_of(const struct settings *settings, const char *required, struct plan **plan,
+                   struct err *err)
+{
+    int rc = settings_require(settings, required, err);
+    return rc < 0 ? rc : cmd_plan(settings, plan, err);
+}
+
 int cmd_kappa_diff(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
     struct kappa_diff diff = {0};
     struct shown shown = {.json = settings_bool(settings, "json")};
-    int rc = settings_require(settings, "plan,view", err);
-    if (rc == 0)
-        rc = cmd_plan(settings, &plan, err);
+    int rc = plan_of(settings, "plan,view", &plan, err);
     if (rc == 0)
         rc = kappa_compare(plan, settings_text(settings, "view"),
                            (int)settings_int(settings, "wait"), show, &shown, &diff, err);
@@ -77,9 +83,7 @@ int cmd_kappa_promote(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
     int number = 0;
-    int rc = settings_require(settings, "plan,view", err);
-    if (rc == 0)
-        rc = cmd_plan(settings, &plan, err);
+    int rc = plan_of(settings, "plan,view", &plan, err);
     if (rc == 0)
         rc = kappa_promote(plan, settings_text(settings, "view"),
                            (int)settings_int(settings, "wait"),
@@ -96,10 +100,8 @@ int cmd_kappa_canary(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
     int number = 0;
-    int rc = settings_require(settings, "plan,view,share", err);
+    int rc = plan_of(settings, "plan,view,share", &plan, err);
     int share = rc == 0 ? (int)settings_int(settings, "share") : 0;
-    if (rc == 0)
-        rc = cmd_plan(settings, &plan, err);
     if (rc == 0)
         rc = kappa_canary(plan, settings_text(settings, "view"), share,
                           (int)settings_int(settings, "wait"), &number, err);
@@ -116,9 +118,7 @@ int cmd_kappa_rollback(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
     int number = 0;
-    int rc = settings_require(settings, "plan,view", err);
-    if (rc == 0)
-        rc = cmd_plan(settings, &plan, err);
+    int rc = plan_of(settings, "plan,view", &plan, err);
     if (rc == 0)
         rc = kappa_rollback(plan->view, settings_text(settings, "view"),
                             (int)settings_int(settings, "wait"), &number, err);
@@ -134,9 +134,7 @@ int cmd_kappa_retire(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
     int64_t unlinked = 0;
-    int rc = settings_require(settings, "plan,view,version", err);
-    if (rc == 0)
-        rc = cmd_plan(settings, &plan, err);
+    int rc = plan_of(settings, "plan,view,version", &plan, err);
     if (rc == 0)
         unlinked = kappa_retire(plan->view, settings_text(settings, "view"),
                                 (int)settings_int(settings, "version"), err);
@@ -153,9 +151,7 @@ int cmd_kappa_retire(const struct settings *settings, struct err *err)
 int cmd_kappa_status(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
-    int rc = settings_require(settings, "plan,view", err);
-    if (rc == 0)
-        rc = cmd_plan(settings, &plan, err);
+    int rc = plan_of(settings, "plan,view", &plan, err);
     if (rc == 0)
         rc = kappa_status(plan->view, settings_text(settings, "view"),
                           settings_bool(settings, "json"), stdout, err);

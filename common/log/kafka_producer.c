@@ -161,10 +161,6 @@ int kafka_producer_error(const struct kafka *kafka, rd_kafka_t *producer, rd_kaf
     char fatal[256], what[LOG_TOPIC_MAX + 32];
     snprintf(what, sizeof what, "appending to topic %s", topic);
     rd_kafka_resp_err_t cause = rd_kafka_fatal_error(producer, fatal, sizeof fatal);
-    if (cause == RD_KAFKA_RESP_ERR__FENCED)
-        return err_set(err, ERR_LOST,
-                       "kafka:%s: %s: another has taken over with the same transactional id",
-                       kafka->brokers, what);
     /* The broker refused records: why stands in their reports, the end of the producer follows. */
     bool refused = cause == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE && code > 0;
     if (cause && !refused)

@@ -162,12 +162,17 @@ static int flush(struct kafka_txn *txn, const char *what, struct err *err)
 int kafka_txn_append(struct kafka_txn *txn, const char *topic, const struct log_append *parts,
                      int count, struct err *err)
 {
+    struct err why = {0};
+    char what[LOG_TOPIC_MAX + 32];
     int rc = 0;
     for (int i = 0; rc == 0 && i < count; i++)
-        rc = kafka_send(txn->kafka, txn->producer, topic, &parts[i], &txn->call, err);
-    if (rc < 0)
-        kafka_txn_abort(txn, NULL);
-    return rc;
+        rc = kafka_send(txn->kafka, txn->producer, topic, &parts[i], &txn->call, &why);
+    if (rc == 0)
+        return 0;
+    snprintf(what, sizeof what, "appending to topic %s", topic);
+    int lost = fatal(txn, what, err); /* says more than the send, which knows no transaction */
+    kafka_txn_abort(txn, NULL);
+    return lost ? lost : err_set(err, rc, "%s", why.text);
 }
 
 struct offsets {

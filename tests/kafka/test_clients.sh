@@ -77,7 +77,7 @@ started+=($stopped)
 until_true 100 grep -q 'lk: fault' "$work/stopped.said"
 row 0 "$bad of them appended now" "${dlq[@]}"
 kill -CONT $stopped
-ended stopped $stopped 4 'taken over*transactional id'
+ended stopped $stopped 4 'taken over the transactional id lk.dlq.ads'
 row 0 ', 0 of them appended now' "${dlq[@]}"
 same 'each bad event is there once' " $bad 1" "$(exported)"
 same 'its headers say whence it comes and why' "$("$lk" dlq list "${view[@]}" --from kappa --json |
