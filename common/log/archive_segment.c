@@ -16,8 +16,9 @@
  *           end-8   "LKSEGEND"
  *
  * All numbers are little-endian. Lengths, not newlines, part the values, so a value may hold any
- * bytes. Level 3: on YSB events and on flights 13 % fewer bytes than level 1 for about 5 % more of
- * the archiver's CPU; reading costs the same. */
+ * bytes. The window is level 3's, the match finder zstd's fast one with a table that stays in the
+ * first-level caches while another core fills the next segment: against level 3 as it is, 20 % less
+ * time and 1 % fewer bytes on YSB events, 13 % less and 3 % more on flights; reading costs the same. */
 #include "common/log/archive_files.h"
 
 #include <assert.h>
@@ -32,7 +33,7 @@
 #include <zstd.h>
 
 #define NO_KEY UINT32_MAX
-enum { LEVEL = 3, FRAME_BYTES = 8, TRAILER_BYTES = 16, RECORD_BYTES = 32 };
+enum { LEVEL = 3, HASH_LOG = 14, MIN_MATCH = 6, FRAME_BYTES = 8, TRAILER_BYTES = 16, RECORD_BYTES = 32 };
 static const uint32_t SKIPPABLE = 0x184D2A50;
 static const int64_t RAW_BYTES_MAX = (int64_t)1 << 31; /* of one segment: a guard for bad headers */
 
@@ -53,6 +54,10 @@ static void make_room(struct archive_builder *builder)
     builder->value_len = mem_alloc(SEGMENT_RECORDS_MAX * sizeof(uint32_t));
     builder->zstd = ZSTD_createCCtx();
     assert(builder->zstd); /* as mem_alloc, there is no going on without memory */
+    ZSTD_CCtx_setParameter(builder->zstd, ZSTD_c_compressionLevel, LEVEL);
+    ZSTD_CCtx_setParameter(builder->zstd, ZSTD_c_strategy, ZSTD_fast);
+    ZSTD_CCtx_setParameter(builder->zstd, ZSTD_c_hashLog, HASH_LOG);
+    ZSTD_CCtx_setParameter(builder->zstd, ZSTD_c_minMatch, MIN_MATCH);
 }
 
 void archive_builder_add(struct archive_builder *builder, const struct log_batch *batch, int i)
@@ -129,7 +134,7 @@ static int64_t compress(struct buf *to, const struct buf *from, ZSTD_CCtx *zstd,
 {
     size_t room = ZSTD_compressBound(from->len);
     buf_reserve(to, room);
-    size_t got = ZSTD_compressCCtx(zstd, to->ptr + to->len, room, from->ptr, from->len, LEVEL);
+    size_t got = ZSTD_compress2(zstd, to->ptr + to->len, room, from->ptr, from->len);
     if (ZSTD_isError(got))
         return err_set(err, ERR_ENV, "zstd cannot compress: %s", ZSTD_getErrorName(got));
     to->len += got;
