@@ -15,22 +15,23 @@
 #include "common/base/map.h"
 #include "common/op/aggregate.h"
 #include "common/store/pos.h"
+#include "common/store/read_rules.h"
 
 enum { RETRY_MS = 2, EXACT_TRIES = 400 };
 
 /* One index entry: a part and one of its fields. */
 struct source {
-    const char *part, *field;
+    const struct read_part *part;
+    const char *field;
     struct cell_field cell;
 };
 
 struct reading {
     struct kv *kv;
     const struct view_query *query;
-    const struct plan *plan;
+    struct read_rules rules;
     const char *view;
     char version[16];
-    enum arch arch;
     struct map merged;  /* (window, key) -> slots */
     struct arena arena; /* of one attempt at one partition */
     struct source *sources;
@@ -54,7 +55,7 @@ static int break_at(struct reading *r, const char *point, struct err *err)
 
 /* ---- the cells of one part of one partition ---- */
 
-static void add_source(struct reading *r, const char *part, const char *field,
+static void add_source(struct reading *r, const struct read_part *part, const char *field,
                        struct cell_field cell)
 {
     if (r->source_count == r->source_capacity) {
@@ -64,116 +65,79 @@ static void add_source(struct reading *r, const char *part, const char *field,
     r->sources[r->source_count++] = (struct source){part, field, cell};
 }
 
-/* Below it nothing is served. Where a batch is ahead of the speed layer, T is the batch's. */
-static int64_t floor_of(const struct reading *r, const struct pos *pos)
-{
-    int64_t floor_ms =
-        pos->next <= pos->boundary ? window_floor(r->plan, pos->boundary_T_ms) : WINDOW_FLOOR_NONE;
-    return floor_ms > pos->floor_ms ? floor_ms : pos->floor_ms;
-}
-
 /* Can this cell belong to the window asked for, and is it above the floor? */
 static bool wanted(const struct reading *r, struct cell_field cell, int64_t floor_ms)
 {
     int64_t first, last;
-    window_range(r->plan, cell, &first, &last);
+    window_range(r->rules.plan, cell, &first, &last);
     if (last < floor_ms)
         return false;
     return !r->query->has_window || (first <= r->query->window_ms && r->query->window_ms <= last);
 }
 
-static int add_index(struct reading *r, const char *part, const struct kv_reply *members,
-                     int64_t floor_ms, struct err *err)
+static int add_index(struct reading *r, const struct read_part *part,
+                     const struct kv_reply *members, int64_t floor_ms, struct err *err)
 {
     if (members->type != KV_ARRAY)
-        return err_set(err, ERR_DATA, "part %s of view %s: %.*s", part, r->view,
+        return err_set(err, ERR_DATA, "part %s of view %s: %.*s", part->name, r->view,
                        (int)members->text.len, members->text.ptr);
     for (int i = 0; i < members->count; i++) {
         struct bytes name = members->items[i].text;
         struct cell_field cell;
         if (bytes_equal(name, bytes_of("bad")))
             continue;
-        if (!window_decode(r->plan, name, &cell))
-            return err_set(err, ERR_DATA, "part %s of view %s has a field \"%.*s\"", part, r->view,
-                           (int)name.len, name.ptr);
+        if (!window_decode(r->rules.plan, name, &cell))
+            return err_set(err, ERR_DATA, "part %s of view %s has a field \"%.*s\"", part->name,
+                           r->view, (int)name.len, name.ptr);
         if (wanted(r, cell, floor_ms))
             add_source(r, part, arena_bytes(&r->arena, name).ptr, cell);
     }
     return 0;
 }
 
-/* Names of the parts that answer for pos. */
-static int parts_of(struct reading *r, const struct pos *pos, const char ***out)
-{
-    const char **parts = arena_alloc(&r->arena, ((size_t)pos->cut_count + 2) * sizeof *parts);
-    int count = 0;
-    if (r->arch == ARCH_KAPPA) {
-        parts[count++] = "k";
-    } else {
-        char name[POS_ID_BYTES + 24];
-        if (*pos->generation) {
-            snprintf(name, sizeof name, "g%s", pos->generation);
-            parts[count++] = arena_string(&r->arena, name);
-        }
-        for (int i = 0; i < pos->cut_count; i++) {
-            int64_t cut = pos->cuts[i];
-            bool covered = cut < pos->boundary;
-            if (bug_planted("span-twice"))
-                covered = false;
-            if (bug_planted("span-off-by-one"))
-                covered = cut <= pos->boundary;
-            if (covered)
-                continue;
-            snprintf(name, sizeof name, "s%lld", (long long)cut);
-            parts[count++] = arena_string(&r->arena, name);
-        }
-    }
-    *out = parts;
-    return count;
-}
-
 /* With a tumbling window asked for, its one field needs no index. */
 static bool field_is_known(const struct reading *r)
 {
-    return r->plan->window == WINDOW_NONE ||
-           (r->plan->window == WINDOW_TUMBLING && r->query->has_window);
+    return r->rules.plan->window == WINDOW_NONE ||
+           (r->rules.plan->window == WINDOW_TUMBLING && r->query->has_window);
 }
 
 static int list_sources(struct reading *r, int partition, const struct pos *pos, struct err *err)
 {
-    const char **parts;
-    int count = parts_of(r, pos, &parts);
-    int64_t floor_ms = floor_of(r, pos);
+    struct read_part *parts;
+    int count = read_parts(&r->rules, pos, &r->arena, &parts);
+    int64_t floor_ms = read_floor(&r->rules, pos);
     r->source_count = 0;
     if (field_is_known(r)) {
         struct cell_field cell = {r->query->window_ms, r->query->window_ms};
         struct buf field = {0};
-        window_encode(r->plan, cell, &field);
+        window_encode(r->rules.plan, cell, &field);
         const char *name = arena_bytes(&r->arena, buf_bytes(&field)).ptr;
         buf_release(&field);
         for (int i = 0; i < count && wanted(r, cell, floor_ms); i++)
-            add_source(r, parts[i], name, cell);
+            add_source(r, &parts[i], name, cell);
         return 0;
     }
     for (int i = 0; i < count; i++)
-        kv_words(r->kv, "SMEMBERS", key_part(&r->arena, r->view, r->version, partition, parts[i]),
-                 NULL);
+        kv_words(r->kv, "SMEMBERS",
+                 key_part(&r->arena, r->view, r->version, partition, parts[i].name), NULL);
     struct kv_reply *replies = NULL;
     int rc = count ? kv_roundtrip(r->kv, &replies, err) : 0;
     for (int i = 0; rc >= 0 && i < count; i++)
-        rc = add_index(r, parts[i], &replies[i], floor_ms, err);
+        rc = add_index(r, &parts[i], &replies[i], floor_ms, err);
     return rc < 0 ? rc : 0;
 }
 
 static void add_found(struct reading *r, const struct source *source, struct bytes key,
                       struct bytes partial, int64_t floor_ms)
 {
-    int64_t first, last, step = r->plan->hop_ms ? r->plan->hop_ms : 1;
-    window_range(r->plan, source->cell, &first, &last);
+    int64_t first, last, step = r->rules.plan->hop_ms ? r->rules.plan->hop_ms : 1;
+    window_range(r->rules.plan, source->cell, &first, &last);
     bool more = true; /* a window's end may lie beyond what an int64 holds */
     for (int64_t window = first; more && window <= last;
          more = !__builtin_add_overflow(window, step, &window)) {
-        if (window < floor_ms || (r->query->has_window && window != r->query->window_ms))
+        if (window < floor_ms || window < source->part->from_ms || window >= source->part->to_ms ||
+            (r->query->has_window && window != r->query->window_ms))
             continue;
         if (r->found_count == r->found_capacity) {
             r->found_capacity = r->found_capacity ? r->found_capacity * 2 : 256;
@@ -188,7 +152,7 @@ static int read_cells(struct reading *r, int partition, const struct pos *pos,
                       struct kv_reply **pos_reply, struct err *err)
 {
     for (int i = 0; i < r->source_count; i++) {
-        char *key = key_cells(&r->arena, r->view, r->version, partition, r->sources[i].part,
+        char *key = key_cells(&r->arena, r->view, r->version, partition, r->sources[i].part->name,
                               r->sources[i].field);
         if (r->query->key)
             kv_words(r->kv, "HMGET", key, r->query->key, NULL);
@@ -204,7 +168,7 @@ static int read_cells(struct reading *r, int partition, const struct pos *pos,
         return rc;
     assert(replies);
     r->found_count = 0;
-    int64_t floor_ms = floor_of(r, pos);
+    int64_t floor_ms = read_floor(&r->rules, pos);
     for (int i = 0; i < r->source_count; i++) {
         const struct kv_reply *cells = &replies[i];
         if (cells->type != KV_ARRAY)
@@ -219,47 +183,6 @@ static int read_cells(struct reading *r, int partition, const struct pos *pos,
     return 0;
 }
 
-/* ---- validity ---- */
-
-enum verdict { READ_MOVED, READ_AT_LEAST, READ_EXACT };
-
-/* The least start of a window at or above the floor: what a floor serves, whatever it reads. */
-static int64_t served_from(const struct plan *plan, int64_t floor_ms)
-{
-    int64_t step_ms = plan->window == WINDOW_HOPPING ? plan->hop_ms : plan->size_ms, from_ms;
-    if (floor_ms == WINDOW_FLOOR_NONE || step_ms < 1)
-        return floor_ms;
-    int64_t over = floor_ms % step_ms, up = over > 0 ? step_ms - over : -over;
-    return __builtin_add_overflow(floor_ms, up, &from_ms) ? INT64_MAX : from_ms;
-}
-
-static enum verdict judge(const struct reading *r, const struct pos *before,
-                          const struct pos *after)
-{
-    if (!after->here || after->retired || strcmp(before->owner, after->owner) != 0 ||
-        served_from(r->plan, before->floor_ms) != served_from(r->plan, after->floor_ms))
-        return READ_MOVED;
-    if (r->arch == ARCH_LAMBDA) {
-        bool current = strcmp(after->generation, before->generation) == 0;
-        bool previous = strcmp(after->previous, before->generation) == 0 &&
-                        after->previous_boundary == before->boundary;
-        if ((!current && !previous) || after->from > before->boundary)
-            return READ_MOVED;
-    }
-    return after->next == before->next ? READ_EXACT : READ_AT_LEAST;
-}
-
-static void fill_part(const struct reading *r, struct answer_part *part, const struct pos *pos)
-{
-    *part = (struct answer_part){.read = true,
-                                 .next = pos->next > pos->boundary ? pos->next : pos->boundary,
-                                 .boundary = pos->boundary,
-                                 .T_ms = pos->next > pos->boundary ? pos->T_ms : pos->boundary_T_ms,
-                                 .floor_ms = floor_of(r, pos),
-                                 .counters = pos->counters};
-    snprintf(part->generation, sizeof part->generation, "%s", pos->generation);
-}
-
 static int merge_found(struct reading *r, struct err *err)
 {
     struct buf name = {0};
@@ -267,7 +190,7 @@ static int merge_found(struct reading *r, struct err *err)
     int rc = 0;
     for (size_t i = 0; i < r->found_count && rc == 0; i++) {
         const struct cells_found *found = &r->found[i];
-        if (!aggregate_decode(r->plan, found->partial, slots)) {
+        if (!aggregate_decode(r->rules.plan, found->partial, slots)) {
             rc = err_set(err, ERR_DATA, "view %s: cell %.*s holds \"%.*s\"", r->view,
                          (int)found->key.len, found->key.ptr, (int)found->partial.len,
                          found->partial.ptr);
@@ -279,8 +202,8 @@ static int merge_found(struct reading *r, struct err *err)
         bool fresh;
         int128 *sum = map_put(&r->merged, buf_bytes(&name), &fresh);
         if (fresh)
-            aggregate_zero(r->plan, sum);
-        aggregate_merge(r->plan, sum, slots);
+            aggregate_zero(r->rules.plan, sum);
+        aggregate_merge(r->rules.plan, sum, slots);
     }
     buf_release(&name);
     return rc;
@@ -299,11 +222,12 @@ static int try_partition(struct reading *r, int partition, struct answer *out, s
     rc = kv_roundtrip(r->kv, &replies, err);
     if (rc < 0 || (rc = pos_decode(&replies[0], &before, err)) < 0)
         return rc;
-    if (!before.here && r->arch == ARCH_KAPPA) {
-        fill_part(r, &out->parts[partition], &before); /* nothing was folded here yet */
+    if (!before.here && r->rules.arch == ARCH_KAPPA) {
+        read_fill_part(&r->rules, &before,
+                       &out->parts[partition]); /* nothing was folded here yet */
         return 1;
     }
-    if (!before.here || before.from > before.boundary) {
+    if (!before.here || read_gap(&r->rules, &before)) {
         rc = err_set(
             err, ERR_GAP,
             "gap: partition %d of view %s has nothing for offsets %lld to %lld; a batch must "
@@ -329,12 +253,12 @@ static int try_partition(struct reading *r, int partition, struct answer *out, s
     if (rc >= 0)
         rc = pos_decode(again, &after, err);
     if (rc >= 0) {
-        enum verdict verdict = judge(r, &before, &after);
+        enum read_verdict verdict = read_judge(&r->rules, &before, &after);
         rc = verdict == READ_EXACT || (verdict == READ_AT_LEAST && !r->query->exact);
         if (rc == 1)
             rc = merge_found(r, err) < 0 ? ERR_DATA : 1;
         if (rc == 1) {
-            fill_part(r, &out->parts[partition], &before);
+            read_fill_part(&r->rules, &before, &out->parts[partition]);
             out->exact = out->exact && verdict == READ_EXACT;
         }
     }
@@ -372,7 +296,7 @@ static void finish(struct reading *r, struct answer *out)
         if (window < floor_ms)
             continue;
         buf_clear(&values);
-        aggregate_finish(r->plan, slots, &values);
+        aggregate_finish(r->rules.plan, slots, &values);
         answer_add(out, window, (struct bytes){name.ptr + sizeof window, name.len - sizeof window},
                    buf_bytes(&values));
     }
@@ -385,7 +309,7 @@ static int read_version(struct reading *r, const struct registry *registry, stru
 {
     answer_init(out, registry->partitions);
     out->exact = true;
-    map_init(&r->merged, (size_t)r->plan->slots * sizeof(int128));
+    map_init(&r->merged, (size_t)r->rules.plan->slots * sizeof(int128));
     int rc = 0;
     for (int p = 0; p < registry->partitions && rc == 0; p++)
         rc = read_partition(r, p, out, err);
@@ -416,14 +340,14 @@ static int try_view(struct kv *kv, const char *view, enum arch arch, const struc
     int number = query->version ? query->version : registry_version_for(&registry, query->key);
     struct plan *plan = NULL;
     struct buf mistakes = {0};
-    struct reading reading = {.kv = kv, .query = query, .view = view, .arch = arch};
+    struct reading reading = {.kv = kv, .query = query, .view = view, .rules.arch = arch};
     if (number < 1 || number > registry.count || !registry.versions[number - 1].plan)
         rc = no_view(view, arch, err);
     else
         rc = plan_parse(bytes_of(registry.versions[number - 1].plan), ".", false, &plan, &mistakes,
                         err);
     if (rc == 0) {
-        reading.plan = plan;
+        reading.rules.plan = plan;
         registry_version_name(arch, number, reading.version);
         rc = read_version(&reading, &registry, out, err);
         out->version = number;

@@ -1,0 +1,95 @@
+/* common/store/read_rules.c - see read_rules.h. */
+#include "common/store/read_rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/fault.h"
+
+int64_t read_floor(const struct read_rules *rules, const struct pos *pos)
+{
+    int64_t floor_ms = pos->next <= pos->boundary ? window_floor(rules->plan, pos->boundary_T_ms)
+                                                  : WINDOW_FLOOR_NONE;
+    return floor_ms > pos->floor_ms ? floor_ms : pos->floor_ms;
+}
+
+bool read_gap(const struct read_rules *rules, const struct pos *pos)
+{
+    (void)rules;
+    return pos->from > pos->boundary;
+}
+
+static struct read_part part_named(struct arena *arena, const char *name)
+{
+    return (struct read_part){arena_string(arena, name), INT64_MIN, INT64_MAX};
+}
+
+/* Do the spans from this cut on answer? */
+static bool answers(const struct pos *pos, int64_t cut)
+{
+    if (bug_planted("span-twice"))
+        return true;
+    if (bug_planted("span-off-by-one"))
+        return cut > pos->boundary;
+    return cut >= pos->boundary;
+}
+
+int read_parts(const struct read_rules *rules, const struct pos *pos, struct arena *arena,
+               struct read_part **out)
+{
+    struct read_part *parts = arena_alloc(arena, ((size_t)pos->cut_count + 2) * sizeof *parts);
+    char name[POS_ID_BYTES + 24];
+    int count = 0;
+    *out = parts;
+    if (rules->arch == ARCH_KAPPA) {
+        parts[0] = part_named(arena, "k");
+        return 1;
+    }
+    if (*pos->generation) {
+        snprintf(name, sizeof name, "g%s", pos->generation);
+        parts[count++] = part_named(arena, name);
+    }
+    for (int i = 0; i < pos->cut_count; i++) {
+        snprintf(name, sizeof name, "s%lld", (long long)pos->cuts[i]);
+        if (answers(pos, pos->cuts[i]))
+            parts[count++] = part_named(arena, name);
+    }
+    return count;
+}
+
+/* The least start of a window at or above the floor: what a floor serves, whatever it reads. */
+static int64_t served_from(const struct plan *plan, int64_t floor_ms)
+{
+    int64_t step_ms = plan->window == WINDOW_HOPPING ? plan->hop_ms : plan->size_ms, from_ms;
+    if (floor_ms == WINDOW_FLOOR_NONE || step_ms < 1)
+        return floor_ms;
+    int64_t over = floor_ms % step_ms, up = over > 0 ? step_ms - over : -over;
+    return __builtin_add_overflow(floor_ms, up, &from_ms) ? INT64_MAX : from_ms;
+}
+
+enum read_verdict read_judge(const struct read_rules *rules, const struct pos *before,
+                             const struct pos *after)
+{
+    if (!after->here || after->retired || strcmp(before->owner, after->owner) != 0 ||
+        served_from(rules->plan, before->floor_ms) != served_from(rules->plan, after->floor_ms))
+        return READ_MOVED;
+    if (rules->arch == ARCH_LAMBDA) {
+        bool current = strcmp(after->generation, before->generation) == 0;
+        bool previous = strcmp(after->previous, before->generation) == 0 &&
+                        after->previous_boundary == before->boundary;
+        if ((!current && !previous) || after->from > before->boundary)
+            return READ_MOVED;
+    }
+    return after->next == before->next ? READ_EXACT : READ_AT_LEAST;
+}
+
+void read_fill_part(const struct read_rules *rules, const struct pos *pos, struct answer_part *part)
+{
+    *part = (struct answer_part){.read = true,
+                                 .next = pos->next > pos->boundary ? pos->next : pos->boundary,
+                                 .boundary = pos->boundary,
+                                 .T_ms = pos->next > pos->boundary ? pos->T_ms : pos->boundary_T_ms,
+                                 .floor_ms = read_floor(rules, pos),
+                                 .counters = pos->counters};
+    snprintf(part->generation, sizeof part->generation, "%s", pos->generation);
+}
