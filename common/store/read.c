@@ -1,6 +1,6 @@
 /* common/store/read.c - the logical read. See read.h for what makes a part valid.
  *
- * For each partition: HGETALL pos; SMEMBERS of the index of every part that answers (kappa's "k",
+ * What answers and what may be believed is read_rules.h. For each partition: HGETALL pos; SMEMBERS of the index of every part that answers (kappa's "k",
  * or the generation and the spans from the boundary on); then the cells and pos once more in one
  * trip. Partials of a (window, key) meet in one map, whichever part, pane or partition they come
  * from, and are finished at the end. */
