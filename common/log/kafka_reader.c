@@ -115,6 +115,20 @@ static void separate_queues(struct kafka_reader *reader)
     }
 }
 
+/* librdkafka tells it once when the last broker goes, inside calls on the reader's thread. Reading waits
+ * for as long as it takes, so the user is told what for. */
+static void hear_away(rd_kafka_t *consumer, int code, const char *reason, void *opaque)
+{
+    struct kafka_reader *reader = opaque;
+    (void)consumer;
+    (void)reason;
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || reader->away)
+        return;
+    reader->away = true;
+    fprintf(stderr, "lk: kafka:%s: no broker answers; reading topic %s waits for one\n",
+            reader->kafka->brokers, reader->topic);
+}
+
 int kafka_reader_start(struct kafka_reader *reader, const struct log_group *group, struct err *err)
 {
     if (reader->consumer)
@@ -141,6 +155,7 @@ int kafka_reader_start(struct kafka_reader *reader, const struct log_group *grou
                            group ? group->instance : NULL,
                            NULL};
     struct kafka_calls calls = {.opaque = reader,
+                                .failed = hear_away,
                                 .rebalanced = reader->shared ? kafka_rebalanced : NULL};
     reader->consumer = kafka_handle(reader->kafka, RD_KAFKA_CONSUMER, pairs, &calls, err);
     if (!reader->consumer)

@@ -51,6 +51,7 @@ struct kafka_reader {
     bool filled;       /* all queues were full, and librdkafka has not been nudged since */
     int64_t looked_ns; /* when the topic was last looked for */
     bool missing;      /* and was not there */
+    bool away;         /* no broker answered, and nothing has come since */
     /* Who looks up single records for a shared reader, whose assignment is the group's; or NULL. */
     struct kafka_reader *side;
 };

@@ -70,6 +70,14 @@ static void put_record(struct kafka_records *records, int n, const rd_kafka_mess
     records->value[n] = (struct bytes){message->payload, message->len};
 }
 
+/* Something has come. */
+static void hear_back(struct kafka_reader *reader)
+{
+    if (reader->away)
+        fprintf(stderr, "lk: kafka:%s: a broker answers again\n", reader->kafka->brokers);
+    reader->away = false;
+}
+
 /* The held messages from `from` on as arrays: how many records there are. The position moves behind
  * them, and to an end that was met. */
 static int put_records(struct kafka_reader *reader, struct kafka_part *part, int64_t from)
@@ -196,6 +204,8 @@ static int take(struct kafka_reader *reader, struct kafka_part *part, int max, b
     kafka_release_held(reader); /* an end met in another queue, at this read */
     ssize_t held = rd_kafka_consume_batch_queue(part->queue, 0, reader->held, (size_t)max);
     reader->held_count = held > 0 ? (int)held : 0;
+    if (held > 0)
+        hear_back(reader);
     int n = put_records(reader, part, from);
     keep_fetching(reader, part, length, n);
     part->next = part->at;

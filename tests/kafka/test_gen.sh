@@ -50,12 +50,19 @@ holds_all moments
 killed_at_points
 holds_all points
 
-# The broker dies in the middle and comes back: the generator waits, and goes on.
+# The broker dies in the middle and comes back: the generator waits, and goes on; so does a reader, which says so.
 begin outage "${gen[@]}" --topic outage --rate 10000
-sleep 1.5
+outage=$begun
+sleep 0.7
+begin reader "$lk" lambda archive --log "$log" --topic outage --archive "$work/archive"
+sleep 0.8
 broker kill
 broker start >/dev/null
-ended outage "$begun" 0 "topic outage: $events events"
+ended outage "$outage" 0 "topic outage: $events events"
+until_true 100 grep -q "$log: a broker answers again" "$work/reader.said"
+note 'a reader says that the broker is back' $? "$(cat "$work/reader.said"); $again"
+kill -INT "$begun"
+ended reader "$begun" 130 'no broker answers; reading topic outage waits for one'
 holds_all outage
 
 # Asked to stop while the broker is away, it does not wait for it.
