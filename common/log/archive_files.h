@@ -68,8 +68,7 @@ enum {
 struct archive_builder {
     int count;
     int64_t from, next;
-    int64_t *offset, *time_ms, *due_ns;
-    uint32_t *key_len, *value_len;
+    int64_t *offset, *time_ms, *due_ns, *key_len, *value_len;
     struct buf keys, values, table;
     void
         *zstd; /* its memory: a new one for each segment would be cleared by the kernel each time */

@@ -382,6 +382,33 @@ Test(archive, a_flipped_byte_anywhere_in_a_segment_is_noticed_and_named)
     scratch_remove(&scratch);
 }
 
+Test(archive, a_segment_of_another_format_is_not_called_damaged)
+{
+    struct scratch scratch = scratch_make();
+    struct sample *sample = sample_make(7);
+    must(archive_sample(scratch.path, sample, &why));
+    char path[256], whole[1 << 16];
+    segment_path(&scratch, sample, 200, path);
+    FILE *file = fopen(path, "r+b");
+    size_t bytes = fread(whole, 1, sizeof whole, file);
+    const char *magic = memmem(whole, bytes, "LKSEG\0\0\2", 8);
+    cr_assert_not_null(magic);
+    fseek(file, magic + 7 - whole, SEEK_SET);
+    fputc(1, file);
+    fclose(file);
+    struct log *log = open_archive(scratch.path);
+    struct log_reader *reader = open_reader(log, 1);
+    struct log_batch batch;
+    struct err err = {0};
+    must(log_seek(reader, 0, sample->offset[200], &why));
+    cr_expect_eq(log_read(reader, 10, 0, &batch, &err), ERR_DATA);
+    cr_expect(says(&err, path) && says(&err, "another release of lk"), "%s", err.text);
+    log_reader_close(reader);
+    log_close(log);
+    free(sample);
+    scratch_remove(&scratch);
+}
+
 Test(archive, a_removed_segment_is_written_anew)
 {
     struct scratch scratch = scratch_make();
