@@ -3,6 +3,7 @@
  * A scheduled batch goes on after what may pass by itself: an archive that is not there yet, a
  * Redis that is away or full. A mistake of the user's or wrong data ends it. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/cmd.h"
 #include "cmd/worker_options.h"
@@ -19,14 +20,17 @@ static void print_json(const struct batch_result *r)
 {
     struct buf out = {0};
     buf_printf(&out,
-               "{\"who\":\"lambda batch\",\"generation\":\"%s\",\"events\":%lld,\"seconds\":%.3f,"
+               "{\"who\":\"lambda batch\",\"generation\":\"%s\",\"kind\":\"%s\",\"base\":\"%s\","
+               "\"events\":%lld,\"seconds\":%.3f,"
                "\"fold_seconds\":%.3f,\"cpu_seconds\":%.3f,\"bytes_read\":%lld,\"rows\":%lld,"
+               "\"rows_copied\":%lld,"
                "\"file_bytes\":%lld,\"cells_max\":%zu,\"runs\":%d,\"passes\":%d,\"workers\":%d,"
                "\"done_ms\":%lld,\"partitions\":[",
-               r->generation, (long long)r->events, (double)r->wall_ns / 1e9,
-               (double)r->fold_ns / 1e9, (double)r->cpu_ns / 1e9, (long long)r->bytes,
-               (long long)r->rows, (long long)r->file_bytes, r->cells_max, r->runs, r->passes,
-               r->workers, (long long)clock_wall_ms());
+               r->generation, batch_kind_name(r->kind), r->base, (long long)r->events,
+               (double)r->wall_ns / 1e9, (double)r->fold_ns / 1e9, (double)r->cpu_ns / 1e9,
+               (long long)r->bytes, (long long)r->rows, (long long)r->rows_copied,
+               (long long)r->file_bytes, r->cells_max, r->runs, r->passes, r->workers,
+               (long long)clock_wall_ms());
     for (int q = 0; q < r->partitions; q++) {
         const struct batch_part *part = &r->parts[q];
         buf_printf(&out, "%s{\"partition\":%d,\"boundary\":%lld,\"state\":\"%s\",\"counters\":[",
@@ -59,6 +63,9 @@ static void print_text(const struct batch_result *r)
 {
     printf("generation %s of topic %s%s\n", r->generation, r->topic,
            r->workers ? "" : ", loaded again from its files");
+    if (*r->base)
+        printf("  %s, upon generation %s: %lld of its rows are copied as they are\n",
+               batch_kind_name(r->kind), r->base, (long long)r->rows_copied);
     if (r->workers)
         print_fold(r);
     for (int q = 0; q < r->partitions; q++) {
@@ -123,6 +130,14 @@ static int run_every(const struct settings *settings, const struct batch_options
     return err_set(err, ERR_INTERRUPTED, "interrupted");
 }
 
+static enum batch_kind kind_of(const char *name)
+{
+    int kind = BATCH_FULL;
+    while (strcmp(name, batch_kind_name((enum batch_kind)kind)) != 0)
+        kind++; /* the settings know these names alone */
+    return (enum batch_kind)kind;
+}
+
 int cmd_lambda_batch(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
@@ -141,6 +156,8 @@ int cmd_lambda_batch(const struct settings *settings, struct err *err)
         .keep = (int)settings_int(settings, "keep"),
         .reload = settings_bool(settings, "reload"),
         .only_new = every_ms > 0,
+        .kind = kind_of(settings_text(settings, "kind")),
+        .base = settings_text(settings, "base"),
     };
     rc = every_ms > 0 ? run_every(settings, &options, every_ms, err)
                       : run_once(settings, &options, err);

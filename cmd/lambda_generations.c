@@ -93,14 +93,16 @@ static void print_one(const struct manifest *manifest, int serves, bool json)
              manifest->partitions);
     if (json)
         printf("{\"number\":%lld,\"id\":\"%s\",\"plan\":\"%s\",\"offsets\":%lld,\"rows\":%lld,"
-               "\"bytes\":%lld,\"serves\":%d,\"partitions\":%d}\n",
+               "\"bytes\":%lld,\"serves\":%d,\"partitions\":%d,\"kind\":\"%s\",\"base\":\"%s\"}\n",
                (long long)manifest->number, manifest->id, manifest->plan, (long long)events,
-               (long long)rows, (long long)bytes, serves, manifest->partitions);
+               (long long)rows, (long long)bytes, serves, manifest->partitions,
+               batch_kind_name(manifest->kind), manifest->base);
     else
-        printf(
-            "generation %lld  %.*s  plan %.*s  %lld offsets, %lld rows, %lld bytes  serves: %s\n",
-            (long long)manifest->number, SHORT_ID, manifest->id, SHORT_ID, manifest->plan,
-            (long long)events, (long long)rows, (long long)bytes, serving);
+        printf("generation %lld  %.*s  %s%s%.*s  plan %.*s  %lld offsets, %lld rows, %lld bytes  "
+               "serves: %s\n",
+               (long long)manifest->number, SHORT_ID, manifest->id, batch_kind_name(manifest->kind),
+               *manifest->base ? " upon " : "", SHORT_ID, manifest->base, SHORT_ID, manifest->plan,
+               (long long)events, (long long)rows, (long long)bytes, serving);
 }
 
 static int list(const struct settings *settings, const struct plan *plan, struct folder *folder,

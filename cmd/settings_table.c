@@ -73,6 +73,13 @@ const struct setting SETTINGS[] = {
      "N  generations that stay beside the archive"},
     {"every", SETTING_DURATION, NULL, 10, 604800000, NULL, "lambda batch",
      "DURATION  from one batch to the next, until stopped; one with nothing new is left out"},
+    {"kind", SETTING_CHOICE, "full", 0, 0, "full|incremental|by-time", "lambda batch",
+     "KIND  full: from the whole archive; incremental: a base generation and what came since; "
+     "by-time: "
+     "a base, and the buckets of event time that were touched since computed again "
+     "(docs/batch.md)"},
+    {"base", SETTING_TEXT, NULL, 0, 0, NULL, "lambda batch",
+     "ID  of the generation to build upon, or its beginning [the newest of this plan that fits]"},
     {"reload", SETTING_BOOL, "no", 0, 0, NULL, "lambda batch",
      "publish the newest generation again (after a lost Redis), compute nothing"},
     {"follow", SETTING_BOOL, "no", 0, 0, NULL, "kappa deploy",

@@ -141,6 +141,7 @@ static void sum_up(const struct crew *crew, struct manifest *manifest, struct ba
         result->events += work->events;
         result->bytes += work->bytes;
         result->rows += work->file.rows;
+        result->rows_copied += work->rows_copied;
         result->file_bytes += work->file.bytes;
         result->runs += work->runs;
         if (work->passes > result->passes)
@@ -150,10 +151,33 @@ static void sum_up(const struct crew *crew, struct manifest *manifest, struct ba
     }
 }
 
+/* The base that the options ask for. None: the batch becomes a full one, and says so. */
+static int choose_base(const struct batch_options *options, const int64_t *boundaries,
+                       struct folder *folder, struct manifest *base, struct batch_result *result,
+                       struct err *err)
+{
+    const struct base_wanted wanted = {.plan = options->plan,
+                                       .id = options->base,
+                                       .partitions = result->partitions,
+                                       .boundaries = boundaries};
+    int rc = options->kind == BATCH_FULL ? 0 : base_find(folder, &wanted, base, err);
+    if (rc == 0 && options->kind != BATCH_FULL)
+        fprintf(stderr,
+                "lk: no generation of this plan that ends where this batch ends or before it: "
+                "this one is computed in full\n");
+    result->kind = rc == 1 ? options->kind : BATCH_FULL;
+    memcpy(result->base, base->id, sizeof result->base);
+    return rc < 0 ? rc : 0;
+}
+
 static int fold_all(const struct batch_options *options, struct log *log, const char *topic,
                     const int64_t *boundaries, struct folder *folder, struct manifest *manifest,
                     struct batch_result *result, struct err *err)
 {
+    struct manifest base = {0};
+    int rc = choose_base(options, boundaries, folder, &base, result, err);
+    if (rc)
+        return rc;
     int partitions = result->partitions, workers = workers_of(options, partitions);
     struct crew crew = {.count = partitions};
     crew.work = mem_zero((size_t)partitions, sizeof *crew.work);
@@ -165,17 +189,20 @@ static int fold_all(const struct batch_options *options, struct log *log, const 
                                     .topic = topic,
                                     .partition = q,
                                     .boundary = boundaries[q],
+                                    .base = result->kind == BATCH_FULL ? NULL : &base,
                                     .memory_bytes = options->memory_bytes / (size_t)workers,
                                     .folder = folder,
                                     .failed = &crew.failed};
     int64_t begin_ns = clock_mono_ns();
-    int rc = run_crew(&crew, workers, err);
+    rc = run_crew(&crew, workers, err);
     result->fold_ns = clock_mono_ns() - begin_ns;
     result->workers = workers;
-    *manifest = (struct manifest){.partitions = partitions};
+    *manifest = (struct manifest){.partitions = partitions, .kind = result->kind};
+    memcpy(manifest->base, result->base, sizeof manifest->base);
     memcpy(manifest->plan, options->plan->hash, sizeof manifest->plan);
     manifest->files = mem_zero((size_t)partitions, sizeof *manifest->files);
     sum_up(&crew, manifest, result);
+    manifest_release(&base);
     free(crew.work);
     free(crew.errors);
     if (rc == 0)
@@ -308,6 +335,7 @@ static int publish_and_prune(struct run *run, struct err *err)
     int rc = publish_run(run->kv, &options, parts, err);
     for (int q = 0; q < result->partitions; q++) {
         result->parts[q].boundary = run->manifest.files[q].boundary;
+        result->parts[q].history = run->manifest.files[q].history;
         result->parts[q].publish = parts[q];
     }
     free(parts);
@@ -343,7 +371,9 @@ int batch_run(struct kv *kv, const struct batch_options *options, struct batch_r
     struct log *log = NULL;
     *result = (struct batch_result){0};
     struct run run = {.kv = kv, .options = options, .result = result};
-    int rc = batch_topic(options, result->topic, err);
+    int rc = base_kind_fits(options->kind, options->plan, err);
+    if (rc == 0)
+        rc = batch_topic(options, result->topic, err);
     if (rc == 0)
         rc = open_archive(options, result->topic, &log, err);
     if (rc > 0)

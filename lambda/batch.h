@@ -1,4 +1,8 @@
-/* lambda/batch.h - the full batch: the archive folded from its beginning, up to a boundary vector.
+/* lambda/batch.h - a batch: the view of the archive up to a boundary vector, as a generation.
+ *
+ * Three kinds (docs/batch.md): full folds the archive from its beginning; incremental folds what came
+ * since a base generation, and merges; by-time computes the buckets of event time that this touched
+ * again, and copies the others.
  *
  * Boundaries come from pos: the largest recorded cut that the archive has reached, so that spans
  * continue where the batch ends; where none is new and the archive is ahead of the speed layer (or
@@ -24,11 +28,13 @@ struct batch_options {
     int keep;            /* generations that stay in the folder */
     bool reload;         /* publish the newest generation again, compute nothing */
     bool only_new;       /* leave off where no boundary would grow */
+    enum batch_kind kind;
+    const char *base; /* id of the generation to build upon; NULL: the newest that fits */
 };
 
 struct batch_part {
-    int64_t boundary;
-    struct counters counters; /* all 0 after a reload */
+    int64_t boundary, history; /* as in the manifest */
+    struct counters counters;  /* all 0 after a reload */
     struct publish_part publish;
 };
 
@@ -42,10 +48,14 @@ struct batch_result {
     int64_t fold_ns;
     size_t cells_max;
     int runs, passes, workers;
+    enum batch_kind kind;       /* full also where there was no base */
+    char base[FOLDER_ID_BYTES]; /* "": none */
+    int64_t rows_copied;        /* from the base as they are */
 };
 
 /* Compute, load, publish. 0 also where partitions were refused; parts say so. ERR_DATA: the archive
- * does not begin at 0, or is damaged. ERR_USAGE: another plan is live under this view's name. */
+ * does not begin at 0, or it or the base is damaged. ERR_USAGE: another plan is live under this
+ * view's name, the named base does not fit, or the kind does not fit the plan. */
 int batch_run(struct kv *kv, const struct batch_options *options, struct batch_result *result,
               struct err *err);
 /* Without a store: fold up to boundaries (NULL: the archive's ends) into a generation of folder. */

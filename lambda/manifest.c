@@ -9,19 +9,29 @@
 
 enum { ID_LENGTH = FOLDER_ID_BYTES - 1, FORMAT = 1 };
 
+static const char *const KIND_NAMES[] = {
+    [BATCH_FULL] = "full", [BATCH_INCREMENTAL] = "incremental", [BATCH_BY_TIME] = "by-time"};
+
+const char *batch_kind_name(enum batch_kind kind)
+{
+    return KIND_NAMES[kind];
+}
+
 static json_t *to_json(const char *topic, const char *view, const struct manifest *manifest)
 {
     json_t *files = json_array();
     for (int p = 0; p < manifest->partitions; p++) {
         const struct manifest_file *file = &manifest->files[p];
         json_array_append_new(
-            files, json_pack("{s:i,s:I,s:I,s:I,s:s}", "partition", p, "boundary",
-                             (json_int_t)file->boundary, "rows", (json_int_t)file->rows, "bytes",
-                             (json_int_t)file->bytes, "xxh3_128", file->checksum));
+            files, json_pack("{s:i,s:I,s:I,s:I,s:I,s:s}", "partition", p, "boundary",
+                             (json_int_t)file->boundary, "history", (json_int_t)file->history,
+                             "rows", (json_int_t)file->rows, "bytes", (json_int_t)file->bytes,
+                             "xxh3_128", file->checksum));
     }
-    return json_pack("{s:i,s:s,s:I,s:s,s:s,s:s,s:o}", "format", FORMAT, "id", manifest->id,
-                     "number", (json_int_t)manifest->number, "topic", topic, "view", view, "plan",
-                     manifest->plan, "files", files);
+    return json_pack("{s:i,s:s,s:I,s:s,s:s,s:s,s:s,s:s,s:o}", "format", FORMAT, "id", manifest->id,
+                     "number", (json_int_t)manifest->number, "kind",
+                     batch_kind_name(manifest->kind), "base", manifest->base, "topic", topic,
+                     "view", view, "plan", manifest->plan, "files", files);
 }
 
 static int files_from_json(json_t *files, struct manifest *out)
@@ -30,16 +40,32 @@ static int files_from_json(json_t *files, struct manifest *out)
     out->files = mem_zero((size_t)out->partitions + 1, sizeof *out->files);
     for (int p = 0; p < out->partitions; p++) {
         int partition;
-        json_int_t boundary, rows, bytes;
+        json_int_t boundary, rows, bytes, history = -1;
         const char *checksum;
-        if (json_unpack(json_array_get(files, (size_t)p), "{s:i,s:I,s:I,s:I,s:s}", "partition",
+        if (json_unpack(json_array_get(files, (size_t)p), "{s:i,s:I,s:I,s:I,s:s,s?I}", "partition",
                         &partition, "boundary", &boundary, "rows", &rows, "bytes", &bytes,
-                        "xxh3_128", &checksum) ||
+                        "xxh3_128", &checksum, "history", &history) ||
             partition != p || strlen(checksum) != ID_LENGTH)
             return -1;
-        out->files[p] = (struct manifest_file){.boundary = boundary, .rows = rows, .bytes = bytes};
+        out->files[p] = (struct manifest_file){.boundary = boundary,
+                                               .rows = rows,
+                                               .bytes = bytes,
+                                               .history = history < 0 ? boundary : history};
         memcpy(out->files[p].checksum, checksum, FOLDER_ID_BYTES);
     }
+    return 0;
+}
+
+/* 0, or -1 for a kind or a base that is none. */
+static int origin_from_json(const char *kind, const char *base, struct manifest *out)
+{
+    int which = 0;
+    while (which < BATCH_KINDS && strcmp(kind, KIND_NAMES[which]) != 0)
+        which++;
+    if (which == BATCH_KINDS || (*base && strlen(base) != ID_LENGTH))
+        return -1;
+    out->kind = (enum batch_kind)which;
+    snprintf(out->base, sizeof out->base, "%s", base);
     return 0;
 }
 
@@ -62,15 +88,16 @@ int manifest_write(const char *path, const char *topic, const char *view,
 int manifest_read(const char *path, const char *id, struct manifest *out, struct err *err)
 {
     json_t *root = json_load_file(path, 0, NULL), *files = NULL;
-    const char *plan;
+    const char *plan, *kind = KIND_NAMES[BATCH_FULL], *base = "";
     int format, rc = 0;
     json_int_t number;
     *out = (struct manifest){0};
     memcpy(out->id, id, FOLDER_ID_BYTES);
     if (!root ||
-        json_unpack(root, "{s:i,s:I,s:s,s:o}", "format", &format, "number", &number, "plan", &plan,
-                    "files", &files) ||
-        format != FORMAT || strlen(plan) != ID_LENGTH || files_from_json(files, out))
+        json_unpack(root, "{s:i,s:I,s:s,s:o,s?s,s?s}", "format", &format, "number", &number, "plan",
+                    &plan, "files", &files, "kind", &kind, "base", &base) ||
+        format != FORMAT || strlen(plan) != ID_LENGTH || origin_from_json(kind, base, out) ||
+        files_from_json(files, out))
         rc = err_set(err, ERR_DATA,
                      "%s is not a generation's manifest; remove it and run: lk lambda batch", path);
     else {

@@ -27,20 +27,43 @@ struct state {
     char *bad_path;
     struct generation_writer *writer;
     struct buf field, partial;
+    struct base base; /* its reader is NULL where there is none */
 };
 
 /* ---- the sink of the task loop ---- */
 
+/* Stand at the base's boundary, with the ids of the horizon there. */
+static int resume(const struct state *state, struct task *task, struct err *err)
+{
+    struct fold *fold = &task->folds[0];
+    const struct generation_head *head = &state->base.head;
+    int rc = 0;
+    dedupe_init(&fold->ids, task->plan->dedupe_horizon_ms);
+    if (task->plan->dedupe_by >= 0 && head->mark < head->boundary) {
+        rc = task_rebuild(task, fold, head->mark, head->boundary, err);
+        if (rc == 0 && fold->T_ms != head->T_ms)
+            rc = err_set(err, ERR_DATA,
+                         "partition %d: reading [%lld, %lld) again gives another T than the base "
+                         "generation has: the archive is not the one that it was made from; run: "
+                         "lk lambda batch --kind full",
+                         fold->partition, (long long)head->mark, (long long)head->boundary);
+    }
+    fold->next = head->boundary;
+    fold->T_ms = head->T_ms;
+    task->moved[0] = true;
+    return rc;
+}
+
 static int begin(void *context, struct task *task, struct err *err)
 {
-    (void)err;
     struct state *state = context;
     struct fold *fold = &task->folds[0];
     cells_release(&fold->cells);
     fold->cells = state->cells;
+    cells_init(&state->cells, task->plan); /* until end gives them back */
     fold->share = (uint32_t)state->pass;
     fold->shares = (uint32_t)state->work->passes;
-    return 0;
+    return state->base.reader ? resume(state, task, err) : 0;
 }
 
 static int keep_bad(struct state *state, struct fold *fold, struct err *err)
@@ -80,8 +103,8 @@ static int end(void *context, struct task *task, struct err *err)
     counters_add(&head->counters, &fold->counters);
     head->T_ms = fold->T_ms;
     head->mark = fold_mark(fold);
-    state->work->events += task->events;
-    state->work->bytes += task->bytes;
+    state->work->events += task->events + task->rebuild_events;
+    state->work->bytes += task->bytes + task->rebuild_bytes;
     return 0;
 }
 
@@ -111,14 +134,39 @@ static int write_row(const struct runs_row *row, void *context, struct err *err)
 {
     struct state *state = context;
     const struct plan *plan = state->work->plan;
+    struct bytes partial = row->partial;
     buf_clear(&state->field);
     buf_clear(&state->partial);
     window_encode(plan, row->field, &state->field);
-    aggregate_encode(plan, row->slots, &state->partial);
+    if (row->slots) {
+        aggregate_encode(plan, row->slots, &state->partial);
+        partial = buf_bytes(&state->partial);
+    }
+    state->work->rows_copied += !row->slots;
     return generation_add(
-        state->writer,
-        &(struct generation_row){buf_bytes(&state->field), row->key, buf_bytes(&state->partial)},
-        err);
+        state->writer, &(struct generation_row){buf_bytes(&state->field), row->key, partial}, err);
+}
+
+static int next_of_base(void *context, struct runs_row *row, struct err *err)
+{
+    struct state *state = context;
+    return base_next(&state->base, row, err);
+}
+
+static int write_cells(struct state *state, struct err *err)
+{
+    const struct runs_input base = {next_of_base, state};
+    return runs_merge(state->runs, &state->cells, state->base.reader ? &base : NULL, write_row,
+                      state, err);
+}
+
+static int write_bad_of_base(struct state *state, struct err *err)
+{
+    struct generation_row row;
+    int rc = 0;
+    while (state->base.reader && rc == 0 && (rc = base_next_bad(&state->base, &row, err)) == 1)
+        rc = generation_add(state->writer, &row, err);
+    return rc;
 }
 
 static int write_bad(struct state *state, struct err *err)
@@ -148,10 +196,14 @@ static int write_file(struct state *state, const char *path, struct err *err)
     struct manifest_file *file = &work->file;
     memcpy(work->head.plan, work->plan->hash, sizeof work->head.plan);
     work->head.partition = work->partition;
-    work->head.boundary = file->boundary = work->boundary;
+    work->head.boundary = file->boundary = file->history = work->boundary;
+    if (state->base.reader)
+        file->history = work->base->files[work->partition].history;
     int rc = generation_create(path, &work->head, &state->writer, err);
     if (rc == 0)
-        rc = runs_merge(state->runs, &state->cells, write_row, state, err);
+        rc = write_cells(state, err);
+    if (rc == 0)
+        rc = write_bad_of_base(state, err);
     if (rc == 0)
         rc = write_bad(state, err);
     if (rc)
@@ -173,13 +225,23 @@ int partition_fold(struct partition_work *work, struct err *err)
                           .runs = runs_new(work->plan, runs_path),
                           .bad_path = folder_file(work->folder, id, work->partition, ".bad")};
     cells_init(&state.cells, work->plan);
-    work->passes = ids ? 1 + (int)((size_t)work->boundary * ID_BYTES / (share + 1)) : 1;
-    int rc = fold_passes(&state, err);
+    int64_t from = 0;
+    int rc = work->base ? base_open(work->folder, work->base, work->plan, work->partition,
+                                    &state.base, err)
+                        : 0;
+    if (rc == 0 && work->base) {
+        work->head.counters = state.base.head.counters;
+        from = state.base.head.mark;
+    }
+    work->passes = ids ? 1 + (int)((size_t)(work->boundary - from) * ID_BYTES / (share + 1)) : 1;
+    if (rc == 0)
+        rc = fold_passes(&state, err);
     if (rc == 0)
         rc = write_file(&state, path, err);
     work->runs = runs_count(state.runs);
     cells_release(&state.cells);
     runs_free(state.runs);
+    base_close(&state.base);
     if (state.bad) {
         fclose(state.bad);
         unlink(state.bad_path);

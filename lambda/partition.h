@@ -1,8 +1,11 @@
-/* lambda/partition.h - a batch's unit of work: fold one partition's prefix into a generation file.
+/* lambda/partition.h - a batch's unit of work: one partition becomes a generation file.
  *
  * The one task loop (common/run/task.h) over the archive, lateness off, dedupe over the whole
  * history, in bounded memory: cells beyond their half of it become sorted runs, and where the ids
- * would outgrow theirs, `passes` readings take a share of the ids each. One thread. */
+ * would outgrow theirs, `passes` readings take a share of the ids each.
+ * With a base only what lies between its boundary and the new one is folded, T, mark and counters
+ * going on from its head, and its file joins the merge of the runs. Ids are those of the horizon
+ * then: rebuilt from the base's mark, and forgotten as the speed layer forgets them. One thread. */
 #ifndef LK_LAMBDA_PARTITION_H
 #define LK_LAMBDA_PARTITION_H
 
@@ -10,16 +13,16 @@
 
 #include "common/log/log.h"
 #include "common/plan/plan.h"
-#include "lambda/folder.h"
-#include "lambda/generation.h"
+#include "lambda/base.h"
 
 struct partition_work {
     const struct plan *plan;
     struct log *log; /* the archive; shared */
     const char *topic;
     int partition;
-    int64_t boundary;    /* fold [0, boundary) */
-    size_t memory_bytes; /* that cells and ids may take */
+    int64_t boundary;            /* the file is of [0, boundary) */
+    const struct manifest *base; /* NULL: fold all of it */
+    size_t memory_bytes;         /* that cells and ids may take */
     const struct folder *folder;
     atomic_bool *failed; /* another thread's work has: leave off */
     /* Filled by partition_fold. */
@@ -28,6 +31,7 @@ struct partition_work {
     int64_t events, bytes; /* read, over all passes */
     size_t cells_max;      /* at once in memory */
     int runs, passes;
+    int64_t rows_copied; /* rows of the base that nothing was merged with */
 };
 
 /* Make the partition's file of the folder's id. ERR_INTERRUPTED also where another has failed. */

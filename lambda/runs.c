@@ -2,7 +2,8 @@
  *
  * A row of a run, in this machine's byte order (a run never leaves the process that wrote it):
  *   int64 pane_ms, int64 first_ms, uint32 key bytes, uint32 0, slots * int128, key (JSON)
- * A source of a merge is either a run, read in blocks, or the sorted cells in memory. */
+ * A source of a merge is a run, read in blocks, or the sorted cells in memory, or an input's rows.
+ * A row of the input that no other is merged with goes through as the text that it is. */
 #include "lambda/runs.h"
 
 #include <assert.h>
@@ -13,7 +14,7 @@
 
 #include "common/op/aggregate.h"
 
-enum { BLOCK_BYTES = 64 * 1024, LEVELS_MAX = 16, SOURCES_MAX = RUNS_WAYS * LEVELS_MAX };
+enum { BLOCK_BYTES = 64 * 1024, LEVELS_MAX = 16, SOURCES_MAX = RUNS_WAYS * LEVELS_MAX + 2 };
 
 struct run {
     int64_t begin, end; /* in the file */
@@ -25,7 +26,7 @@ struct runs {
     char *path;
     int fd; /* -1: no spill yet */
     int64_t size;
-    struct run run[SOURCES_MAX];
+    struct run run[RUNS_WAYS * LEVELS_MAX];
     int count, spills;
     struct buf out; /* rows on their way to the file */
 };
@@ -47,6 +48,7 @@ struct source {
     struct buf block;
     size_t used;                      /* bytes of block that are consumed */
     const struct sorted *next, *last; /* memory: rows to come */
+    const struct runs_input *input;   /* NULL: a run, or memory */
     struct runs_row row;              /* the current one */
     int128 *slots;                    /* a run's row, aligned */
 };
@@ -184,11 +186,13 @@ static int block_fill(const struct runs *runs, struct source *source, size_t byt
 /* Step to the next row: 1, 0 at the end, or a code. */
 static int source_next(const struct runs *runs, struct source *source, struct err *err)
 {
+    if (source->input)
+        return source->input->next(source->input->context, &source->row, err);
     if (source->next) {
         if (source->next == source->last)
             return 0;
         source->row =
-            (struct runs_row){source->next->field, source->next->key, source->next->slots};
+            (struct runs_row){source->next->field, source->next->key, source->next->slots, {0}};
         source->next++;
         return 1;
     }
@@ -206,7 +210,7 @@ static int source_next(const struct runs *runs, struct source *source, struct er
     const char *row = source->block.ptr + source->used;
     memcpy(source->slots, row + sizeof head, slot_bytes);
     source->row = (struct runs_row){
-        head.field, {row + sizeof head + slot_bytes, head.key_bytes}, source->slots};
+        head.field, {row + sizeof head + slot_bytes, head.key_bytes}, source->slots, {0}};
     source->used += bytes;
     return 1;
 }
@@ -215,12 +219,12 @@ static int source_next(const struct runs *runs, struct source *source, struct er
 
 struct merge {
     const struct runs *runs;
-    struct source source[SOURCES_MAX + 1];
-    struct source *heap[SOURCES_MAX + 1];
+    struct source source[SOURCES_MAX];
+    struct source *heap[SOURCES_MAX];
     int sources, live;
-    struct buf key; /* the row being merged */
+    struct buf key, partial; /* the row being merged; its partial while it is text */
     struct cell_field field;
-    int128 *slots;
+    int128 *slots, *other;
 };
 
 static bool before(const struct source *a, const struct source *b)
@@ -265,26 +269,61 @@ static int merge_step(struct merge *merge, struct err *err)
     return rc < 0 ? rc : 0;
 }
 
-static int merge_all(struct merge *merge, runs_each *each, void *context, struct err *err)
+static int decode(const struct plan *plan, struct bytes partial, int128 *slots, struct err *err)
+{
+    if (aggregate_decode(plan, partial, slots))
+        return 0;
+    return err_set(err, ERR_DATA,
+                   "the base generation has a row that is no partial of this plan; run: lk lambda "
+                   "batch --kind full");
+}
+
+static bool same_row(const struct merge *merge)
+{
+    return merge->live && order(merge->field, buf_bytes(&merge->key), merge->heap[0]->row.field,
+                                merge->heap[0]->row.key) == 0;
+}
+
+/* Take the top row and what is equal to it; *text: it is still an input's text. */
+static int merge_equal(struct merge *merge, bool *text, struct err *err)
 {
     const struct plan *plan = merge->runs->plan;
+    const struct runs_row *top = &merge->heap[0]->row;
+    buf_clear(&merge->key);
+    buf_add(&merge->key, top->key.ptr, top->key.len);
+    merge->field = top->field;
+    *text = !top->slots;
+    buf_clear(&merge->partial);
+    if (*text)
+        buf_add(&merge->partial, top->partial.ptr, top->partial.len);
+    else
+        memcpy(merge->slots, top->slots, (size_t)plan->slots * sizeof *merge->slots);
+    int rc = merge_step(merge, err);
+    while (rc == 0 && same_row(merge)) {
+        top = &merge->heap[0]->row;
+        if (*text)
+            rc = decode(plan, buf_bytes(&merge->partial), merge->slots, err);
+        if (rc == 0 && !top->slots)
+            rc = decode(plan, top->partial, merge->other, err);
+        if (rc == 0)
+            aggregate_merge(plan, merge->slots, top->slots ? top->slots : merge->other);
+        *text = false;
+        if (rc == 0)
+            rc = merge_step(merge, err);
+    }
+    return rc;
+}
+
+static int merge_all(struct merge *merge, runs_each *each, void *context, struct err *err)
+{
     int rc = 0;
     for (int i = merge->live / 2; i-- > 0;)
         sift_down(merge, i);
     while (rc == 0 && merge->live) {
-        const struct runs_row *top = &merge->heap[0]->row;
-        buf_clear(&merge->key);
-        buf_add(&merge->key, top->key.ptr, top->key.len);
-        merge->field = top->field;
-        memcpy(merge->slots, top->slots, (size_t)plan->slots * sizeof *merge->slots);
-        rc = merge_step(merge, err);
-        while (rc == 0 && merge->live &&
-               order(merge->field, buf_bytes(&merge->key), merge->heap[0]->row.field,
-                     merge->heap[0]->row.key) == 0) {
-            aggregate_merge(plan, merge->slots, merge->heap[0]->row.slots);
-            rc = merge_step(merge, err);
-        }
-        struct runs_row row = {merge->field, buf_bytes(&merge->key), merge->slots};
+        bool text;
+        rc = merge_equal(merge, &text, err);
+        struct runs_row row = {merge->field, buf_bytes(&merge->key), text ? NULL : merge->slots,
+                               buf_bytes(&merge->partial)};
         if (rc == 0)
             rc = each(&row, context, err);
     }
@@ -296,6 +335,7 @@ static struct merge *merge_new(const struct runs *runs)
     struct merge *merge = mem_zero(1, sizeof *merge);
     merge->runs = runs;
     merge->slots = mem_zero((size_t)runs->plan->slots, sizeof *merge->slots);
+    merge->other = mem_zero((size_t)runs->plan->slots, sizeof *merge->other);
     return merge;
 }
 
@@ -306,13 +346,16 @@ static void merge_free(struct merge *merge)
         free(merge->source[i].slots);
     }
     buf_release(&merge->key);
+    buf_release(&merge->partial);
     free(merge->slots);
+    free(merge->other);
     free(merge);
 }
 
-/* Merge the runs from first on into each; memory may be NULL. */
-static int merge_from(struct runs *runs, int first, const struct cells *memory, runs_each *each,
-                      void *context, struct err *err)
+/* Merge the runs from first on into each; memory and input may be NULL. */
+static int merge_from(struct runs *runs, int first, const struct cells *memory,
+                      const struct runs_input *input, runs_each *each, void *context,
+                      struct err *err)
 {
     struct merge *merge = merge_new(runs);
     struct buf key_text = {0};
@@ -323,6 +366,8 @@ static int merge_from(struct runs *runs, int first, const struct cells *memory, 
                        err);
     if (rc == 0 && memory)
         rc = merge_add(merge, (struct source){.next = rows, .last = rows + memory->count}, err);
+    if (rc == 0 && input)
+        rc = merge_add(merge, (struct source){.input = input}, err);
     if (rc == 0)
         rc = merge_all(merge, each, context, err);
     merge_free(merge);
@@ -342,7 +387,7 @@ static int climb(struct runs *runs, struct err *err)
         if (runs->run[runs->count - 1].level != level || level + 1 == LEVELS_MAX)
             break;
         struct run merged = {runs->size, 0, level + 1};
-        rc = merge_from(runs, first, NULL, out_row, runs, err);
+        rc = merge_from(runs, first, NULL, NULL, out_row, runs, err);
         if (rc == 0)
             rc = out_flush(runs, err);
         merged.end = runs->size;
@@ -361,7 +406,7 @@ int runs_spill(struct runs *runs, const struct cells *cells, struct err *err)
     struct sorted *rows = sort_cells(cells, &key_text);
     struct run run = {runs->size, 0, 0};
     for (size_t i = 0; rc == 0 && i < cells->count; i++)
-        rc = out_row(&(struct runs_row){rows[i].field, rows[i].key, rows[i].slots}, runs, err);
+        rc = out_row(&(struct runs_row){rows[i].field, rows[i].key, rows[i].slots, {0}}, runs, err);
     if (rc == 0)
         rc = out_flush(runs, err);
     free(rows);
@@ -374,8 +419,8 @@ int runs_spill(struct runs *runs, const struct cells *cells, struct err *err)
     return climb(runs, err);
 }
 
-int runs_merge(struct runs *runs, const struct cells *cells, runs_each *each, void *context,
-               struct err *err)
+int runs_merge(struct runs *runs, const struct cells *cells, const struct runs_input *input,
+               runs_each *each, void *context, struct err *err)
 {
-    return merge_from(runs, 0, cells, each, context, err);
+    return merge_from(runs, 0, cells, input, each, context, err);
 }

@@ -12,11 +12,17 @@
 
 enum { RUNS_WAYS = 16 };
 
-/* One merged row; borrowed for the call. */
+/* One row; borrowed: a merged one for the call, an input's until its next. */
 struct runs_row {
     struct cell_field field;
     struct bytes key; /* JSON */
     const int128 *slots;
+    struct bytes partial; /* where slots is NULL: an input's row as text, merged with no other */
+};
+/* Rows from elsewhere (a base generation's), in the same order; each (field, key) once. */
+struct runs_input {
+    int (*next)(void *context, struct runs_row *row, struct err *err); /* 1 a row, 0 the end */
+    void *context;
 };
 /* 0, or a code that ends the merge. */
 typedef int runs_each(const struct runs_row *row, void *context, struct err *err);
@@ -28,9 +34,10 @@ struct runs *runs_new(const struct plan *plan, const char *path);
 void runs_free(struct runs *runs);
 /* Write all cells as one run; the caller clears them. ERR_FULL, ERR_ENV. */
 int runs_spill(struct runs *runs, const struct cells *cells, struct err *err);
-/* Call each for every (field, key) in order, over all runs and over cells. */
-int runs_merge(struct runs *runs, const struct cells *cells, runs_each *each, void *context,
-               struct err *err);
+/* Call each for every (field, key) in order, over all runs, over cells and over input (NULL: none).
+ * ERR_DATA: a row of the input is no partial of this plan. */
+int runs_merge(struct runs *runs, const struct cells *cells, const struct runs_input *input,
+               runs_each *each, void *context, struct err *err);
 /* Runs spilled so far. */
 int runs_count(const struct runs *runs);
 

@@ -54,6 +54,14 @@ static bool all_done(const struct task *task)
     return true;
 }
 
+static int64_t bytes_of_values(const struct log_batch *batch)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < batch->count; i++)
+        bytes += (int64_t)batch->value[i].len;
+    return bytes;
+}
+
 /* Read and fold once; waits at most wait_ms. */
 static int step(struct task *task, int wait_ms, struct err *err)
 {
@@ -71,9 +79,8 @@ static int step(struct task *task, int wait_ms, struct err *err)
     int i = index_of(task, batch.partition); /* count 0: its position alone has moved */
     if (task->until)
         clip(&batch, task->until[i]);
-    for (int k = 0; k < batch.count; k++)
-        task->bytes += (int64_t)batch.value[k].len;
     task->events += batch.count;
+    task->bytes += bytes_of_values(&batch);
     fold_batch(&task->folder, &task->folds[i], &batch);
     return 0;
 }
@@ -142,6 +149,8 @@ int task_rebuild(struct task *task, struct fold *fold, int64_t from, int64_t to,
         if (rc < 0 || batch.partition < 0)
             continue;
         clip(&batch, to);
+        task->rebuild_events += batch.count;
+        task->rebuild_bytes += bytes_of_values(&batch);
         fold_horizon(&task->folder, fold, &batch);
     }
     log_reader_close(reader);

@@ -28,7 +28,8 @@ struct task {
     bool *paused;       /* by index: not read for now (waiting for a batch) */
     bool *lost; /* by index: another worker's now; not read, unless the group deals it again */
     struct log_reader *reader;
-    int64_t events, bytes; /* folded so far, values' bytes */
+    int64_t events, bytes;                 /* folded so far, values' bytes */
+    int64_t rebuild_events, rebuild_bytes; /* read by task_rebuild */
 };
 
 /* What a task does with its folds. Every member runs on the task's thread. */

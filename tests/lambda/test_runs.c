@@ -107,7 +107,7 @@ static void one_case(int spills, int adds, uint64_t seed)
         cells_clear(&cells);
     }
     struct check check = {.plan = plan, .totals = &totals};
-    cr_assert_eq(runs_merge(runs, &cells, check_row, &check, &err), 0, "%s", err.text);
+    cr_assert_eq(runs_merge(runs, &cells, NULL, check_row, &check, &err), 0, "%s", err.text);
     cr_assert_eq(check.rows, totals.count, "%zu rows of %zu (seed %llu, %d spills)", check.rows,
                  totals.count, (unsigned long long)seed, spills);
     cr_assert_eq(runs_count(runs), spills);
@@ -146,7 +146,7 @@ Test(runs, an_error_of_the_taker_ends_the_merge)
     map_init(&totals, sizeof(struct total));
     cells_init(&cells, plan);
     add_random(plan, &rng, &cells, &totals);
-    cr_assert_eq(runs_merge(runs, &cells, stop_at_once, NULL, &err), ERR_FULL);
+    cr_assert_eq(runs_merge(runs, &cells, NULL, stop_at_once, NULL, &err), ERR_FULL);
     runs_free(runs);
     cells_release(&cells);
     map_release(&totals);

@@ -1,0 +1,277 @@
+/* tests/lambda/test_batch_kinds.c - incremental and by-time batches say what a full one says, byte by byte, or
+ * why they cannot; and what each of them heals. */
+#include "lambda/batch.h"
+
+#include "common/base/fault.h"
+#include "tests/lambda/kit.h"
+
+/* As KIT_PLAN, without dedupe: every kind can compute it. */
+static const char PLAIN_PLAN[] =
+    "{\"view\":\"v\",\"source\":{\"time\":{\"field\":\"t\",\"format\":\"ms\"},"
+    "\"fields\":{\"k\":\"string\",\"id\":\"int\",\"x\":\"int\"}},"
+    "\"key\":[\"k\"],\"window\":{\"tumbling\":\"10s\"},"
+    "\"values\":{\"n\":\"count\",\"s\":{\"sum\":\"x\"},\"m\":{\"max\":\"x\"}}}";
+
+static void use_plan(struct kit *kit, const char *json)
+{
+    plan_free(kit->plan);
+    kit->plan = kit_plan(json);
+}
+
+static struct folder *open_folder(const struct kit *kit)
+{
+    struct folder *folder = NULL;
+    struct err err = {0};
+    cr_assert_eq(folder_open(kit->archive, KIT_TOPIC, "v", &folder, &err), 0, "%s", err.text);
+    return folder;
+}
+
+/* A batch without a store, up to one boundary in every partition. The manifest is the caller's. */
+static int compute(const struct batch_options *options, const struct kit *kit, int64_t boundary,
+                   struct manifest *manifest, struct batch_result *result, struct err *err)
+{
+    int64_t boundaries[KIT_PARTITIONS];
+    struct folder *folder = open_folder(kit);
+    for (int q = 0; q < KIT_PARTITIONS; q++)
+        boundaries[q] = boundary;
+    *result = (struct batch_result){0};
+    *manifest = (struct manifest){0};
+    int rc = batch_compute(options, KIT_TOPIC, boundaries, folder, manifest, result, err);
+    folder_close(folder);
+    return rc;
+}
+
+static struct batch_result compute_ok(const struct batch_options *options, const struct kit *kit,
+                                      int64_t boundary, struct manifest *manifest)
+{
+    struct batch_result result;
+    struct err err = {0};
+    cr_assert_eq(compute(options, kit, boundary, manifest, &result, &err), 0, "%s", err.text);
+    return result;
+}
+
+/* The same bytes: head, rows and bad events. */
+static void expect_same(const struct manifest *a, const struct manifest *b, const char *what)
+{
+    for (int q = 0; q < KIT_PARTITIONS; q++)
+        cr_assert_str_eq(a->files[q].checksum, b->files[q].checksum, "%s, partition %d", what, q);
+}
+
+/* A batch of the options' kind up to boundary, and a full one, are the same. */
+static struct batch_result expect_as_full(const struct batch_options *options,
+                                          const struct kit *kit, int64_t boundary)
+{
+    struct manifest found, wanted;
+    struct batch_options full = *options;
+    struct batch_result result = compute_ok(options, kit, boundary, &found);
+    cr_assert_eq(result.kind, options->kind);
+    cr_assert_eq(found.kind, options->kind);
+    cr_assert_str_eq(found.base, result.base);
+    full.kind = BATCH_FULL;
+    full.base = NULL;
+    struct batch_result other = compute_ok(&full, kit, boundary, &wanted);
+    expect_same(&found, &wanted, batch_kind_name(options->kind));
+    cr_assert_lt(result.events, other.events, "%s read as much as full",
+                 batch_kind_name(options->kind));
+    batch_release(&other);
+    manifest_release(&wanted);
+    manifest_release(&found);
+    return result;
+}
+
+Test(batch_kinds, incremental_continues_a_base_to_the_bytes_of_full)
+{
+    static const struct {
+        const char *plan;
+        size_t memory;
+        int workers;
+    } rows[] = {{PLAIN_PLAN, 64 << 20, 1},
+                {PLAIN_PLAN, 100000, 2},
+                {KIT_PLAN, 64 << 20, 2},
+                {KIT_PLAN, 100000, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct kit kit;
+        kit_open(&kit, 20 + i, 2000);
+        use_plan(&kit, rows[i].plan);
+        kit_fill(&kit, 0, 30000);
+        struct batch_options options = kit_options(&kit);
+        options.memory_bytes = rows[i].memory;
+        options.workers = rows[i].workers;
+        struct manifest base;
+        struct batch_result result = compute_ok(&options, &kit, 10000, &base);
+        batch_release(&result);
+        options.kind = BATCH_INCREMENTAL;
+        for (int64_t boundary = 15000; boundary <= 25000; boundary += 10000) {
+            options.base = boundary == 15000 ? base.id : NULL; /* then: the newest */
+            result = expect_as_full(&options, &kit, boundary);
+            cr_assert_eq(result.runs > 1, rows[i].memory < 1000000, "%d runs", result.runs);
+            cr_assert_gt(result.rows_copied, 0);
+            batch_release(&result);
+        }
+        manifest_release(&base);
+        kit_close(&kit);
+    }
+}
+
+Test(batch_kinds, incremental_without_news_is_its_base)
+{
+    struct kit kit;
+    kit_open(&kit, 31, 50);
+    kit_fill(&kit, 0, 2000);
+    struct batch_options options = kit_options(&kit);
+    struct manifest base;
+    struct batch_result result = compute_ok(&options, &kit, 2000, &base);
+    batch_release(&result);
+    options.kind = BATCH_INCREMENTAL;
+    result = expect_as_full(&options, &kit, 2000);
+    cr_assert_str_eq(result.base, base.id);
+    batch_release(&result);
+    manifest_release(&base);
+    kit_close(&kit);
+}
+
+Test(batch_kinds, without_a_base_that_fits_the_batch_is_full)
+{
+    struct kit kit;
+    kit_open(&kit, 32, 50);
+    kit_fill(&kit, 0, 2000);
+    struct batch_options options = kit_options(&kit);
+    struct manifest manifest;
+    options.kind = BATCH_INCREMENTAL;
+    for (int64_t boundary = 2000; boundary >= 1000;
+         boundary -= 1000) { /* the first reaches beyond */
+        struct batch_result result = compute_ok(&options, &kit, boundary, &manifest);
+        cr_assert_eq(result.kind, BATCH_FULL);
+        cr_assert_eq(manifest.kind, BATCH_FULL);
+        cr_assert_str_empty(result.base);
+        batch_release(&result);
+        manifest_release(&manifest);
+    }
+    kit_close(&kit);
+}
+
+/* ---- duplicates further apart than the horizon ---- */
+
+/* One event a second of event time, the same id at 0 and at `again`. */
+static void fill_repeated(const struct kit *kit, int64_t again, int64_t count)
+{
+    struct archive_writer *writer = NULL;
+    struct err err = {0};
+    cr_assert_eq(archive_open(kit->archive, KIT_TOPIC, KIT_PARTITIONS, &writer, &err), 0);
+    for (int q = 0; q < KIT_PARTITIONS; q++) {
+        for (int64_t n = 0; n < count; n++) {
+            char text[160];
+            int64_t time_ms = KIT_START_MS + n * 1000, due_ns = 0;
+            snprintf(text, sizeof text, "{\"t\":%lld,\"k\":\"key1\",\"id\":%lld,\"x\":1}",
+                     (long long)time_ms, (long long)(n == again ? 0 : n));
+            struct bytes key = {0}, value = bytes_of(text);
+            struct log_batch batch = {q, 1, &n, &time_ms, &due_ns, &key, &value, n + 1};
+            cr_assert_eq(archive_add(writer, &batch, &err), 0, "%s", err.text);
+        }
+        cr_assert_geq(archive_roll(writer, q, &err), 0, "%s", err.text);
+    }
+    archive_close(writer);
+}
+
+Test(batch_kinds, incremental_misses_a_duplicate_beyond_the_horizon_and_no_other)
+{
+    static const struct {
+        int64_t again, duplicates;
+    } rows[] = {{10, 1}, {11, 0}, {40, 0}}; /* the horizon is 10 s, both ends of it count */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct kit kit;
+        kit_open(&kit, 33, 1);
+        fill_repeated(&kit, rows[i].again, 50);
+        struct batch_options options = kit_options(&kit);
+        struct manifest full, base, incremental;
+        struct batch_result result = compute_ok(&options, &kit, 50, &full);
+        cr_assert_eq(result.parts[0].counters.duplicate, 1);
+        batch_release(&result);
+        result = compute_ok(&options, &kit, 5, &base);
+        batch_release(&result);
+        options.kind = BATCH_INCREMENTAL;
+        options.base = base.id;
+        result = compute_ok(&options, &kit, 50, &incremental);
+        cr_assert_eq(result.parts[0].counters.duplicate, rows[i].duplicates, "row %zu: %lld", i,
+                     (long long)result.parts[0].counters.duplicate);
+        cr_assert_eq(incremental.files[0].history, 5, "all history counts up to there");
+        cr_assert_eq(strcmp(full.files[0].checksum, incremental.files[0].checksum) == 0,
+                     rows[i].duplicates == 1);
+        batch_release(&result);
+        manifest_release(&full);
+        manifest_release(&base);
+        manifest_release(&incremental);
+        kit_close(&kit);
+    }
+}
+
+/* ---- what is refused ---- */
+
+static void expect_refused(const struct batch_options *options, const struct kit *kit,
+                           int64_t boundary, int code, const char *words)
+{
+    struct manifest manifest;
+    struct batch_result result;
+    struct err err = {0};
+    cr_assert_eq(compute(options, kit, boundary, &manifest, &result, &err), code, "%s: %d %s",
+                 words, err.code, err.text);
+    cr_assert_not_null(strstr(err.text, words), "%s: %s", words, err.text);
+    cr_assert_not_null(strstr(err.text, "--kind full"), "the next command: %s", err.text);
+    batch_release(&result);
+    manifest_release(&manifest);
+}
+
+/* Overwrite one byte of partition 1's file, far behind its head. */
+static void damage(const struct kit *kit, const struct manifest *manifest)
+{
+    struct folder *folder = open_folder(kit);
+    char *path = folder_file(folder, manifest->id, 1, "");
+    FILE *file = fopen(path, "r+");
+    cr_assert_not_null(file);
+    fseek(file, 200, SEEK_SET);
+    fputc('#', file);
+    fclose(file);
+    free(path);
+    folder_close(folder);
+}
+
+Test(batch_kinds, a_base_of_another_plan_beyond_the_boundary_or_damaged_is_refused)
+{
+    struct kit kit;
+    kit_open(&kit, 34, 50);
+    kit_fill(&kit, 0, 2000);
+    struct batch_options options = kit_options(&kit);
+    struct manifest base;
+    struct batch_result result = compute_ok(&options, &kit, 1500, &base);
+    batch_release(&result);
+    options.kind = BATCH_INCREMENTAL;
+    options.base = base.id;
+    expect_refused(&options, &kit, 1400, ERR_USAGE, "reaches to offset 1500");
+    struct plan *other = kit_plan(PLAIN_PLAN);
+    options.plan = other;
+    expect_refused(&options, &kit, 2000, ERR_USAGE, "another plan");
+    options.plan = kit.plan;
+    damage(&kit, &base);
+    expect_refused(&options, &kit, 2000, ERR_DATA, "damaged");
+    plan_free(other);
+    manifest_release(&base);
+    kit_close(&kit);
+}
+
+Test(batch_kinds, an_id_that_names_no_generation_is_a_mistake)
+{
+    struct kit kit;
+    struct manifest manifest;
+    struct batch_result result;
+    struct err err = {0};
+    kit_open(&kit, 35, 5);
+    kit_fill(&kit, 0, 100);
+    struct batch_options options = kit_options(&kit);
+    options.kind = BATCH_INCREMENTAL;
+    options.base = "0123";
+    cr_assert_eq(compute(&options, &kit, 100, &manifest, &result, &err), ERR_USAGE);
+    cr_assert_not_null(strstr(err.text, "lk lambda generations"), "%s", err.text);
+    batch_release(&result);
+    manifest_release(&manifest);
+    kit_close(&kit);
+}
