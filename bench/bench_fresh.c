@@ -107,12 +107,13 @@ static struct view_query query_of(const struct bench *bench, const char *key)
         .key = key, .has_window = true, .window_ms = event_ms / 10000 * 10000};
 }
 
-static int read_once(struct bench *bench, struct kv *kv, const char *key, struct err *err)
+static int read_once(struct bench *bench, struct view_reader *reader, const char *key,
+                     struct err *err)
 {
     struct view_query query = query_of(bench, key);
     struct answer answer;
     int64_t began_ns = clock_wall_ns();
-    int rc = view_read(kv, "ad_views", ARCH_KAPPA, &query, &answer, err);
+    int rc = view_reader_read(reader, &query, &answer, err);
     if (rc < 0)
         return rc;
     int64_t now_ns = clock_wall_ns();
@@ -140,10 +141,12 @@ static void *read_on(void *context)
     struct bytes campaign = *(struct bytes *)map_at(&bench->expected.campaigns, 0, NULL);
     buf_printf(&key, "[\"%.*s\"]", (int)campaign.len, campaign.ptr);
     bench->read_rc = kv_open(bench->redis.uri, &kv, &bench->read_err);
+    struct view_reader *reader = view_reader_new(kv, "ad_views", ARCH_KAPPA);
     while (bench->read_rc == 0 && !bench->reading_over && !all_seen(bench) && !stop_asked()) {
-        bench->read_rc = read_once(bench, kv, key.ptr, &bench->read_err);
+        bench->read_rc = read_once(bench, reader, key.ptr, &bench->read_err);
         clock_sleep_until_ns(clock_mono_ns() + READ_PAUSE_US * 1000);
     }
+    view_reader_free(reader);
     kv_close(kv);
     buf_release(&key);
     return NULL;

@@ -41,14 +41,14 @@ static struct view_query probe_query(struct side *side, char key[256])
     return query;
 }
 
-static void probe_once(struct sampler *sampler, struct kv *kv, const char *view)
+static void probe_once(struct sampler *sampler, struct view_reader *reader)
 {
     char key[256];
     struct view_query query = probe_query(sampler->side, key);
     struct answer answer;
     struct err err = {0};
     int64_t sent_ns = clock_wall_ns();
-    if (view_read(kv, view, sampler->side->pipeline->arch, &query, &answer, &err) < 0) {
+    if (view_reader_read(reader, &query, &answer, &err) < 0) {
         note_refusal(sampler, &err);
         return;
     }
@@ -71,18 +71,28 @@ static const char *view_name(struct run *run, struct arena *arena)
     return arena_bytes(arena, (struct bytes){at, strcspn(at, "\"")}).ptr;
 }
 
+/* A connection and the reader that stays open on it, or not yet. */
+static struct view_reader *open_reader(struct sampler *sampler, struct kv **kv)
+{
+    if (kv_open(sampler->side->view, kv, NULL) < 0)
+        return NULL;
+    return view_reader_new(*kv, view_name(sampler->run, &sampler->arena),
+                           sampler->side->pipeline->arch);
+}
+
 static void *probe_loop(void *context)
 {
     struct sampler *sampler = context;
     struct rng rng;
     struct kv *kv = NULL;
+    struct view_reader *reader = NULL;
     rng_init(&rng, sampler->seed);
-    const char *view = view_name(sampler->run, &sampler->arena);
     while (!sampler->run->sampling_over && !stop_asked()) {
         clock_sleep_ms((int64_t)rng_exponential(&rng, PROBE_MEAN_MS));
-        if (kv || kv_open(sampler->side->view, &kv, NULL) == 0)
-            probe_once(sampler, kv, view);
+        if (reader || (reader = open_reader(sampler, &kv)))
+            probe_once(sampler, reader);
     }
+    view_reader_free(reader);
     kv_close(kv);
     return NULL;
 }
@@ -119,13 +129,13 @@ static void keep_whole(struct sampler *sampler, const struct answer *answer, int
         whole->balanced = whole->balanced && counters_balance(&answer->parts[p].counters);
 }
 
-static void read_once(struct sampler *sampler, struct kv *kv, const char *view, struct rng *rng)
+static void read_once(struct sampler *sampler, struct view_reader *reader, struct rng *rng)
 {
     struct view_query query = {.exact = true};
     struct answer answer;
     struct err err = {0};
     int64_t sent_ns = clock_wall_ns();
-    if (view_read(kv, view, sampler->side->pipeline->arch, &query, &answer, &err) < 0) {
+    if (view_reader_read(reader, &query, &answer, &err) < 0) {
         note_refusal(sampler, &err);
         return;
     }
@@ -141,15 +151,16 @@ static void *read_loop(void *context)
     struct sampler *sampler = context;
     struct rng rng;
     struct kv *kv = NULL;
+    struct view_reader *reader = NULL;
     rng_init(&rng, sampler->seed);
-    const char *view = view_name(sampler->run, &sampler->arena);
     for (bool last = false; !last && !stop_asked();) {
         last = sampler->run->sampling_over;
-        if (kv || kv_open(sampler->side->view, &kv, NULL) == 0)
-            read_once(sampler, kv, view, &rng);
+        if (reader || (reader = open_reader(sampler, &kv)))
+            read_once(sampler, reader, &rng);
         for (int waited = 0; waited < WHOLE_EVERY_MS && !sampler->run->sampling_over; waited += 20)
             clock_sleep_ms(20);
     }
+    view_reader_free(reader);
     kv_close(kv);
     return NULL;
 }

@@ -76,12 +76,12 @@ int kappa_run(struct worker_options *options, bool may_add, struct worker_result
 /* ---- waiting for a version ---- */
 
 /* How far the target is behind these positions, in offsets; 0: it has folded them all. */
-static int lag_behind(struct kv *kv, const char *view, int target, const struct answer *positions,
+static int lag_behind(struct view_reader *reader, int target, const struct answer *positions,
                       int64_t *lag, struct err *err)
 {
     struct view_query query = {.version = target, .positions_only = true};
     struct answer now = {0};
-    int rc = view_read(kv, view, ARCH_KAPPA, &query, &now, err);
+    int rc = view_reader_read(reader, &query, &now, err);
     *lag = 0;
     for (int p = 0; rc == 0 && p < now.partitions; p++)
         if (positions->parts[p].next > now.parts[p].next)
@@ -94,14 +94,16 @@ int version_wait(struct kv *kv, const char *view, int target, int wait_ms, struc
 {
     struct view_query query = {.positions_only = true};
     struct answer live = {0};
-    int rc = view_read(kv, view, ARCH_KAPPA, &query, &live, err);
+    struct view_reader *reader = view_reader_new(kv, view, ARCH_KAPPA);
+    int rc = view_reader_read(reader, &query, &live, err);
     int64_t lag = 0, deadline = clock_mono_ns() + (int64_t)wait_ms * 1000000;
     while (rc == 0 && !stop_asked()) {
-        rc = lag_behind(kv, view, target, &live, &lag, err);
+        rc = lag_behind(reader, target, &live, &lag, err);
         if (rc < 0 || lag == 0 || clock_mono_ns() > deadline)
             break;
         clock_sleep_ms(POLL_MS);
     }
+    view_reader_free(reader);
     answer_release(&live);
     if (rc == 0 && lag > 0)
         rc = err_set(err, ERR_CHECK,

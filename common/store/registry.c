@@ -70,8 +70,8 @@ static bool decode_pair(struct registry *registry, const char *name, struct byte
     return true;
 }
 
-static int decode(const struct kv_reply *reply, const char *view, struct registry *out,
-                  struct err *err)
+int registry_decode(const struct kv_reply *reply, const char *view, struct registry *out,
+                    struct err *err)
 {
     *out = (struct registry){0};
     if (reply->type == KV_ERROR)
@@ -96,7 +96,7 @@ int registry_read(struct kv *kv, const char *view, enum arch arch, struct regist
     registry_key(view, arch, key);
     kv_words(kv, "HGETALL", key, NULL);
     int rc = kv_roundtrip(kv, &replies, err);
-    return rc < 0 ? rc : decode(&replies[0], view, out, err);
+    return rc < 0 ? rc : registry_decode(&replies[0], view, out, err);
 }
 
 const struct registry_version *registry_find(const struct registry *registry, const char *hash)
@@ -115,7 +115,7 @@ static int watch(struct kv *kv, const char *key, const char *view, struct regist
     kv_words(kv, "WATCH", key, NULL);
     kv_words(kv, "HGETALL", key, NULL);
     int rc = kv_roundtrip(kv, &replies, err);
-    return rc < 0 ? rc : decode(&replies[1], view, out, err);
+    return rc < 0 ? rc : registry_decode(&replies[1], view, out, err);
 }
 
 /* EXEC of one HSET: 1 done, 0 somebody else wrote, or a code. */

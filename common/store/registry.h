@@ -31,6 +31,9 @@ struct registry {
 
 int registry_read(struct kv *kv, const char *view, enum arch arch, struct registry *out,
                   struct err *err);
+/* The answer to HGETALL of the registry's key. */
+int registry_decode(const struct kv_reply *reply, const char *view, struct registry *out,
+                    struct err *err);
 void registry_release(struct registry *registry);
 /* The running version made of this plan (by hash), or NULL: a retired one does not come back. */
 const struct registry_version *registry_find(const struct registry *registry, const char *hash);

@@ -61,15 +61,16 @@ struct stage {
     int version; /* of the view: 1, or 2 for the healed plan */
     struct log *log;
     struct oracle *oracle;
-    struct kv *kv;                /* of the reader, and of what is done to the store */
-    int64_t ends[PARTITIONS_MAX]; /* of the log */
-    int appended;                 /* events of made */
-    bool faulty;                  /* this case does things to the store */
-    bool sure[2];                 /* by arch: the view is there, whatever happened */
-    int losses;                   /* how often the store has lost something */
-    bool archived;                /* the archive has something */
-    bool nested;                  /* a leg runs inside a leg */
-    bool moving;                  /* a worker runs beside: two reads may differ */
+    struct kv *kv;                  /* of the readers, and of what is done to the store */
+    struct view_reader *readers[2]; /* by arch, from its first read on */
+    int64_t ends[PARTITIONS_MAX];   /* of the log */
+    int appended;                   /* events of made */
+    bool faulty;                    /* this case does things to the store */
+    bool sure[2];                   /* by arch: the view is there, whatever happened */
+    int losses;                     /* how often the store has lost something */
+    bool archived;                  /* the archive has something */
+    bool nested;                    /* a leg runs inside a leg */
+    bool moving;                    /* a worker runs beside: two reads may differ */
     /* Scenes: in place of what chance does between two steps; false ends the leg. */
     bool (*between)(struct stage *stage, int ticks);
     int64_t memory_bytes, span_ms;

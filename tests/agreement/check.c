@@ -18,9 +18,11 @@ bool check_read(struct stage *stage, enum arch arch, const struct view_query *qu
     struct view_query own = *query;
     int rc = ERR_AWAY;
     own.version = stage->version;
+    if (!stage->readers[arch])
+        stage->readers[arch] = view_reader_new(stage->kv, stage->plan->view, arch);
     for (int tries = 0; tries < READ_TRIES && rc == ERR_AWAY; tries++) {
         err_clear(&err);
-        rc = view_read(stage->kv, stage->plan->view, arch, &own, out, &err);
+        rc = view_reader_read(stage->readers[arch], &own, out, &err);
     }
     *there = rc == 0;
     if (rc == 0 || (!stage->sure[arch] && (rc == ERR_ENV || rc == ERR_GAP)))

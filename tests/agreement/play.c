@@ -44,15 +44,19 @@ static bool other_workers(struct stage *stage, const struct outcome *outcome)
 {
     char digest[33];
     struct kv *kv = stage->kv;
+    struct view_reader *kappa = stage->readers[ARCH_KAPPA]; /* lambda is not read of the twin */
     struct err err = {0};
     const char *uri = stage->uri, *memory = stage->memory;
     stage->uri = "memory:twin";
     stage->memory = "twin";
+    stage->readers[ARCH_KAPPA] = NULL;
     memory_drop("twin");
     if (kv_open(stage->uri, &stage->kv, &err) < 0)
         return stage_fail(stage, "twin: %s", err.text);
     bool right =
         to_the_end(stage, ARCH_KAPPA, 1 + (int)rng_below(&stage->rng, PARTITIONS_MAX), digest);
+    view_reader_free(stage->readers[ARCH_KAPPA]);
+    stage->readers[ARCH_KAPPA] = kappa;
     kv_close(stage->kv);
     stage->kv = kv;
     stage->uri = uri;

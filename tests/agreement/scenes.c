@@ -235,6 +235,7 @@ const struct plant PLANTS[] = {
     {.name = "first-sighting"},
     {.name = "span-twice"},
     {.name = "span-off-by-one"},
+    {.name = "read-guess-believed"},
     {.name = "boundary-any"},
     {.name = "skip-gens", .scene = "the store forgets while a batch loads"},
     {.name = "new-window"},

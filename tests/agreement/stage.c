@@ -145,6 +145,8 @@ void stage_close(struct stage *stage)
         log_delete_topic(stage->log, stage->topic, NULL);
     if (stage->log)
         log_close(stage->log);
+    for (int arch = 0; arch < 2; arch++)
+        view_reader_free(stage->readers[arch]);
     if (stage->kv)
         kv_close(stage->kv);
     plan_free(stage->plan);

@@ -400,7 +400,7 @@ Test(read, another_type_at_a_key_of_ours_is_wrong_data)
 
 /* ---- what moves while it reads ---- */
 
-enum { SEND_POS = 2, SEND_INDEX, SEND_CELLS }; /* 1: the registry */
+enum { SEND_CELLS = 3 }; /* a new reader's: 1 the registry, 2 pos and kappa's index */
 
 /* Before the reader's nth sending, fields of partition 0's pos change. */
 struct move {
@@ -466,36 +466,82 @@ static void do_meddle(void *context)
         put_pos(m->view, 0, m->move->fields[i][0], m->move->fields[i][1]);
 }
 
-static void check_move(const struct move *move, int at)
+/* A point that no read passes: with it a pipeline is sent in pieces, between which others may write. */
+static void send_in_pieces(bool on)
+{
+    cr_assert_eq(fault_set(on ? "nowhere:1:error" : NULL, NULL), 0);
+}
+
+static void put_moving(struct view *view, enum arch arch)
+{
+    put_positions(view);
+    if (arch == ARCH_LAMBDA) {
+        put_pos(view, 0, "generation", "x");
+        put_pos(view, 0, "boundary", "40");
+    }
+}
+
+static void expect_move(const struct move *move, const struct answer *answer, const char *how)
+{
+    cr_expect_eq(answer->tries, move->tries, "%s, %s: %d tries", move->about, how, answer->tries);
+    cr_expect_eq(answer->exact, move->exact, "%s, %s", move->about, how);
+    cr_expect_eq(answer->parts[0].next, move->next, "%s, %s: claims %lld", move->about, how,
+                 (long long)answer->parts[0].next);
+    cr_expect_eq(answer->parts[0].boundary, move->boundary, "%s, %s", move->about, how);
+}
+
+/* A reader's first read; lambda's has one trip more, as no span was known. */
+static void check_move(const struct move *move)
 {
     struct view view;
     struct answer answer;
     struct err err = {0};
     view_open(&view, move->arch, TUMBLING);
-    put_positions(&view);
-    if (move->arch == ARCH_LAMBDA) {
-        put_pos(&view, 0, "generation", "x");
-        put_pos(&view, 0, "boundary", "40");
-    }
-    struct meddling meddling = {&view, move, 0, at};
+    put_moving(&view, move->arch);
+    struct meddling meddling = {&view, move, 0, SEND_CELLS + (move->arch == ARCH_LAMBDA)};
     memory_meddle(NAME, do_meddle, &meddling);
     cr_assert_eq(read_view(&view, &(struct view_query){0}, &answer, &err), 0, "%s: %s", move->about,
                  err.text);
     memory_meddle(NAME, NULL, NULL);
-    cr_expect_eq(answer.tries, move->tries, "%s: %d tries", move->about, answer.tries);
-    cr_expect_eq(answer.exact, move->exact, "%s", move->about);
-    cr_expect_eq(answer.parts[0].next, move->next, "%s: claims %lld", move->about,
-                 (long long)answer.parts[0].next);
-    cr_expect_eq(answer.parts[0].boundary, move->boundary, "%s", move->about);
+    expect_move(move, &answer, "first read");
     answer_release(&answer);
+    view_close(&view);
+}
+
+/* Before these pieces of a pipeline partition 0's pos was read; before the later one its cells were, too. */
+enum { PIECE_CELLS = 3, PIECE_POS_AGAIN };
+
+static void check_move_in_a_pipeline(const struct move *move, int at)
+{
+    struct view view;
+    struct answer answer;
+    struct err err = {0};
+    struct view_query query = {.key = "[\"a\"]", .has_window = true, .window_ms = 1000};
+    view_open(&view, move->arch, TUMBLING);
+    put_moving(&view, move->arch);
+    struct view_reader *reader = view_reader_new(view.kv, "v", move->arch);
+    cr_assert_eq(view_reader_read(reader, &query, &answer, &err), 0, "%s", err.text);
+    answer_release(&answer);
+    send_in_pieces(true);
+    struct meddling meddling = {&view, move, 0, at};
+    memory_meddle(NAME, do_meddle, &meddling);
+    cr_assert_eq(view_reader_read(reader, &query, &answer, &err), 0, "%s: %s", move->about,
+                 err.text);
+    memory_meddle(NAME, NULL, NULL);
+    send_in_pieces(false);
+    expect_move(move, &answer, at == PIECE_CELLS ? "before its cells" : "before pos again");
+    answer_release(&answer);
+    view_reader_free(reader);
     view_close(&view);
 }
 
 Test(read, what_moved_is_read_again_only_where_it_must_be)
 {
-    for (size_t i = 0; i < sizeof MOVES / sizeof *MOVES; i++)
-        for (int at = SEND_INDEX; at <= SEND_CELLS; at++)
-            check_move(&MOVES[i], at);
+    for (size_t i = 0; i < sizeof MOVES / sizeof *MOVES; i++) {
+        check_move(&MOVES[i]);
+        check_move_in_a_pipeline(&MOVES[i], PIECE_CELLS);
+        check_move_in_a_pipeline(&MOVES[i], PIECE_POS_AGAIN);
+    }
 }
 
 Test(read, an_exact_read_tries_until_nothing_moves)
@@ -515,7 +561,9 @@ Test(read, an_exact_read_tries_until_nothing_moves)
 static void always_another_owner(void *context)
 {
     struct meddling *m = context;
-    put_pos(m->view, 0, "owner", ++m->sends % 2 ? "me" : "you");
+    char owner[16];
+    snprintf(owner, sizeof owner, "w%d", ++m->sends);
+    put_pos(m->view, 0, "owner", owner);
 }
 
 Test(read, a_partition_that_moves_during_every_read_is_an_error)
@@ -523,11 +571,13 @@ Test(read, a_partition_that_moves_during_every_read_is_an_error)
     struct view view;
     struct answer answer;
     struct err err = {0};
-    view_open(&view, ARCH_KAPPA, NONE); /* two sendings an attempt: owners alternate */
+    view_open(&view, ARCH_KAPPA, NONE);
     put_positions(&view);
     struct meddling meddling = {&view, NULL, 0, 0};
+    send_in_pieces(true);
     memory_meddle(NAME, always_another_owner, &meddling);
     cr_expect_eq(read_view(&view, &(struct view_query){0}, &answer, &err), ERR_AWAY);
+    send_in_pieces(false);
     cr_expect(strstr(err.text, "moved during each of 8 reads"), "%s", err.text);
     view_close(&view);
 }
@@ -584,5 +634,188 @@ Test(read, a_broken_connection_is_made_again_by_the_next_read)
     memory_break(NAME, false);
     cr_expect_eq(read_view(&view, &(struct view_query){0}, &answer, NULL), ERR_AWAY);
     expect(&view, &(struct view_query){0}, QUERIES[0].rows);
+    view_close(&view);
+}
+
+/* ---- a reader that is kept ---- */
+
+static void count_sends(void *context)
+{
+    ++*(int *)context;
+}
+
+static const struct view_query ONE_CELL = {.key = "[\"a\"]", .has_window = true, .window_ms = 1000};
+
+/* Read one cell: its rows, and how many round trips it took. */
+static void expect_trips(struct view_reader *reader, const char *rows, int trips, const char *when)
+{
+    struct answer answer = {0};
+    struct err err = {0};
+    struct buf said = {0};
+    int sends = 0;
+    memory_meddle(NAME, count_sends, &sends);
+    cr_assert_eq(view_reader_read(reader, &ONE_CELL, &answer, &err), 0, "%s: %s", when, err.text);
+    memory_meddle(NAME, NULL, NULL);
+    rows_of(&answer, &said);
+    cr_expect_str_eq(said.len ? said.ptr : "", rows, "%s", when);
+    cr_expect_eq(sends, trips, "%s: %d round trips", when, sends);
+    buf_release(&said);
+    answer_release(&answer);
+}
+
+Test(read, a_right_guess_costs_one_round_trip_of_all_partitions)
+{
+    struct view view;
+    view_open(&view, ARCH_KAPPA, TUMBLING);
+    put_small_view(&view);
+    struct view_reader *reader = view_reader_new(view.kv, "v", ARCH_KAPPA);
+    expect_trips(reader, "1000[\"a\"]7,5", 2, "kappa, nothing known");
+    expect_trips(reader, "1000[\"a\"]7,5", 1, "kappa, the registry known");
+    put_cell(&view, 0, "k", "1000", "[\"a\"]", "3,11");
+    put_pos(&view, 0, "next", "120");
+    expect_trips(reader, "1000[\"a\"]8,6", 1, "kappa, after a commit");
+    view_reader_free(reader);
+    view_close(&view);
+    view_open(&view, ARCH_LAMBDA, TUMBLING);
+    put_lambda(&view);
+    reader = view_reader_new(view.kv, "v", ARCH_LAMBDA);
+    expect_trips(reader, "1000[\"a\"]5,103", 3, "lambda, nothing known");
+    expect_trips(reader, "1000[\"a\"]5,103", 1, "lambda, parts known");
+    view_reader_free(reader);
+    view_close(&view);
+}
+
+/* What makes a guess wrong, on partition 1 of put_lambda; what is then right. */
+static const struct {
+    const char *fields[4][2];
+    const char *rows, *when;
+} SURPRISES[] = {
+    {{{"cuts", "0,40,100,130"}, {"next", "140"}}, "1000[\"a\"]6,231", "a span began"},
+    {{{"generation", "new"}, {"boundary", "100"}, {"previous", "x"}, {"previous_boundary", "40"}},
+     "1000[\"a\"]4,323",
+     "a batch was published"},
+    {{{"cuts", "40,100"}}, "1000[\"a\"]5,103", "old spans went"},
+    {{{"cuts", "0,100"}}, "1000[\"a\"]4,71", "Redis went back in time"},
+};
+
+static void surprise(struct view *view, size_t i)
+{
+    for (int f = 0; f < 4 && SURPRISES[i].fields[f][0]; f++)
+        put_pos(view, 1, SURPRISES[i].fields[f][0], SURPRISES[i].fields[f][1]);
+}
+
+Test(read, a_wrong_guess_costs_a_second_round_trip_and_is_never_served)
+{
+    for (size_t i = 0; i < sizeof SURPRISES / sizeof *SURPRISES; i++) {
+        struct view view;
+        bool same_parts = i == 2;
+        view_open(&view, ARCH_LAMBDA, TUMBLING);
+        put_lambda(&view);
+        put_cell(&view, 1, "s130", "1000", "[\"a\"]", "1,128");
+        put_cell(&view, 1, "gnew", "1000", "[\"a\"]", "1,256");
+        struct view_reader *reader = view_reader_new(view.kv, "v", ARCH_LAMBDA);
+        expect_trips(reader, "1000[\"a\"]5,103", 3, "nothing known");
+        surprise(&view, i);
+        expect_trips(reader, SURPRISES[i].rows, same_parts ? 1 : 2, SURPRISES[i].when);
+        expect_trips(reader, SURPRISES[i].rows, 1, SURPRISES[i].when);
+        view_reader_free(reader);
+        view_close(&view);
+    }
+}
+
+#ifdef LK_BUGS
+Test(read, a_guess_that_is_believed_is_seen)
+{
+    for (size_t i = 0; i < sizeof SURPRISES / sizeof *SURPRISES; i++) {
+        struct view view;
+        struct answer answer;
+        struct buf said = {0};
+        if (i == 2)
+            continue; /* it is right there */
+        view_open(&view, ARCH_LAMBDA, TUMBLING);
+        put_lambda(&view);
+        put_cell(&view, 1, "s130", "1000", "[\"a\"]", "1,128");
+        put_cell(&view, 1, "gnew", "1000", "[\"a\"]", "1,256");
+        struct view_reader *reader = view_reader_new(view.kv, "v", ARCH_LAMBDA);
+        expect_trips(reader, "1000[\"a\"]5,103", 3, "nothing known");
+        surprise(&view, i);
+        bug_plant("read-guess-believed");
+        cr_assert_eq(view_reader_read(reader, &ONE_CELL, &answer, NULL), 0);
+        bug_plant(NULL);
+        rows_of(&answer, &said);
+        cr_expect_str_neq(said.ptr, SURPRISES[i].rows, "%s", SURPRISES[i].when);
+        buf_release(&said);
+        answer_release(&answer);
+        view_reader_free(reader);
+        view_close(&view);
+    }
+}
+#endif
+
+/* A second version of the view, with one cell of its own. */
+static struct plan *put_second(struct view *view)
+{
+    struct plan *plan;
+    struct buf mistakes = {0};
+    static const char changed[] =
+        "{\"view\":\"v\",\"source\":{\"time\":{\"field\":\"t\",\"format\":\"ms\"},\"fields\":{"
+        "\"k\":\"string\",\"x\":\"int\"}},\"key\":[\"k\"],\"window\":{\"tumbling\":\"500ms\"},"
+        "\"values\":{\"n\":\"count\",\"s\":{\"sum\":\"x\"}}}";
+    cr_assert_eq(plan_parse(bytes_of(changed), ".", false, &plan, &mistakes, NULL), 0);
+    cr_assert_eq(registry_add(view->own, plan, ARCH_KAPPA, 2, NULL), 2);
+    view->version = "k2";
+    put_positions(view);
+    put_cell(view, 0, "k", "1000", "[\"a\"]", "9,9");
+    view->version = "k1";
+    return plan;
+}
+
+Test(read, a_reader_follows_the_live_pointer_a_canary_and_a_flush)
+{
+    struct view view;
+    struct answer answer;
+    struct err err = {0};
+    view_open(&view, ARCH_KAPPA, TUMBLING);
+    put_small_view(&view);
+    struct plan *second = put_second(&view);
+    struct view_reader *reader = view_reader_new(view.kv, "v", ARCH_KAPPA);
+    expect_trips(reader, "1000[\"a\"]7,5", 2, "version 1");
+    cr_assert_eq(registry_promote(view.own, "v", ARCH_KAPPA, 1, 2, NULL), 0);
+    expect_trips(reader, "1000[\"a\"]9,9", 2, "the pointer flipped");
+    expect_trips(reader, "1000[\"a\"]9,9", 1, "version 2");
+    cr_assert_eq(registry_promote(view.own, "v", ARCH_KAPPA, 2, 1, NULL), 0);
+    expect_trips(reader, "1000[\"a\"]7,5", 2, "it flipped back");
+    cr_assert_eq(registry_canary(view.own, "v", ARCH_KAPPA, 2, 100, NULL), 0);
+    expect_trips(reader, "1000[\"a\"]9,9", 2, "a canary took the key");
+    cr_assert_eq(registry_promote(view.own, "v", ARCH_KAPPA, 1, 2, NULL), 0);
+    cr_assert_eq(registry_retire(view.own, "v", ARCH_KAPPA, 1, NULL), 0);
+    put_pos(&view, 0, "retired", "1");
+    expect_trips(reader, "1000[\"a\"]9,9", 1, "the other one was retired");
+    kv_words(view.own, "FLUSHALL", NULL);
+    struct kv_reply *replies;
+    cr_assert_eq(kv_roundtrip(view.own, &replies, NULL), 1);
+    cr_expect_eq(view_reader_read(reader, &ONE_CELL, &answer, &err), ERR_ENV, "%s", err.text);
+    cr_assert_eq(registry_add(view.own, view.plan, ARCH_KAPPA, 2, NULL), 1);
+    put_small_view(&view);
+    expect_trips(reader, "1000[\"a\"]7,5", 2, "made again after a FLUSHALL");
+    view_reader_free(reader);
+    plan_free(second);
+    view_close(&view);
+}
+
+Test(read, a_reader_whose_connection_broke_is_right_at_the_next_read)
+{
+    struct view view;
+    struct answer answer;
+    view_open(&view, ARCH_LAMBDA, TUMBLING);
+    put_lambda(&view);
+    struct view_reader *reader = view_reader_new(view.kv, "v", ARCH_LAMBDA);
+    expect_trips(reader, "1000[\"a\"]5,103", 3, "nothing known");
+    for (int landed = 0; landed < 2; landed++) {
+        memory_break(NAME, landed);
+        cr_expect_eq(view_reader_read(reader, &ONE_CELL, &answer, NULL), ERR_AWAY);
+        expect_trips(reader, "1000[\"a\"]5,103", 1, "after the break");
+    }
+    view_reader_free(reader);
     view_close(&view);
 }
