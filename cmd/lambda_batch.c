@@ -23,14 +23,14 @@ static void print_json(const struct batch_result *r)
                "{\"who\":\"lambda batch\",\"generation\":\"%s\",\"kind\":\"%s\",\"base\":\"%s\","
                "\"events\":%lld,\"seconds\":%.3f,"
                "\"fold_seconds\":%.3f,\"cpu_seconds\":%.3f,\"bytes_read\":%lld,\"rows\":%lld,"
-               "\"rows_copied\":%lld,"
+               "\"rows_copied\":%lld,\"stale_buckets\":%lld,"
                "\"file_bytes\":%lld,\"cells_max\":%zu,\"runs\":%d,\"passes\":%d,\"workers\":%d,"
                "\"done_ms\":%lld,\"partitions\":[",
                r->generation, batch_kind_name(r->kind), r->base, (long long)r->events,
                (double)r->wall_ns / 1e9, (double)r->fold_ns / 1e9, (double)r->cpu_ns / 1e9,
                (long long)r->bytes, (long long)r->rows, (long long)r->rows_copied,
-               (long long)r->file_bytes, r->cells_max, r->runs, r->passes, r->workers,
-               (long long)clock_wall_ms());
+               (long long)r->stale_buckets, (long long)r->file_bytes, r->cells_max, r->runs,
+               r->passes, r->workers, (long long)clock_wall_ms());
     for (int q = 0; q < r->partitions; q++) {
         const struct batch_part *part = &r->parts[q];
         buf_printf(&out, "%s{\"partition\":%d,\"boundary\":%lld,\"state\":\"%s\",\"counters\":[",
@@ -66,6 +66,10 @@ static void print_text(const struct batch_result *r)
     if (*r->base)
         printf("  %s, upon generation %s: %lld of its rows are copied as they are\n",
                batch_kind_name(r->kind), r->base, (long long)r->rows_copied);
+    if (r->stale_buckets < 0)
+        printf("  more stale buckets than can be listed: every one is computed again\n");
+    else if (r->kind == BATCH_BY_TIME)
+        printf("  %lld stale buckets, over all partitions\n", (long long)r->stale_buckets);
     if (r->workers)
         print_fold(r);
     for (int q = 0; q < r->partitions; q++) {
@@ -158,6 +162,8 @@ int cmd_lambda_batch(const struct settings *settings, struct err *err)
         .only_new = every_ms > 0,
         .kind = kind_of(settings_text(settings, "kind")),
         .base = settings_text(settings, "base"),
+        .bucket_ms = settings_int(settings, "bucket"),
+        .buffer_ms = settings_text(settings, "buffer") ? settings_int(settings, "buffer") : -1,
     };
     rc = every_ms > 0 ? run_every(settings, &options, every_ms, err)
                       : run_once(settings, &options, err);

@@ -80,6 +80,14 @@ const struct setting SETTINGS[] = {
      "(docs/batch.md)"},
     {"base", SETTING_TEXT, NULL, 0, 0, NULL, "lambda batch",
      "ID  of the generation to build upon, or its beginning [the newest of this plan that fits]"},
+    {"bucket", SETTING_DURATION, "1h", 1, 1e13, NULL, "lambda batch",
+     "DURATION  of event time that --kind by-time computes again or copies as a whole; rounded up "
+     "to a "
+     "multiple of the plan's pane"},
+    {"buffer", SETTING_DURATION, NULL, 0, 1e13, NULL, "lambda batch",
+     "DURATION  below the largest event time: buckets that end behind it are always computed again "
+     "[one "
+     "bucket]"},
     {"reload", SETTING_BOOL, "no", 0, 0, NULL, "lambda batch",
      "publish the newest generation again (after a lost Redis), compute nothing"},
     {"follow", SETTING_BOOL, "no", 0, 0, NULL, "kappa deploy",

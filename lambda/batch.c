@@ -142,6 +142,10 @@ static void sum_up(const struct crew *crew, struct manifest *manifest, struct ba
         result->bytes += work->bytes;
         result->rows += work->file.rows;
         result->rows_copied += work->rows_copied;
+        if (work->stale_buckets < 0 || result->stale_buckets < 0)
+            result->stale_buckets = -1;
+        else
+            result->stale_buckets += work->stale_buckets;
         result->file_bytes += work->file.bytes;
         result->runs += work->runs;
         if (work->passes > result->passes)
@@ -170,6 +174,14 @@ static int choose_base(const struct batch_options *options, const int64_t *bound
     return rc < 0 ? rc : 0;
 }
 
+/* A pane lies in one bucket. */
+static int64_t bucket_of(const struct batch_options *options)
+{
+    int64_t pane_ms = options->plan->pane_ms, size_ms = options->bucket_ms;
+    int64_t over = pane_ms ? size_ms % pane_ms : 0;
+    return size_ms < pane_ms ? pane_ms : over ? size_ms + pane_ms - over : size_ms;
+}
+
 static int fold_all(const struct batch_options *options, struct log *log, const char *topic,
                     const int64_t *boundaries, struct folder *folder, struct manifest *manifest,
                     struct batch_result *result, struct err *err)
@@ -178,21 +190,25 @@ static int fold_all(const struct batch_options *options, struct log *log, const 
     int rc = choose_base(options, boundaries, folder, &base, result, err);
     if (rc)
         return rc;
+    int64_t bucket_ms = bucket_of(options);
     int partitions = result->partitions, workers = workers_of(options, partitions);
     struct crew crew = {.count = partitions};
     crew.work = mem_zero((size_t)partitions, sizeof *crew.work);
     crew.errors = mem_zero((size_t)partitions, sizeof *crew.errors);
     for (int q = 0; q < partitions; q++)
-        crew.work[q] =
-            (struct partition_work){.plan = options->plan,
-                                    .log = log,
-                                    .topic = topic,
-                                    .partition = q,
-                                    .boundary = boundaries[q],
-                                    .base = result->kind == BATCH_FULL ? NULL : &base,
-                                    .memory_bytes = options->memory_bytes / (size_t)workers,
-                                    .folder = folder,
-                                    .failed = &crew.failed};
+        crew.work[q] = (struct partition_work){
+            .plan = options->plan,
+            .log = log,
+            .topic = topic,
+            .partition = q,
+            .boundary = boundaries[q],
+            .base = result->kind == BATCH_FULL ? NULL : &base,
+            .by_time = result->kind == BATCH_BY_TIME,
+            .bucket_ms = bucket_ms,
+            .buffer_ms = options->buffer_ms < 0 ? bucket_ms : options->buffer_ms,
+            .memory_bytes = options->memory_bytes / (size_t)workers,
+            .folder = folder,
+            .failed = &crew.failed};
     int64_t begin_ns = clock_mono_ns();
     rc = run_crew(&crew, workers, err);
     result->fold_ns = clock_mono_ns() - begin_ns;

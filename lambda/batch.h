@@ -29,7 +29,10 @@ struct batch_options {
     bool reload;         /* publish the newest generation again, compute nothing */
     bool only_new;       /* leave off where no boundary would grow */
     enum batch_kind kind;
-    const char *base; /* id of the generation to build upon; NULL: the newest that fits */
+    const char *base;  /* id of the generation to build upon; NULL: the newest that fits */
+    int64_t bucket_ms; /* by-time: rounded up to a multiple of the plan's pane */
+    int64_t
+        buffer_ms; /* by-time: what is newer than T less this is always computed; < 0: a bucket */
 };
 
 struct batch_part {
@@ -51,6 +54,7 @@ struct batch_result {
     enum batch_kind kind;       /* full also where there was no base */
     char base[FOLDER_ID_BYTES]; /* "": none */
     int64_t rows_copied;        /* from the base as they are */
+    int64_t stale_buckets;      /* by-time: computed again, over all partitions; -1: all, in one */
 };
 
 /* Compute, load, publish. 0 also where partitions were refused; parts say so. ERR_DATA: the archive

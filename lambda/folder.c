@@ -129,11 +129,19 @@ static bool alive(struct folder *folder, const char *id)
     return held;
 }
 
+/* Is <id><rest> a part of a generation, once there is its manifest? */
+static bool is_part(const char *rest)
+{
+    if (strncmp(rest, ".p", 2) != 0)
+        return false;
+    const char *more = rest + 2 + strspn(rest + 2, "0123456789");
+    return *more == 0 || strcmp(more, ".times") == 0;
+}
+
 static void sweep_dead(struct folder *folder, const char *id, const char *rest, void *context)
 {
     (void)context;
-    bool temporary = strcmp(rest, ".json") && strcmp(rest, ".load") &&
-                     (strncmp(rest, ".p", 2) || strchr(rest + 1, '.'));
+    bool temporary = strcmp(rest, ".json") && strcmp(rest, ".load") && !is_part(rest);
     if (strcmp(rest, ".load") == 0 || (exists(folder, id, ".json") && !temporary))
         return;
     if (!alive(folder, id))
@@ -357,6 +365,13 @@ void folder_list_release(struct manifest *manifests, int count)
     list_release(&(struct listing){.manifests = manifests, .count = count});
 }
 
+static void discard_part(struct folder *folder, const char *id, int partition, const char *rest)
+{
+    char *path = folder_file(folder, id, partition, rest);
+    unlink(path);
+    free(path);
+}
+
 int folder_prune(struct folder *folder, int keep, struct err *err)
 {
     struct listing list;
@@ -365,9 +380,8 @@ int folder_prune(struct folder *folder, int keep, struct err *err)
     for (int i = keep; rc == 0 && i < list.count; i++) {
         discard(folder, list.manifests[i].id, ".json"); /* first: no manifest names what is gone */
         for (int p = 0; p < list.manifests[i].partitions; p++) {
-            char *path = folder_file(folder, list.manifests[i].id, p, "");
-            unlink(path);
-            free(path);
+            discard_part(folder, list.manifests[i].id, p, "");
+            discard_part(folder, list.manifests[i].id, p, ".times");
         }
     }
     short_unlock(folder);

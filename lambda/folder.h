@@ -3,6 +3,7 @@
  * ARCHIVE/<topic>/generations/<view>/ holds
  *   <id>.p<N>       a partition's generation file
  *   <id>.json       the manifest, written last: only what has one exists
+ *   <id>.p<N>.times its sidecar (times.h), where the plan can have one
  *   <id>.p<N>.*     temporary files of a batch
  *   <id>.lock       flocked while its batch lives
  *   .lock           flocked for a moment by who makes or removes

@@ -14,6 +14,8 @@
 #include "common/op/aggregate.h"
 #include "common/run/task.h"
 #include "lambda/runs.h"
+#include "lambda/stale.h"
+#include "lambda/times.h"
 
 enum { ID_BYTES = 72, WAIT_MS = 100 };
 
@@ -28,6 +30,13 @@ struct state {
     struct generation_writer *writer;
     struct buf field, partial;
     struct base base; /* its reader is NULL where there is none */
+    bool indexed;     /* the file gets a sidecar: times */
+    struct times times;
+    int64_t events; /* of the task, up to the last block */
+    struct stale stale;
+    /* Older events of stale buckets: the range being read, and the block behind it. */
+    int64_t from, until;
+    int block;
 };
 
 /* ---- the sink of the task loop ---- */
@@ -76,20 +85,59 @@ static int keep_bad(struct state *state, struct fold *fold, struct err *err)
     return 0;
 }
 
+/* The event times of what the last step read, which still stands in the columns. */
+static void note_times(struct state *state, const struct task *task)
+{
+    const struct columns *columns = task->folder.columns;
+    int64_t min_ms = INT64_MAX, max_ms = INT64_MIN;
+    for (int64_t row = 0; row < task->events - state->events; row++) {
+        int64_t time_ms = columns->column[0].i64[row];
+        if (columns->bad[row] != BAD_NOT)
+            continue;
+        min_ms = time_ms < min_ms ? time_ms : min_ms;
+        max_ms = time_ms > max_ms ? time_ms : max_ms;
+    }
+    state->events = task->events;
+    times_add(&state->times, task->folds[0].next, min_ms, max_ms);
+}
+
+/* The buckets of these cells are stale: a new event fell into each. */
+static void note_stale(struct state *state, const struct cells *cells)
+{
+    size_t walk = 0;
+    for (const struct cell *cell; state->work->by_time && (cell = cells_next(cells, &walk));)
+        stale_add(&state->stale, cell->field.pane_ms);
+}
+
+static int check_others(struct state *state, const struct fold *fold, struct err *err)
+{
+    if (fold->cells.count > state->work->cells_max)
+        state->work->cells_max = fold->cells.count;
+    return atomic_load_explicit(state->work->failed, memory_order_relaxed)
+               ? err_set(err, ERR_INTERRUPTED, "another partition failed")
+               : 0;
+}
+
+static int spill(struct state *state, struct fold *fold, struct err *err)
+{
+    int rc = runs_spill(state->runs, &fold->cells, err);
+    cells_clear(&fold->cells);
+    return rc;
+}
+
 static int tick(void *context, struct task *task, struct err *err)
 {
     struct state *state = context;
     struct fold *fold = &task->folds[0];
-    if (atomic_load_explicit(state->work->failed, memory_order_relaxed))
-        return err_set(err, ERR_INTERRUPTED, "another partition failed");
-    if (fold->cells.count > state->work->cells_max)
-        state->work->cells_max = fold->cells.count;
-    int rc = fold->bad_count ? keep_bad(state, fold, err) : 0;
-    if (rc == 0 && cells_bytes(&fold->cells) > state->cells_bytes_max) {
-        rc = runs_spill(state->runs, &fold->cells, err);
-        cells_clear(&fold->cells);
-    }
-    return rc;
+    int rc = check_others(state, fold, err);
+    if (state->indexed)
+        note_times(state, task);
+    if (rc == 0 && fold->bad_count)
+        rc = keep_bad(state, fold, err);
+    if (rc || cells_bytes(&fold->cells) <= state->cells_bytes_max)
+        return rc;
+    note_stale(state, &fold->cells);
+    return spill(state, fold, err);
 }
 
 static int end(void *context, struct task *task, struct err *err)
@@ -98,6 +146,7 @@ static int end(void *context, struct task *task, struct err *err)
     struct state *state = context;
     struct fold *fold = &task->folds[0];
     struct generation_head *head = &state->work->head;
+    note_stale(state, &fold->cells);
     state->cells = fold->cells;
     cells_init(&fold->cells, task->plan);
     counters_add(&head->counters, &fold->counters);
@@ -110,22 +159,112 @@ static int end(void *context, struct task *task, struct err *err)
 
 static const struct task_sink sink = {begin, tick, end};
 
+static struct task task_of(const struct partition_work *work, const int64_t *until)
+{
+    return (struct task){.plan = work->plan,
+                         .rules = {.lateness = false},
+                         .log = work->log,
+                         .topic = work->topic,
+                         .partitions = &work->partition,
+                         .count = 1,
+                         .until = until,
+                         .wait_ms = WAIT_MS};
+}
+
 static int fold_passes(struct state *state, struct err *err)
 {
     const struct partition_work *work = state->work;
     int rc = 0;
     for (state->pass = 0; rc == 0 && state->pass < work->passes; state->pass++) {
-        struct task task = {.plan = work->plan,
-                            .rules = {.lateness = false},
-                            .log = work->log,
-                            .topic = work->topic,
-                            .partitions = &work->partition,
-                            .count = 1,
-                            .until = &work->boundary,
-                            .wait_ms = WAIT_MS};
+        struct task task = task_of(work, &work->boundary);
         rc = task_run(&task, &sink, state, err);
     }
     return rc;
+}
+
+/* ---- by time: the older events of stale buckets ---- */
+
+/* The next blocks below the base's boundary that may have some; false: there are none. */
+static bool next_range(struct state *state)
+{
+    int64_t end = state->base.head.boundary;
+    const struct times *times = &state->times;
+    bool found = false;
+    for (; state->block < times->count; state->block++) {
+        const struct times_block *block = &times->blocks[state->block];
+        int64_t begin = times_begin(times, state->block);
+        bool wanted = begin < end && stale_meets(&state->stale, block->min_ms, block->max_ms);
+        if (wanted && !found)
+            state->from = begin;
+        if (wanted)
+            state->until = block->next < end ? block->next : end;
+        if (found && !wanted)
+            break;
+        found = wanted;
+    }
+    return found;
+}
+
+static bool is_fresh(const struct cell *cell, void *context)
+{
+    const struct stale *stale = context;
+    return !stale_has(stale, cell->field.pane_ms);
+}
+
+static int again_begin(void *context, struct task *task, struct err *err)
+{
+    (void)err;
+    struct state *state = context;
+    struct fold *fold = &task->folds[0];
+    cells_release(&fold->cells);
+    fold->cells = state->cells;
+    cells_init(&state->cells, task->plan);
+    fold->next = state->from;
+    task->moved[0] = true;
+    return 0;
+}
+
+/* Cells of other buckets come along and are dropped; counters and bad events the base has already. */
+static int again_tick(void *context, struct task *task, struct err *err)
+{
+    struct state *state = context;
+    struct fold *fold = &task->folds[0];
+    int rc = check_others(state, fold, err);
+    fold->bad_count = 0;
+    if (cells_bytes(&fold->cells) > state->cells_bytes_max)
+        cells_evict(&fold->cells, is_fresh, &state->stale);
+    if (rc == 0 && cells_bytes(&fold->cells) > state->cells_bytes_max / 2)
+        rc = spill(state, fold, err);
+    if (fold->next >= state->until && next_range(state)) {
+        fold->next = state->from;
+        task->moved[0] = true;
+    }
+    return rc;
+}
+
+static int again_end(void *context, struct task *task, struct err *err)
+{
+    (void)err;
+    struct state *state = context;
+    struct fold *fold = &task->folds[0];
+    cells_evict(&fold->cells, is_fresh, &state->stale);
+    state->cells = fold->cells;
+    cells_init(&fold->cells, task->plan);
+    state->work->events += task->events;
+    state->work->bytes += task->bytes;
+    return 0;
+}
+
+static int fold_stale(struct state *state, struct err *err)
+{
+    static const struct task_sink again = {again_begin, again_tick, again_end};
+    struct partition_work *work = state->work;
+    stale_settle(&state->stale, work->head.T_ms, work->buffer_ms);
+    work->stale_buckets = stale_count(&state->stale, work->head.T_ms);
+    if (!next_range(state))
+        return 0;
+    struct task task = task_of(work, &state->until);
+    return task_run(&task, &again, state, err);
 }
 
 /* ---- the file ---- */
@@ -150,7 +289,11 @@ static int write_row(const struct runs_row *row, void *context, struct err *err)
 static int next_of_base(void *context, struct runs_row *row, struct err *err)
 {
     struct state *state = context;
-    return base_next(&state->base, row, err);
+    int rc;
+    do
+        rc = base_next(&state->base, row, err);
+    while (rc == 1 && state->work->by_time && stale_has(&state->stale, row->field.pane_ms));
+    return rc;
 }
 
 static int write_cells(struct state *state, struct err *err)
@@ -213,42 +356,80 @@ static int write_file(struct state *state, const char *path, struct err *err)
     return rc;
 }
 
+/* What the fold begins with, where it does not begin with nothing. */
+static int open_base(struct state *state, struct err *err)
+{
+    struct partition_work *work = state->work;
+    if (!work->base)
+        return 0;
+    int rc = base_open(work->folder, work->base, work->plan, work->partition, &state->base, err);
+    if (rc < 0)
+        return rc;
+    work->head.counters = state->base.head.counters;
+    char *path = folder_file(work->folder, work->base->id, work->partition, ".times");
+    if (state->indexed)
+        times_read(&state->times, path, state->base.head.boundary);
+    free(path);
+    return 0;
+}
+
+/* Each pass keeps the ids of a share: as many as an event each of what is read. */
+static int passes_of(const struct state *state, size_t ids_bytes)
+{
+    const struct partition_work *work = state->work;
+    int64_t events = work->boundary - (work->base ? state->base.head.mark : 0);
+    return work->plan->dedupe_by < 0 ? 1 : 1 + (int)((size_t)events * ID_BYTES / (ids_bytes + 1));
+}
+
+static int fold_and_write(struct state *state, const char *path, const char *times_path,
+                          struct err *err)
+{
+    int rc = fold_passes(state, err);
+    if (rc == 0 && state->work->by_time)
+        rc = fold_stale(state, err);
+    if (rc == 0 && state->indexed)
+        rc = times_write(&state->times, times_path, err);
+    return rc ? rc : write_file(state, path, err);
+}
+
+static void release(struct state *state)
+{
+    cells_release(&state->cells);
+    runs_free(state->runs);
+    base_close(&state->base);
+    times_release(&state->times);
+    stale_release(&state->stale);
+    if (state->bad) {
+        fclose(state->bad);
+        unlink(state->bad_path);
+    }
+    buf_release(&state->field);
+    buf_release(&state->partial);
+    free(state->bad_path);
+}
+
 int partition_fold(struct partition_work *work, struct err *err)
 {
     const char *id = folder_id(work->folder);
     char *path = folder_file(work->folder, id, work->partition, "");
     char *runs_path = folder_file(work->folder, id, work->partition, ".runs");
+    char *times_path = folder_file(work->folder, id, work->partition, ".times");
     bool ids = work->plan->dedupe_by >= 0;
     size_t share = ids ? work->memory_bytes / 2 : work->memory_bytes;
     struct state state = {.work = work,
                           .cells_bytes_max = share / 3,
                           .runs = runs_new(work->plan, runs_path),
+                          .indexed = !ids && work->plan->window != WINDOW_NONE,
                           .bad_path = folder_file(work->folder, id, work->partition, ".bad")};
     cells_init(&state.cells, work->plan);
-    int64_t from = 0;
-    int rc = work->base ? base_open(work->folder, work->base, work->plan, work->partition,
-                                    &state.base, err)
-                        : 0;
-    if (rc == 0 && work->base) {
-        work->head.counters = state.base.head.counters;
-        from = state.base.head.mark;
-    }
-    work->passes = ids ? 1 + (int)((size_t)(work->boundary - from) * ID_BYTES / (share + 1)) : 1;
+    stale_init(&state.stale, work->bucket_ms);
+    int rc = open_base(&state, err);
+    work->passes = passes_of(&state, share);
     if (rc == 0)
-        rc = fold_passes(&state, err);
-    if (rc == 0)
-        rc = write_file(&state, path, err);
+        rc = fold_and_write(&state, path, times_path, err);
     work->runs = runs_count(state.runs);
-    cells_release(&state.cells);
-    runs_free(state.runs);
-    base_close(&state.base);
-    if (state.bad) {
-        fclose(state.bad);
-        unlink(state.bad_path);
-    }
-    buf_release(&state.field);
-    buf_release(&state.partial);
-    free(state.bad_path);
+    release(&state);
+    free(times_path);
     free(runs_path);
     free(path);
     return rc;

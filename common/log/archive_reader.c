@@ -190,31 +190,6 @@ static int check_position(const struct reader *reader, const struct position *at
                    (long long)(position < first ? first : end));
 }
 
-static int archive_reader_seek(void *handle, int partition, int64_t position, struct err *err)
-{
-    struct reader *reader = handle;
-    struct position *at = position_of(reader, partition);
-    int rc = archive_manifest_read(&at->manifest, err);
-    if (position == LOG_END)
-        position = archive_manifest_end(&at->manifest);
-    rc = rc ? rc : check_position(reader, at, position, err);
-    if (rc < 0)
-        return rc;
-    at->next = position;
-    if (reader->from == at)
-        reader->from = NULL;
-    return 0;
-}
-
-static void archive_reader_pause(void *handle, int partition, bool paused)
-{
-    struct reader *reader = handle;
-    struct position *at = position_of(reader, partition);
-    at->paused = paused;
-    if (paused && reader->from == at)
-        reader->from = NULL; /* read again when it goes on */
-}
-
 /* The first record at or above offset; count if there is none. */
 static int find_record(const struct archive_segment *segment, int64_t offset)
 {
@@ -227,6 +202,41 @@ static int find_record(const struct archive_segment *segment, int64_t offset)
             low = middle + 1;
     }
     return low;
+}
+
+/* A position in the segment being served needs no other: by-time batches skip blocks of it. */
+static bool stay(struct reader *reader, int64_t position)
+{
+    const struct archive_segment *segment = &reader->segment;
+    if (position < segment->entry.from || position >= segment->entry.next)
+        return false;
+    reader->index = find_record(segment, position);
+    return reader->index < segment->count;
+}
+
+static int archive_reader_seek(void *handle, int partition, int64_t position, struct err *err)
+{
+    struct reader *reader = handle;
+    struct position *at = position_of(reader, partition);
+    int rc = archive_manifest_read(&at->manifest, err);
+    if (position == LOG_END)
+        position = archive_manifest_end(&at->manifest);
+    rc = rc ? rc : check_position(reader, at, position, err);
+    if (rc < 0)
+        return rc;
+    at->next = position;
+    if (reader->from == at && !stay(reader, position))
+        reader->from = NULL;
+    return 0;
+}
+
+static void archive_reader_pause(void *handle, int partition, bool paused)
+{
+    struct reader *reader = handle;
+    struct position *at = position_of(reader, partition);
+    at->paused = paused;
+    if (paused && reader->from == at)
+        reader->from = NULL; /* read again when it goes on */
 }
 
 /* Open the segment at a partition's position: 1 if it has records from there on, 0 at the end. */

@@ -113,6 +113,131 @@ Test(batch_kinds, incremental_continues_a_base_to_the_bytes_of_full)
     }
 }
 
+/* ---- by time ---- */
+
+static const char HOPPING_PLAN[] =
+    "{\"view\":\"v\",\"source\":{\"time\":{\"field\":\"t\",\"format\":\"ms\"},"
+    "\"fields\":{\"k\":\"string\",\"id\":\"int\",\"x\":\"int\"}},"
+    "\"key\":[\"k\"],\"window\":{\"hopping\":[\"12s\",\"4s\"]},"
+    "\"values\":{\"n\":\"count\",\"a\":{\"avg\":\"x\"},\"m\":{\"max\":\"x\"}}}";
+
+static struct batch_options by_time(const struct kit *kit, int64_t bucket_ms, int64_t buffer_ms)
+{
+    struct batch_options options = kit_options(kit);
+    options.bucket_ms = bucket_ms;
+    options.buffer_ms = buffer_ms;
+    return options;
+}
+
+Test(batch_kinds, by_time_computes_stale_buckets_again_to_the_bytes_of_full)
+{
+    static const struct {
+        const char *plan;
+        int64_t bucket_ms, buffer_ms;
+        size_t memory;
+        int workers;
+    } rows[] = {{PLAIN_PLAN, 10000, -1, 64 << 20, 1},
+                {PLAIN_PLAN, 1, 0, 64 << 20, 2},
+                {PLAIN_PLAN, 25000, 60000, 100000, 2},
+                {HOPPING_PLAN, 10000, -1, 64 << 20, 2},
+                {HOPPING_PLAN, 7000, 0, 100000, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct kit kit;
+        kit_open(&kit, 40 + i, 1000);
+        use_plan(&kit, rows[i].plan);
+        kit_fill(&kit, 0, 60000);
+        struct batch_options options = by_time(&kit, rows[i].bucket_ms, rows[i].buffer_ms);
+        struct manifest base;
+        options.memory_bytes = rows[i].memory;
+        options.workers = rows[i].workers;
+        struct batch_result result = compute_ok(&options, &kit, 50000, &base);
+        batch_release(&result);
+        options.kind = BATCH_BY_TIME;
+        for (int64_t boundary = 53000; boundary <= 55000; boundary += 2000) {
+            result = expect_as_full(&options, &kit, boundary);
+            cr_assert_eq(result.runs > 1, rows[i].memory < 1000000, "%d runs", result.runs);
+            cr_assert_gt(result.rows_copied, 0);
+            cr_assert_gt(result.stale_buckets, 0);
+            batch_release(&result);
+        }
+        manifest_release(&base);
+        kit_close(&kit);
+    }
+}
+
+static char *sidecar(const struct kit *kit, const struct manifest *manifest, int partition)
+{
+    struct folder *folder = open_folder(kit);
+    char *path = folder_file(folder, manifest->id, partition, ".times");
+    folder_close(folder);
+    return path;
+}
+
+Test(batch_kinds, by_time_without_a_whole_sidecar_reads_everything_and_is_right)
+{
+    for (int how = 0; how < 3; how++) { /* gone, cut short, a byte changed */
+        struct kit kit;
+        kit_open(&kit, 46, 100);
+        use_plan(&kit, PLAIN_PLAN);
+        kit_fill(&kit, 0, 20000);
+        struct batch_options options = by_time(&kit, 10000, 0);
+        struct manifest base, wanted, found;
+        struct batch_result result = compute_ok(&options, &kit, 19000, &base);
+        batch_release(&result);
+        result = compute_ok(&options, &kit, 20000, &wanted);
+        batch_release(&result);
+        for (int q = 0; q < KIT_PARTITIONS; q++) {
+            char *path = sidecar(&kit, &base, q);
+            FILE *file = how == 2 ? fopen(path, "r+") : NULL;
+            cr_assert_eq(how == 0 ? unlink(path) : how == 1 ? truncate(path, 50) : !file, 0);
+            if (file) {
+                fseek(file, 30, SEEK_SET);
+                fputc('#', file);
+                fclose(file);
+            }
+            free(path);
+        }
+        options.kind = BATCH_BY_TIME;
+        options.base = base.id;
+        result = compute_ok(&options, &kit, 20000, &found);
+        expect_same(&wanted, &found, "by-time");
+        cr_assert_eq(result.events, (int64_t)KIT_PARTITIONS * 20000, "%lld read",
+                     (long long)result.events);
+        batch_release(&result);
+        manifest_release(&base);
+        manifest_release(&wanted);
+        manifest_release(&found);
+        kit_close(&kit);
+    }
+}
+
+Test(batch_kinds, by_time_refuses_what_has_no_buckets_of_its_own)
+{
+    static const struct {
+        const char *plan, *words;
+    } rows[] = {{KIT_PLAN, "has dedupe"},
+                {"{\"view\":\"v\",\"source\":{\"time\":{\"field\":\"t\",\"format\":\"ms\"},"
+                 "\"fields\":{}},\"key\":[],\"window\":\"none\",\"values\":{\"n\":\"count\"}}",
+                 "has no windows"}};
+    struct kv *kv = kit_kv("memory:by_time_refuses");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct kit kit;
+        struct batch_result result;
+        struct err err = {0};
+        kit_open(&kit, 47, 10);
+        use_plan(&kit, rows[i].plan);
+        kit_fill(&kit, 0, 100);
+        struct batch_options options = by_time(&kit, 1000, -1);
+        options.kind = BATCH_BY_TIME;
+        cr_assert_eq(batch_run(kv, &options, &result, &err), ERR_USAGE, "%s", err.text);
+        cr_assert_not_null(strstr(err.text, rows[i].words), "%s", err.text);
+        cr_assert_not_null(strstr(err.text, "use --kind incremental or full"), "%s", err.text);
+        batch_release(&result);
+        kit_close(&kit);
+    }
+    kv_close(kv);
+}
+
 Test(batch_kinds, incremental_without_news_is_its_base)
 {
     struct kit kit;
