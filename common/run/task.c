@@ -62,9 +62,16 @@ static int64_t bytes_of_values(const struct log_batch *batch)
     return bytes;
 }
 
+static void close_aside(struct task *task)
+{
+    log_reader_close(task->aside);
+    task->aside = NULL;
+}
+
 /* Read and fold once; waits at most wait_ms. */
 static int step(struct task *task, int wait_ms, struct err *err)
 {
+    close_aside(task);
     int rc = seek_moved(task, err);
     if (rc < 0)
         return rc;
@@ -122,6 +129,7 @@ int task_run(struct task *task, const struct task_sink *sink, void *state, struc
         log_leave_due(task->reader);
         rc = loop(task, sink, state, err);
     }
+    close_aside(task);
     log_reader_close(task->reader);
     for (int i = 0; i < task->count; i++)
         fold_release(&task->folds[i]);
@@ -134,18 +142,34 @@ int task_run(struct task *task, const struct task_sink *sink, void *state, struc
     return rc;
 }
 
+/* The reader that serves all rebuilds until the task reads on: on Kafka a consumer for each partition
+ * would take most of the time of a take. */
+static int open_aside(struct task *task, struct err *err)
+{
+    if (task->aside)
+        return 0;
+    int rc =
+        log_reader_open(task->log, task->topic, task->partitions, task->count, &task->aside, err);
+    if (rc < 0)
+        return rc;
+    log_leave_due(task->aside);
+    for (int i = 0; i < task->count; i++)
+        log_pause(task->aside, task->partitions[i], true);
+    return 0;
+}
+
 int task_rebuild(struct task *task, struct fold *fold, int64_t from, int64_t to, struct err *err)
 {
-    struct log_reader *reader = NULL;
-    int rc = log_reader_open(task->log, task->topic, &fold->partition, 1, &reader, err);
+    int rc = open_aside(task, err);
     if (rc >= 0)
-        rc = log_seek(reader, fold->partition, from, err);
-    if (rc >= 0)
-        log_leave_due(reader);
+        rc = log_seek(task->aside, fold->partition, from, err);
+    if (rc < 0)
+        return rc;
+    log_pause(task->aside, fold->partition, false);
     fold->next = from;
     while (rc >= 0 && fold->next < to && !stop_asked()) {
         struct log_batch batch;
-        rc = log_read(reader, LOG_BATCH_MAX, 100, &batch, err);
+        rc = log_read(task->aside, LOG_BATCH_MAX, 100, &batch, err);
         if (rc < 0 || batch.partition < 0)
             continue;
         clip(&batch, to);
@@ -153,7 +177,7 @@ int task_rebuild(struct task *task, struct fold *fold, int64_t from, int64_t to,
         task->rebuild_bytes += bytes_of_values(&batch);
         fold_horizon(&task->folder, fold, &batch);
     }
-    log_reader_close(reader);
+    log_pause(task->aside, fold->partition, true);
     if (rc >= 0 && fold->next < to)
         return err_set(err, ERR_INTERRUPTED, "interrupted");
     return rc < 0 ? rc : 0;

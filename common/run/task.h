@@ -28,6 +28,7 @@ struct task {
     bool *paused;       /* by index: not read for now (waiting for a batch) */
     bool *lost; /* by index: another worker's now; not read, unless the group deals it again */
     struct log_reader *reader;
+    struct log_reader *aside;              /* of task_rebuild; NULL once the task reads on */
     int64_t events, bytes;                 /* folded so far, values' bytes */
     int64_t rebuild_events, rebuild_bytes; /* read by task_rebuild */
 };
