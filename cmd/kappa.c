@@ -32,7 +32,8 @@ struct shown {
     bool json;
 };
 
-static void show(const struct answer_row *live, const struct answer_row *target, void *context)
+static void show(const struct answer_row *live, const struct answer_row *target,
+                 enum kappa_cause cause, void *context)
 {
     struct shown *shown = context;
     if (shown->json || shown->count++ >= DIFFS_SHOWN)
@@ -44,6 +45,7 @@ static void show(const struct answer_row *live, const struct answer_row *target,
     buf_add_text(&text, live ? "\nnew   " : "(none)\nnew   ");
     if (target)
         answer_row_json(target, &text);
+    buf_printf(&text, "%s\n      %s", target ? "" : "(none)", KAPPA_CAUSES[cause]);
     puts(text.ptr);
     buf_release(&text);
 }
@@ -56,27 +58,49 @@ static int plan_of(const struct settings *settings, const char *required, struct
     return rc < 0 ? rc : cmd_plan(settings, plan, err);
 }
 
+static void print_diff(const struct kappa_diff *diff, bool json)
+{
+    char target[32] = "the plan given";
+    if (diff->target)
+        snprintf(target, sizeof target, "version %d", diff->target);
+    if (json)
+        printf("{\"live\":%d,\"target\":%d,\"rows\":%zu,\"differing\":%zu,"
+               "\"not_final\":%zu,\"cause\":\"%s\",\"causes\":{",
+               diff->live, diff->target, diff->rows, diff->differing, diff->not_final,
+               KAPPA_CAUSES[diff->cause]);
+    else
+        printf("live version %d, compared with %s: %zu rows, %zu differ; %zu rows may still change "
+               "and were not compared; cause of differences: %s",
+               diff->live, target, diff->rows, diff->differing, diff->not_final,
+               KAPPA_CAUSES[diff->cause]);
+    const char *comma = json ? "" : " (";
+    for (int cause = CAUSE_NONE + 1; cause < CAUSES; cause++)
+        if (diff->causes[cause]) {
+            printf(json ? "%s\"%s\":%zu" : "%s%s: %zu", comma, KAPPA_CAUSES[cause],
+                   diff->causes[cause]);
+            comma = json ? "," : ", ";
+        }
+    puts(json ? "}}" : diff->differing ? ")" : "");
+}
+
 int cmd_kappa_diff(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
     struct kappa_diff diff = {0};
     struct shown shown = {.json = settings_bool(settings, "json")};
-    int rc = plan_of(settings, "plan,view", &plan, err);
-    if (rc == 0)
+    bool at = settings_has(settings, "at");
+    int rc = plan_of(settings, at ? "plan,view,log,topic" : "plan,view", &plan, err);
+    if (rc == 0 && at)
+        rc = kappa_compare_at(plan, settings_text(settings, "view"), settings_text(settings, "log"),
+                              settings_text(settings, "topic"), settings_text(settings, "at"), show,
+                              &shown, &diff, err);
+    else if (rc == 0)
         rc = kappa_compare(plan, settings_text(settings, "view"),
                            (int)settings_int(settings, "wait"), show, &shown, &diff, err);
     plan_free(plan);
-    if (rc < 0)
-        return rc;
-    printf(
-        shown.json
-            ? "{\"live\":%d,\"target\":%d,\"rows\":%zu,\"differing\":%zu,"
-              "\"not_final\":%zu,\"cause\":\"%s\"}\n"
-            : "live version %d, compared with version %d: %zu rows of final windows, %zu differ; "
-              "%zu rows may still change and were not compared; cause of differences: %s\n",
-        diff.live, diff.target, diff.rows, diff.differing, diff.not_final,
-        KAPPA_CAUSES[diff.cause]);
-    return 0;
+    if (rc == 0)
+        print_diff(&diff, shown.json);
+    return rc;
 }
 
 int cmd_kappa_promote(const struct settings *settings, struct err *err)

@@ -4,7 +4,8 @@
 /* The verbs that may talk to Kafka. */
 #define MEETS_KAFKA                                                                                \
     "doctor,topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,"       \
-    "kappa run,kappa deploy,lambda archive,lambda speed,verify,compare,bench ysb,bench fresh,"     \
+    "kappa run,kappa deploy,kappa diff,lambda archive,lambda speed,verify,compare,bench "          \
+    "ysb,bench fresh,"                                                                             \
     "bench raw,dlq list,dlq show,dlq export"
 
 const struct setting SETTINGS[] = {
@@ -21,13 +22,13 @@ const struct setting SETTINGS[] = {
      "show what librdkafka says of its connections, without secrets, on stderr"},
     {"log", SETTING_TEXT, NULL, 0, 0, NULL,
      "doctor,topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
-     "run,kappa deploy,lambda archive,lambda "
+     "run,kappa deploy,kappa diff,lambda archive,lambda "
      "speed,verify,dlq list,dlq show,dlq export",
      "URI  embedded:DIR, kafka:HOST:PORT[,HOST:PORT...], or to replay past retention "
      "chain:ARCHIVE-DIR+kafka:HOST:PORT"},
     {"topic", SETTING_TEXT, NULL, 0, 0, NULL,
      "topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
-     "run,kappa deploy,lambda archive,lambda batch,lambda "
+     "run,kappa deploy,kappa diff,lambda archive,lambda batch,lambda "
      "generations,lambda speed,verify,compare,dlq list,dlq show,dlq export",
      "NAME  the topic"},
     {"plan", SETTING_TEXT, NULL, 0, 0, NULL,
@@ -92,6 +93,19 @@ const struct setting SETTINGS[] = {
      "publish the newest generation again (after a lost Redis), compute nothing"},
     {"follow", SETTING_BOOL, "no", 0, 0, NULL, "kappa deploy",
      "go on behind the end of the replay, until stopped"},
+    {"from", SETTING_TEXT, NULL, 0, 0, NULL, "kappa run,kappa deploy",
+     "TIME|end|P=O,...  where a version that is new begins: at a log time (2026-11-22T20:00:00Z, "
+     "or ms "
+     "since 1970), behind the last event, or at positions; it answers for the windows that it can "
+     "know all of [the beginning]"},
+    {"rate", SETTING_NUMBER, "0", 0, 1e9, NULL, "kappa run,kappa deploy,lambda speed",
+     "N  events a second, of all threads together, up to where the log ended when it was started, "
+     "to "
+     "spare the live version; 0: as fast as it goes"},
+    {"at", SETTING_TEXT, NULL, 0, 0, NULL, "kappa diff",
+     "TIME|end|P=O,...  compare what both plans make of the log up to there, folded anew in memory "
+     "(with "
+     "--log and --topic), instead of the versions as they stand"},
     {"patience", SETTING_DURATION, "30s", 0, 86400000, NULL, "kappa run,kappa deploy,lambda speed",
      "DURATION  that Redis may be away, silent, full or refuse writes before the worker gives up"},
     {"group", SETTING_TEXT, NULL, 0, 0, NULL, "kappa run,lambda speed",

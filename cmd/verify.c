@@ -236,10 +236,22 @@ static int read_found(struct view_args *args, struct answer *found, struct err *
     return view_read(args->kv, args->plan->view, args->arch, &query, found, err);
 }
 
-static int judge(const struct view_args *args, struct oracle *oracle, const struct answer *found,
+/* The oracle goes by where the registry says that the version begins. */
+static void tell_start(const struct view_args *args, struct answer *found)
+{
+    const struct registry_start *start = &args->version->start;
+    for (int p = 0; start->next && p < found->partitions; p++) {
+        found->parts[p].begins = true;
+        found->parts[p].from = start->next[p];
+        found->parts[p].from_floor_ms = start->floor_ms;
+    }
+}
+
+static int judge(const struct view_args *args, struct oracle *oracle, struct answer *found,
                  struct shown *shown, struct verdict *v, struct err *err)
 {
     struct answer wanted = {0}, truth = {0};
+    tell_start(args, found);
     int rc = oracle_contract(oracle, found->parts, &wanted, err);
     if (rc == 0)
         rc = oracle_truth(oracle, INT64_MAX, &truth, err);

@@ -38,6 +38,8 @@ static int worker_options(const struct settings *settings, int *partitions,
         .log_uri = settings_text(settings, "log"),
         .topic = settings_text(settings, "topic"),
         .workers = (int)settings_int(settings, "workers"),
+        .from = settings_text(settings, "from"), /* lambda: from the beginning */
+        .rate = settings_number(settings, "rate"),
         .job = {.view_uri = settings_text(settings, "view"),
                 .commit_ms = (int)settings_int(settings, "commit"),
                 .span_ms = (int)settings_int(settings, "span"), /* kappa makes no cuts */

@@ -35,12 +35,10 @@ const char *const KAPPA_CAUSES[] = {[CAUSE_NONE] = "none",
                                     [CAUSE_NOT_READ] = "not yet read",
                                     [CAUSE_UNEXPLAINED] = "unexplained"};
 
-/* What differs between the plans, of what bears on windows that are final in both and above both
- * floors (keep does not). */
-static enum kappa_cause cause_of_plans(const struct plan *live, const struct plan *target)
+unsigned causes_of_plans(const struct plan *live, const struct plan *target)
 {
     struct buf text = {0};
-    enum kappa_cause cause = CAUSE_UNEXPLAINED;
+    unsigned causes = 0;
     plan_diff(live, target, true, &text);
     json_t *root = json_loads(text.ptr, 0, NULL), *change;
     size_t i;
@@ -48,22 +46,64 @@ static enum kappa_cause cause_of_plans(const struct plan *live, const struct pla
         const char *path = json_string_value(json_object_get(change, "path"));
         bool late =
             strcmp(path, "allowed_lateness") == 0 || strcmp(path, "source.out_of_order") == 0;
-        if (strcmp(path, "keep") != 0 && cause != CAUSE_RULE)
-            cause = late ? CAUSE_LATE : CAUSE_RULE;
+        if (strcmp(path, "keep") != 0) /* bears on no window above both floors */
+            causes |= 1U << (late ? CAUSE_LATE : CAUSE_RULE);
     }
     json_decref(root);
     buf_release(&text);
-    return cause;
+    return causes;
 }
 
-static enum kappa_cause cause_of(const struct plan *const *plans, const struct answer *live,
-                                 const struct answer *target)
+/* ---- rows ---- */
+
+struct counting {
+    enum kappa_cause (*cause_of)(const struct answer_row *, const struct answer_row *, void *);
+    kappa_differ *differ;
+    void *state, *context;
+    struct kappa_diff *out;
+};
+
+static void count_row(const struct answer_row *live, const struct answer_row *target, void *context)
 {
-    enum kappa_cause cause = cause_of_plans(plans[0], plans[1]);
-    for (int p = 0; cause == CAUSE_UNEXPLAINED && p < live->partitions; p++)
+    struct counting *counting = context;
+    enum kappa_cause cause = counting->cause_of(live, target, counting->state);
+    counting->out->causes[cause]++;
+    if (cause > counting->out->cause)
+        counting->out->cause = cause;
+    if (counting->differ)
+        counting->differ(live, target, cause, counting->context);
+}
+
+void rows_compare(const struct answer *live, const struct answer *target,
+                  enum kappa_cause (*cause_of)(const struct answer_row *, const struct answer_row *,
+                                               void *),
+                  void *state, kappa_differ *differ, void *context, struct kappa_diff *out)
+{
+    struct counting counting = {cause_of, differ, state, context, out};
+    out->rows = live->count > target->count ? live->count : target->count;
+    out->differing = answer_diff(live, target, count_row, &counting);
+}
+
+/* ---- two versions as they stand ---- */
+
+/* One for all rows: the plans tell, else the positions. */
+static enum kappa_cause cause_of_versions(const struct plan *const *plans,
+                                          const struct answer *live, const struct answer *target)
+{
+    unsigned causes = causes_of_plans(plans[0], plans[1]);
+    if (causes)
+        return causes & 1U << CAUSE_RULE ? CAUSE_RULE : CAUSE_LATE;
+    for (int p = 0; p < live->partitions; p++)
         if (live->parts[p].next != target->parts[p].next)
-            cause = CAUSE_NOT_READ;
-    return cause;
+            return CAUSE_NOT_READ;
+    return CAUSE_UNEXPLAINED;
+}
+
+static enum kappa_cause same_cause(const struct answer_row *live, const struct answer_row *target,
+                                   void *state)
+{
+    (void)live, (void)target;
+    return *(enum kappa_cause *)state;
 }
 
 static int read_version(struct kv *kv, const char *view, int number, struct answer *out,
@@ -74,8 +114,7 @@ static int read_version(struct kv *kv, const char *view, int number, struct answ
 }
 
 int version_compare(struct kv *kv, const struct plan *const *plans, struct kappa_diff *out,
-                    void (*differ)(const struct answer_row *, const struct answer_row *, void *),
-                    void *context, struct err *err)
+                    kappa_differ *differ, void *context, struct err *err)
 {
     struct answer live = {0}, target = {0};
     int rc = read_version(kv, plans[0]->view, out->live, &live, err);
@@ -88,9 +127,8 @@ int version_compare(struct kv *kv, const struct plan *const *plans, struct kappa
         out->not_final = keep_final(&live, plans, T_ms, floor_ms);
         size_t other = keep_final(&target, plans, T_ms, floor_ms);
         out->not_final = other > out->not_final ? other : out->not_final;
-        out->rows = live.count > target.count ? live.count : target.count;
-        out->differing = answer_diff(&live, &target, differ, context);
-        out->cause = out->differing ? cause_of(plans, &live, &target) : CAUSE_NONE;
+        enum kappa_cause cause = cause_of_versions(plans, &live, &target);
+        rows_compare(&live, &target, same_cause, &cause, differ, context, out);
     }
     answer_release(&live);
     answer_release(&target);
@@ -111,9 +149,7 @@ int version_plan(struct kv *kv, const char *view, int number, struct plan **out,
     return rc;
 }
 
-int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms,
-                  void (*differ)(const struct answer_row *live, const struct answer_row *target,
-                                 void *context),
+int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms, kappa_differ *differ,
                   void *context, struct kappa_diff *out, struct err *err)
 {
     struct kv *kv;

@@ -6,30 +6,50 @@
 #include "common/base/clock.h"
 #include "common/base/stop.h"
 #include "common/op/lookup.h"
+#include "kappa/start.h"
 
 enum { POLL_MS = 20 };
 
-/* A new version folds from the beginning: one that cannot would be in the way. */
-static int check_begins(struct log *log, const char *topic, int partitions, struct err *err)
+/* A new version that cannot read from its beginning would be in the way. */
+static int check_begins(struct log *log, const char *topic, const struct registry_start *start,
+                        int partitions, struct err *err)
 {
     for (int p = 0; p < partitions; p++) {
-        int64_t first, end;
+        int64_t first, end, next = start->next ? start->next[p] : 0;
         int rc = log_range(log, topic, p, &first, &end, err);
         if (rc < 0)
             return rc;
-        if (first > 0)
+        if (first > next)
             return err_set(err, ERR_GONE,
                            "partition %d of topic %s begins at %lld now: retention has passed its "
                            "beginning, which a new version needs; where an archive has it: --log "
-                           "chain:ARCHIVE-DIR+LOG",
+                           "chain:ARCHIVE-DIR+LOG; without it: --from",
                            p, topic, (long long)first);
     }
     return 0;
 }
 
-/* The plan's version number of a view over the topic; may_add: a changed plan becomes the next version. */
+/* Add the plan as a version that begins where options say; its number. */
+static int add_version(const struct worker_options *options, struct log *log, struct kv *kv,
+                       int partitions, struct err *err)
+{
+    const struct plan *plan = options->plan;
+    struct registry_start start = {0};
+    int rc = lookup_check(plan, err); /* as is one whose table cannot be read */
+    if (rc == 0 && options->from)
+        rc = start_find(options->from, plan, log, options->topic, partitions, &start, err);
+    if (rc == 0)
+        rc = check_begins(log, options->topic, &start, partitions, err);
+    if (rc == 0)
+        rc = registry_add_at(kv, plan, ARCH_KAPPA, partitions, start, err);
+    free(start.next);
+    return rc;
+}
+
+/* The plan's version of a view over the topic: its number, and where it begins (owned). may_add: a
+ * changed plan becomes the next version. */
 static int version_of(const struct worker_options *options, struct log *log, bool may_add,
-                      struct err *err)
+                      struct registry_start *start, struct err *err)
 {
     const struct plan *plan = options->plan;
     int partitions = log_partitions(log, options->topic, err);
@@ -46,12 +66,20 @@ static int version_of(const struct worker_options *options, struct log *log, boo
                      "view %s is at version %d, made by another plan; to replay the log into a new "
                      "version beside it: lk kappa deploy --plan ...",
                      plan->view, registry.live);
-    if (rc == 0 && !registry_find(&registry, plan->hash))
-        rc = lookup_check(plan, err); /* as is one whose table cannot be read */
-    if (rc == 0 && !registry_find(&registry, plan->hash))
-        rc = check_begins(log, options->topic, partitions, err);
-    if (rc == 0)
-        rc = registry_add(kv, plan, ARCH_KAPPA, partitions, err);
+    if (rc == 0 && registry_find(&registry, plan->hash))
+        rc = registry_find(&registry, plan->hash)->number;
+    else if (rc == 0)
+        rc = add_version(options, log, kv, partitions, err);
+    int number = rc;
+    if (rc > 0) { /* another may have added it, too: what stands is where it begins */
+        registry_release(&registry);
+        rc = registry_read(kv, plan->view, ARCH_KAPPA, &registry, err);
+    }
+    if (rc == 0 && number <= registry.count) {
+        *start = registry.versions[number - 1].start;
+        registry.versions[number - 1].start.next = NULL;
+        rc = number;
+    }
     registry_release(&registry);
     kv_close(kv);
     return rc;
@@ -64,13 +92,18 @@ int kappa_run(struct worker_options *options, bool may_add, struct worker_result
     int rc = log_open(options->log_uri, false, &log, err);
     if (rc < 0)
         return rc;
-    rc = version_of(options, log, may_add, err);
+    struct registry_start start = {0};
+    rc = version_of(options, log, may_add, &start, err);
     log_close(log);
-    if (rc < 0)
-        return rc;
-    options->job.arch = ARCH_KAPPA;
-    options->job.version = rc;
-    return worker_run(options, result, err);
+    if (rc >= 0) {
+        options->job.arch = ARCH_KAPPA;
+        options->job.version = rc;
+        options->job.start = start;
+        rc = worker_run(options, result, err);
+        options->job.start = (struct registry_start){0};
+    }
+    free(start.next);
+    return rc;
 }
 
 /* ---- waiting for a version ---- */
@@ -238,6 +271,20 @@ int kappa_rollback(const char *view, const char *view_uri, int wait_ms, int *num
 
 /* ---- status ---- */
 
+/* Where a version begins that does not begin at the beginning. */
+static void print_start(const struct registry_start *start, bool json, FILE *out)
+{
+    if (!start->next)
+        return;
+    fputs(json ? ",\"from\":[" : "  begins:", out);
+    for (int p = 0; p < start->count; p++)
+        fprintf(out, json ? "%s%lld" : "%s %lld", json && p ? "," : "", (long long)start->next[p]);
+    if (start->floor_ms > WINDOW_FLOOR_NONE)
+        fprintf(out, json ? "],\"floor\":%lld" : ", windows from %lld", (long long)start->floor_ms);
+    else if (json)
+        fputc(']', out);
+}
+
 static int print_version(struct kv *kv, const char *view, const struct registry *registry, int i,
                          bool json, FILE *out, struct err *err)
 {
@@ -260,7 +307,10 @@ static int print_version(struct kv *kv, const char *view, const struct registry 
     for (int p = 0; p < answer.partitions; p++)
         fprintf(out, json ? "%s%lld" : "%s %lld", json && p ? "," : "",
                 (long long)answer.parts[p].next);
-    fputs(json ? "]}\n" : "\n", out);
+    if (json)
+        fputc(']', out);
+    print_start(&version->start, json, out);
+    fputs(json ? "}\n" : "\n", out);
     answer_release(&answer);
     return 0;
 }

@@ -18,31 +18,40 @@
 int kappa_run(struct worker_options *options, bool may_add, struct worker_result *result,
               struct err *err);
 
-/* Why rows of final windows differ, as far as plans and positions tell. */
+/* Why a row differs, as far as plans, positions and, with positions given, a third fold tell. */
 enum kappa_cause {
     CAUSE_NONE,        /* none differ */
+    CAUSE_LATE,        /* late in one only: lateness alone makes the difference */
     CAUSE_RULE,        /* the plans let in, or compute, something else */
-    CAUSE_LATE,        /* they differ in lateness alone: late in one only */
     CAUSE_NOT_READ,    /* the plans say the same, and one version has read more */
     CAUSE_UNEXPLAINED, /* neither: one of them is wrong */
+    CAUSES
 };
 extern const char *const KAPPA_CAUSES[]; /* in words */
 
 struct kappa_diff {
-    size_t rows;      /* compared: in windows final in both versions and above both floors */
-    size_t differing; /* of them */
-    size_t not_final; /* rows that may still change: not compared */
-    enum kappa_cause cause;
-    int live, target;
+    size_t rows;            /* compared: in windows final in both versions and above both floors */
+    size_t differing;       /* of them */
+    size_t not_final;       /* rows that may still change: not compared */
+    size_t causes[CAUSES];  /* how many of them are explained by each */
+    enum kappa_cause cause; /* the last in the list above that any of them has */
+    int live, target;       /* 0: no version was made of the plan yet */
 };
+typedef void kappa_differ(const struct answer_row *live, const struct answer_row *target,
+                          enum kappa_cause cause, void *context);
 
 /* Compare the plan's version with the live one, once it has folded everything that the live one had
  * folded when this was called; waits for that at most wait_ms, then ERR_CHECK with the lag. differ
  * is called for each row that differs (NULL where the row is absent). */
-int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms,
-                  void (*differ)(const struct answer_row *live, const struct answer_row *target,
-                                 void *context),
+int kappa_compare(const struct plan *plan, const char *view_uri, int wait_ms, kappa_differ *differ,
                   void *context, struct kappa_diff *out, struct err *err);
+/* Compare what the live version's plan and this one, a version or not, make of the log up to the positions
+ * that `at` names (kappa/start.h): both are folded from where their versions begin, in this
+ * process, into its memory; of the view nothing but the registry is read. Both stand at the same
+ * positions, so every row is compared that is above both floors, final or not. */
+int kappa_compare_at(const struct plan *plan, const char *view_uri, const char *log_uri,
+                     const char *topic, const char *at, kappa_differ *differ, void *context,
+                     struct kappa_diff *out, struct err *err);
 
 /* Make the plan's version live, once it has folded everything that the live one had folded when
  * this was called; waits for that at most wait_ms, then ERR_CHECK with the lag. ERR_CHECK too where

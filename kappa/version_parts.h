@@ -15,7 +15,13 @@ int version_wait(struct kv *kv, const char *view, int target, int wait_ms, struc
 int version_plan(struct kv *kv, const char *view, int number, struct plan **out, struct err *err);
 /* diff.c: out->live and out->target, of these plans, are compared; fills the rest of out. */
 int version_compare(struct kv *kv, const struct plan *const *plans, struct kappa_diff *out,
-                    void (*differ)(const struct answer_row *, const struct answer_row *, void *),
-                    void *context, struct err *err);
+                    kappa_differ *differ, void *context, struct err *err);
+/* diff.c: the causes that tell two plans apart: late, rule, or both, as bits 1 << cause. */
+unsigned causes_of_plans(const struct plan *live, const struct plan *target);
+/* diff.c: count rows, differences and causes. cause_of says why a row differs. */
+void rows_compare(const struct answer *live, const struct answer *target,
+                  enum kappa_cause (*cause_of)(const struct answer_row *, const struct answer_row *,
+                                               void *),
+                  void *state, kappa_differ *differ, void *context, struct kappa_diff *out);
 
 #endif

@@ -126,6 +126,8 @@ struct pass {
     int64_t next;     /* the late rule and the horizon, for offsets below it */
     int64_t boundary; /* neither, for offsets below it */
     int64_t due_ns;   /* events due later do not exist */
+    int64_t from;     /* nor do those below this offset */
+    int64_t floor_ms; /* windows that begin below this take nothing */
     struct map *rows; /* (window, key) -> a tally a value */
     int64_t *stamps;  /* an id -> T when it was last seen, or NEVER */
     int64_t T_ms;
@@ -183,7 +185,7 @@ static int add_to_windows(const struct oracle *oracle, struct pass *pass, bool a
     do {
         if (start < INT64_MIN) /* no such window */
             break;
-        bool takes = window_takes(oracle, (int64_t)start, pass->T_ms);
+        bool takes = start >= pass->floor_ms && window_takes(oracle, (int64_t)start, pass->T_ms);
         taking += takes;
         if (add && (takes || all))
             add_to_row(oracle, pass, (int64_t)start, event, amounts);
@@ -225,7 +227,7 @@ static void run_pass(const struct oracle *oracle, const struct shard *shard, str
         pass->stamps[i] = NEVER;
     for (size_t i = 0; i < shard->count && shard->events[i].offset < end; i++) {
         const struct happening *event = &shard->events[i];
-        if (event->due_ns > pass->due_ns)
+        if (event->due_ns > pass->due_ns || event->offset < pass->from)
             continue;
         bool counted = event->offset < pass->next;
         pass->counters.read += counted;
@@ -261,6 +263,26 @@ static void finish_rows(const struct oracle *oracle, const struct map *rows, str
     answer_sort(out);
 }
 
+/* T and counters of a version that begins behind the beginning: a pass of its own, whose rows nobody wants. */
+static void begin_at(const struct oracle *oracle, int p, const struct answer_part *asked,
+                     struct pass *whole)
+{
+    struct map rows;
+    struct pass pass = {.next = asked->next,
+                        .due_ns = INT64_MAX,
+                        .rows = &rows,
+                        .from = asked->from,
+                        .floor_ms = asked->from_floor_ms};
+    int values = oracle->book.value_count;
+    map_init(&rows, (size_t)(values ? values : 1) * sizeof(struct tally));
+    run_pass(oracle, &oracle->shards[p], &pass);
+    whole->T_ms = pass.T_ms;
+    whole->counters = pass.counters;
+    whole->counters.read += asked->from;
+    whole->counters.skipped += asked->from;
+    map_release(&rows);
+}
+
 static void ask(struct oracle *oracle, const struct answer_part *parts, int64_t due_ns,
                 struct answer *out)
 {
@@ -269,17 +291,22 @@ static void ask(struct oracle *oracle, const struct answer_part *parts, int64_t 
     map_init(&rows, (size_t)(values ? values : 1) * sizeof(struct tally));
     answer_init(out, oracle->partitions);
     for (int p = 0; p < oracle->partitions; p++) {
-        struct pass pass = {.due_ns = due_ns, .rows = &rows};
+        struct pass pass = {.due_ns = due_ns, .rows = &rows, .floor_ms = INT64_MIN};
         pass.next = parts ? parts[p].next : 0;
         pass.boundary = parts ? parts[p].boundary : INT64_MAX;
         run_pass(oracle, &oracle->shards[p], &pass);
+        int64_t floor_ms = floor_at(oracle, pass.T_ms);
+        bool begun = parts && parts[p].begins;
+        if (begun)
+            begin_at(oracle, p, &parts[p], &pass);
         struct answer_part *part = &out->parts[p];
         if (parts)
             *part = parts[p];
         part->next = parts ? parts[p].next : oracle->shards[p].next;
         part->read = true;
         part->T_ms = pass.T_ms;
-        part->floor_ms = floor_at(oracle, pass.T_ms);
+        part->floor_ms =
+            begun && parts[p].from_floor_ms > floor_ms ? parts[p].from_floor_ms : floor_ms;
         part->counters = pass.counters;
     }
     finish_rows(oracle, &rows, out);

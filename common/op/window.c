@@ -62,6 +62,8 @@ bool window_assign(const struct plan *plan, const struct rules *rules, int64_t t
         return false;
     int128 from = (int128)pane_ms + plan->pane_ms - plan->size_ms;
     int128 allowed = rules->lateness ? allowed_from(plan, T_ms) : from;
+    if (rules->has_floor && rules->floor_ms > allowed)
+        allowed = rules->floor_ms;
     if (allowed > from)
         from = allowed;
     if (from > pane_ms)

@@ -19,7 +19,9 @@ struct cell_field {
 
 /* What a fold is told besides the plan. */
 struct rules {
-    bool lateness; /* off: every window takes every event (batch) */
+    bool lateness;    /* off: every window takes every event (batch) */
+    bool has_floor;   /* windows that begin below floor_ms take nothing */
+    int64_t floor_ms; /* with has_floor: of a version that begins behind the log's beginning */
 };
 
 /* floor = T - keep, WINDOW_FLOOR_NONE without keep. Windows that start below it are not served. */

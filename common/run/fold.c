@@ -207,7 +207,7 @@ static void narrow(struct folder *folder, struct fold *fold, bool count, struct 
 static bool partly_late(const struct fold *fold, int64_t time_ms, struct cell_field field)
 {
     struct cell_field all;
-    const struct rules no_lateness = {false};
+    const struct rules no_lateness = {.lateness = false};
     window_assign(fold->plan, &no_lateness, time_ms, 0, &all);
     return all.first_ms != field.first_ms;
 }

@@ -24,10 +24,11 @@ struct job_options {
     const char *view_uri;
     enum arch arch;
     int version;
-    int commit_ms;        /* between commits; never shorter than the last one took */
-    int span_ms;          /* lambda: a cut at least this often */
-    int64_t memory_bytes; /* that the folds' cells may take together */
-    int patience_ms;      /* how long Redis may be away or full before we give up */
+    struct registry_start start; /* kappa: where the version begins; next is borrowed */
+    int commit_ms;               /* between commits; never shorter than the last one took */
+    int span_ms;                 /* lambda: a cut at least this often */
+    int64_t memory_bytes;        /* that the folds' cells may take together */
+    int patience_ms;             /* how long Redis may be away or full before we give up */
 };
 
 struct job_stats {
@@ -54,6 +55,9 @@ struct worker_options {
     int count;
     int workers;
     bool until_end;
+    const char
+        *from;   /* kappa: where a new version begins (kappa/start.h); NULL: at the beginning */
+    double rate; /* events a second up to where the log ends now; 0: as fast as it goes */
     /* Positions are noted under <name>.<view>.<version>; name NULL: lk. Shared: the group deals the
      * partitions (until_end and partitions are refused); each thread is a member. */
     struct log_group group;

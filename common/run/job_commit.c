@@ -17,7 +17,8 @@ enum { UNLINKS_MAX = 2000, REGISTRY_NS = 500000000 };
 
 static int64_t floor_of(const struct job *job, const struct slot *slot)
 {
-    return window_floor(job->plan, slot->fold->T_ms);
+    int64_t floor_ms = window_floor(job->plan, slot->fold->T_ms);
+    return floor_ms > slot->floor_ms ? floor_ms : slot->floor_ms; /* that of the version's start */
 }
 
 bool slot_dirty(const struct job *job, const struct slot *slot)

@@ -63,6 +63,13 @@ void slot_add_cut(struct slot *slot, int64_t cut)
     slot->cuts_changed = slot->news = true;
 }
 
+/* Where a kappa version begins. */
+static int64_t start_of(const struct job *job, const struct slot *slot)
+{
+    const int64_t *next = job->options.start.next;
+    return next ? next[slot->partition] : 0;
+}
+
 /* ---- does pos belong to this plan and this log? ---- */
 
 static int check_tail(struct job *job, const struct slot *slot, const struct pos *pos,
@@ -106,18 +113,21 @@ static int check_pos(struct job *job, const struct slot *slot, const struct pos 
                        "kappa deploy, or a view name of its own",
                        view, job->version);
     int64_t stands = pos->boundary > pos->next ? pos->boundary : pos->next;
-    if (pos->here && stands > end)
+    if (!pos->here && job->options.arch == ARCH_KAPPA)
+        stands = start_of(job, slot);
+    if (stands > end)
         return err_set(
             err, ERR_DATA,
             "view %s stands at offset %lld of partition %d of topic %s, whose log ends at "
             "%lld. Was the log deleted and made anew? Use a new topic name, or another view",
             view, (long long)stands, slot->partition, job->task->topic, (long long)end);
-    if (job->options.arch == ARCH_KAPPA && first > pos->next)
+    int64_t next = pos->here ? pos->next : start_of(job, slot);
+    if (job->options.arch == ARCH_KAPPA && first > next)
         return err_set(
             err, ERR_GONE,
             "view %s needs offset %lld of partition %d, and topic %s begins at %lld now: "
             "retention has passed it; where an archive has it: --log chain:ARCHIVE-DIR+LOG",
-            view, (long long)pos->next, slot->partition, job->task->topic, (long long)first);
+            view, (long long)next, slot->partition, job->task->topic, (long long)first);
     return pos->here && pos->next > 0 ? check_tail(job, slot, pos, first, err) : 0;
 }
 
@@ -142,6 +152,16 @@ static int watch_pos(struct job *job, struct slot *slot, struct pos *pos, struct
     return rc < 0 ? rc : pos_decode(&replies[1], pos, err);
 }
 
+/* A version that begins behind the beginning has skipped what lies below. */
+static void args_start(const struct job *job, struct kv_args *hset, int64_t begin)
+{
+    struct buf text = {0};
+    counters_encode(&(struct counters){.read = begin, .skipped = begin}, &text);
+    args_pair(hset, "counters", text.ptr);
+    args_int(hset, "floor", job->options.start.floor_ms);
+    buf_release(&text);
+}
+
 static void args_fresh_pos(const struct job *job, struct kv_args *hset, int64_t first)
 {
     args_pair(hset, "plan", job->plan->hash);
@@ -150,6 +170,8 @@ static void args_fresh_pos(const struct job *job, struct kv_args *hset, int64_t 
     args_int(hset, "mark", first);
     if (job->options.arch == ARCH_LAMBDA)
         args_cuts(hset, &first, 1);
+    if (job->options.start.next)
+        args_start(job, hset, first);
 }
 
 static int take_error(const struct slot *slot, const struct kv_reply *reply, struct err *err)
@@ -195,9 +217,9 @@ static int restore_registry(struct job *job, struct err *err)
     int rc = partitions < 0 ? partitions : kv_roundtrip(job->kv, &replies, err);
     if (rc > 0 && !registry_copy_note(&job->registry, &replies[0]))
         rc = registry_copy_put_back(job->kv, view, arch, &job->registry, err);
-    return rc < 0
-               ? rc
-               : registry_restore(job->kv, job->plan, arch, partitions, job->options.version, err);
+    return rc < 0 ? rc
+                  : registry_restore(job->kv, job->plan, arch, partitions, job->options.version,
+                                     job->options.start, err);
 }
 
 static int take(struct job *job, struct slot *slot, struct err *err)
@@ -218,6 +240,8 @@ static int take(struct job *job, struct slot *slot, struct err *err)
         /* the log after pos: while we paused, both may have grown */
         rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
         rc = rc < 0 ? rc : check_pos(job, slot, &pos, first, end, err);
+        if (job->options.arch == ARCH_KAPPA)
+            first = start_of(job, slot);
         if (rc == 0)
             rc = put_token(job, slot, &pos, first, err);
         pos_release(&pos);
@@ -359,7 +383,7 @@ static int load(struct job *job, struct slot *slot, const struct pos *pos, struc
         slot_add_cut(slot, pos->cuts[k]);
     slot->news = slot->cuts_changed = false;
     job->task->moved[i] = true;
-    slot->waiting = pos->from > pos->boundary;
+    slot->waiting = job->options.arch == ARCH_LAMBDA && pos->from > pos->boundary;
     job->task->paused[i] = slot->waiting;
     note_published(slot, pos);
     bool ahead = *pos->generation && pos->boundary >= pos->next;

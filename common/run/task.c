@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/stop.h"
 
@@ -68,6 +69,42 @@ static void close_aside(struct task *task)
     task->aside = NULL;
 }
 
+/* ---- the rate of a replay ---- */
+
+static int pace_begin(struct task *task, struct err *err)
+{
+    int rc = 0;
+    if (task->rate <= 0)
+        return 0;
+    task->paced_to = mem_zero((size_t)task->count, sizeof *task->paced_to);
+    for (int i = 0; rc == 0 && i < task->count; i++) {
+        int64_t first;
+        rc =
+            log_range(task->log, task->topic, task->partitions[i], &first, &task->paced_to[i], err);
+    }
+    pace_init(&task->pace, task->rate, clock_mono_ns());
+    return rc;
+}
+
+/* How many events may be read now; 0: none for now, and some of the wait is over. */
+static int may_read(struct task *task)
+{
+    bool behind = false;
+    int64_t now = clock_mono_ns(), ready_ns;
+    for (int i = 0; task->paced_to && i < task->count; i++)
+        behind = behind || (!task->lost[i] && task->folds[i].next < task->paced_to[i]);
+    if (!behind) { /* what comes from now on is not replayed */
+        free(task->paced_to);
+        task->paced_to = NULL;
+        return LOG_BATCH_MAX;
+    }
+    int max = pace_ask(&task->pace, LOG_BATCH_MAX, now, &ready_ns);
+    int64_t tick_ns = now + (int64_t)task->wait_ms * 1000000;
+    if (max == 0)
+        clock_sleep_until_ns(ready_ns < tick_ns ? ready_ns : tick_ns);
+    return max;
+}
+
 /* Read and fold once; waits at most wait_ms. */
 static int step(struct task *task, int wait_ms, struct err *err)
 {
@@ -78,8 +115,11 @@ static int step(struct task *task, int wait_ms, struct err *err)
     for (int i = 0; i < task->count; i++)
         log_pause(task->reader, task->partitions[i],
                   task->paused[i] || task->moved[i] || done(task, i));
+    int max = may_read(task);
+    if (max == 0)
+        return 0;
     struct log_batch batch;
-    int count = log_read(task->reader, LOG_BATCH_MAX, wait_ms, &batch, err);
+    int count = log_read(task->reader, max, wait_ms, &batch, err);
     if (count < 0 || batch.partition < 0)
         return count;
     fault_point("poll");
@@ -88,6 +128,7 @@ static int step(struct task *task, int wait_ms, struct err *err)
         clip(&batch, task->until[i]);
     task->events += batch.count;
     task->bytes += bytes_of_values(&batch);
+    pace_take(&task->pace, batch.count);
     fold_batch(&task->folder, &task->folds[i], &batch);
     return 0;
 }
@@ -125,6 +166,7 @@ int task_run(struct task *task, const struct task_sink *sink, void *state, struc
     rc = log_reader_open(task->log, task->topic, task->partitions, task->count, &task->reader, err);
     if (rc >= 0 && task->group)
         rc = log_join(task->reader, task->group, err);
+    rc = rc < 0 ? rc : pace_begin(task, err);
     if (rc >= 0) {
         log_leave_due(task->reader);
         rc = loop(task, sink, state, err);
@@ -137,6 +179,7 @@ int task_run(struct task *task, const struct task_sink *sink, void *state, struc
     free(task->moved);
     free(task->paused);
     free(task->lost);
+    free(task->paced_to);
     folder_release(&task->folder);
     lookup_close(task->lookup);
     return rc;

@@ -7,6 +7,7 @@
 #define LK_RUN_TASK_H
 
 #include "common/run/fold.h"
+#include "common/run/pace.h"
 
 struct task {
     /* Set by the caller before task_run. */
@@ -19,6 +20,7 @@ struct task {
     const int64_t *until; /* by index: stop a partition there; NULL: go on until stop_asked */
     const struct log_group *group; /* the reader joins it; NULL: none. Shared: until is NULL */
     int wait_ms;                   /* at most between two ticks while nothing comes */
+    double rate; /* events a second up to where the log ends at task_run; 0: as fast as it goes */
 
     /* The task's own; sinks read and move folds. */
     struct lookup *lookup;
@@ -28,7 +30,10 @@ struct task {
     bool *paused;       /* by index: not read for now (waiting for a batch) */
     bool *lost; /* by index: another worker's now; not read, unless the group deals it again */
     struct log_reader *reader;
-    struct log_reader *aside;              /* of task_rebuild; NULL once the task reads on */
+    struct log_reader *aside; /* of task_rebuild; NULL once the task reads on */
+    struct pace pace;         /* with rate */
+    int64_t
+        *paced_to; /* by index: its end at task_run; NULL: no rate, or all have come to theirs */
     int64_t events, bytes;                 /* folded so far, values' bytes */
     int64_t rebuild_events, rebuild_bytes; /* read by task_rebuild */
 };

@@ -37,13 +37,16 @@ static void *run_thread(void *context)
     const struct worker_options *options = thread->options;
     struct job *job = NULL;
     struct task task = {.plan = options->plan,
-                        .rules = {.lateness = true},
+                        .rules = {.lateness = true,
+                                  .has_floor = options->job.start.next != NULL,
+                                  .floor_ms = options->job.start.floor_ms},
                         .log = thread->log,
                         .topic = options->topic,
                         .partitions = thread->partitions,
                         .count = thread->count,
                         .until = thread->until,
                         .group = &thread->group,
+                        .rate = options->rate,
                         .wait_ms = wait_of(options->job.commit_ms)};
     thread->rc = job_open(options->plan, &options->job, &job, &thread->err);
     if (thread->rc == 0) {
@@ -137,6 +140,7 @@ int worker_run_on(const struct worker_options *options, struct log *log, const i
     struct thread *threads = mem_zero((size_t)workers, sizeof *threads);
     struct worker_options shared = *options;
     shared.job.memory_bytes /= workers;
+    shared.rate /= workers;
     int64_t began = clock_mono_ns();
     for (int w = 0; w < workers; w++) {
         struct thread *thread = &threads[w];

@@ -21,6 +21,10 @@ struct answer_row {
 struct answer_part {
     bool read;                /* false: the query did not need this partition */
     int64_t next;             /* V: the answer holds exactly what lies below it */
+    /* For an oracle: of a version that does not begin at the log's beginning (begins) nothing below
+     * from was folded, and no window that begins below from_floor_ms is served. */
+    bool begins;
+    int64_t from, from_floor_ms;
     int64_t boundary;         /* batch covers [0, boundary); 0 for kappa */
     char generation[33];      /* "" for none */
     int64_t T_ms;             /* INT64_MIN: no event yet */

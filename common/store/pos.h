@@ -25,7 +25,8 @@ struct pos {
     int64_t next;             /* last folded offset + 1 */
     int64_t T_ms;             /* INT64_MIN: none yet */
     int64_t mark;             /* horizon state is rebuilt by re-reading from here */
-    int64_t from;             /* spans begin here: below it only a batch can answer */
+    int64_t from;             /* lambda: spans begin here, below it only a batch can answer; kappa:
+                                 the version begins here */
     int64_t floor_ms;         /* WINDOW_FLOOR_NONE: none */
     int64_t *cuts;            /* rising; owned */
     int cut_count;

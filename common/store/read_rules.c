@@ -15,8 +15,7 @@ int64_t read_floor(const struct read_rules *rules, const struct pos *pos)
 
 bool read_gap(const struct read_rules *rules, const struct pos *pos)
 {
-    (void)rules;
-    return pos->from > pos->boundary;
+    return rules->arch == ARCH_LAMBDA && pos->from > pos->boundary;
 }
 
 static struct read_part part_named(struct arena *arena, const char *name)

@@ -24,8 +24,10 @@ void registry_version_name(enum arch arch, int number, char out[16])
 
 void registry_release(struct registry *registry)
 {
-    for (int i = 0; i < registry->count; i++)
+    for (int i = 0; i < registry->count; i++) {
         free(registry->versions[i].plan);
+        free(registry->versions[i].start.next);
+    }
     free(registry->versions);
     *registry = (struct registry){0};
 }
@@ -43,6 +45,26 @@ static struct registry_version *version_at(struct registry *registry, int number
 }
 
 enum { VERSIONS_MAX = 10000 };
+
+/* "500,0,721": a position for each partition. */
+static bool decode_start(struct registry_start *start, struct bytes text)
+{
+    int count = 1;
+    for (size_t i = 0; i < text.len; i++)
+        count += text.ptr[i] == ',';
+    free(start->next);
+    start->next = mem_alloc((size_t)count * sizeof *start->next);
+    start->count = count;
+    for (int i = 0; i < count; i++) {
+        const char *comma = i + 1 < count ? memchr(text.ptr, ',', text.len) : NULL;
+        size_t len = comma ? (size_t)(comma - text.ptr) : text.len;
+        if (!bytes_to_int64((struct bytes){text.ptr, len}, &start->next[i]))
+            return false;
+        if (comma)
+            text = (struct bytes){comma + 1, text.len - len - 1};
+    }
+    return true;
+}
 
 static bool decode_pair(struct registry *registry, const char *name, struct bytes value)
 {
@@ -67,6 +89,12 @@ static bool decode_pair(struct registry *registry, const char *name, struct byte
         snprintf(version->hash, sizeof version->hash, "%.*s", (int)value.len, value.ptr);
     else if (strncmp(name, "plan.", 5) == 0 && !version->plan)
         version->plan = mem_copy_string(value.ptr);
+    else if (strncmp(name, "start.", 6) == 0)
+        return decode_start(&version->start, value);
+    else if (strncmp(name, "floor.", 6) == 0) {
+        version->start.floor_ms = INT64_MIN;
+        return value.len == 0 || bytes_to_int64(value, &version->start.floor_ms);
+    }
     return true;
 }
 
@@ -82,6 +110,9 @@ int registry_decode(const struct kv_reply *reply, const char *view, struct regis
     int live = out->live;
     ours = ours && live >= 0 && live <= out->count && (!live || out->versions[live - 1].plan) &&
            out->canary >= 0 && out->canary <= out->count;
+    for (int i = 0; i < out->count; i++)
+        ours = ours &&
+               (!out->versions[i].start.next || out->versions[i].start.count == out->partitions);
     if (ours)
         return 0;
     registry_release(out);
@@ -147,6 +178,19 @@ static void field_of(char out[32], const char *name, int number)
     snprintf(out, 32, "%s.%d", name, number);
 }
 
+static void args_start(struct kv_args *args, int number, struct registry_start start)
+{
+    char field[32];
+    struct buf text = {0};
+    for (int p = 0; p < start.count; p++)
+        buf_printf(&text, "%s%lld", p ? "," : "", (long long)start.next[p]);
+    field_of(field, "start", number);
+    args_pair(args, field, text.ptr);
+    field_of(field, "floor", number);
+    args_int(args, field, start.floor_ms);
+    buf_release(&text);
+}
+
 static void args_version(struct kv_args *args, int number, const struct plan *plan)
 {
     char field[32];
@@ -175,7 +219,7 @@ static int number_for(const struct registry *registry, const struct plan *plan, 
 
 /* One attempt at adding: the number, 0 somebody else wrote, or a code. */
 static int try_add(struct kv *kv, const char *key, const struct plan *plan, int partitions,
-                   int wanted, struct err *err)
+                   int wanted, struct registry_start start, struct err *err)
 {
     struct registry registry;
     int rc = watch(kv, key, plan->view, &registry, err);
@@ -194,6 +238,8 @@ static int try_add(struct kv *kv, const char *key, const struct plan *plan, int 
         struct arena arena = {0};
         struct kv_args args = args_new(&arena, "HSET", key, NULL);
         args_version(&args, number, plan);
+        if (start.next)
+            args_start(&args, number, start);
         args_int(&args, "partitions", partitions);
         if (!registry.live)
             args_int(&args, "live", number);
@@ -206,12 +252,12 @@ static int try_add(struct kv *kv, const char *key, const struct plan *plan, int 
 }
 
 static int add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions, int wanted,
-               struct err *err)
+               struct registry_start start, struct err *err)
 {
     char key[REGISTRY_KEY_BYTES];
     registry_key(plan->view, arch, key);
     for (int i = 0; i < TRIES_MAX; i++) {
-        int rc = try_add(kv, key, plan, partitions, wanted, err);
+        int rc = try_add(kv, key, plan, partitions, wanted, start, err);
         if (rc != 0)
             return rc;
     }
@@ -221,13 +267,19 @@ static int add(struct kv *kv, const struct plan *plan, enum arch arch, int parti
 int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
                  struct err *err)
 {
-    return add(kv, plan, arch, partitions, 0, err);
+    return add(kv, plan, arch, partitions, 0, (struct registry_start){0}, err);
+}
+
+int registry_add_at(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
+                    struct registry_start start, struct err *err)
+{
+    return add(kv, plan, arch, partitions, 0, start, err);
 }
 
 int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
-                     int number, struct err *err)
+                     int number, struct registry_start start, struct err *err)
 {
-    int rc = add(kv, plan, arch, partitions, number, err);
+    int rc = add(kv, plan, arch, partitions, number, start, err);
     return rc < 0 ? rc : 0;
 }
 

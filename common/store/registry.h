@@ -2,7 +2,7 @@
  *
  * One hash a (view, architecture), lk:{view}:kappa or lk:{view}:lambda, changed only by EXEC under
  * WATCH of it. Fields: live; before (live until the last flip); canary, share; partitions; state.<n> (running | retired); plan.<n> (the plan's JSON, so that
- * a reader needs no file); hash.<n>. A flip whose reply was lost is tried again, never looked up.
+ * a reader needs no file); hash.<n>; start.<n>, floor.<n> (a version that does not begin at the log's beginning). A flip whose reply was lost is tried again, never looked up.
  * One connection; one thread. */
 #ifndef LK_STORE_REGISTRY_H
 #define LK_STORE_REGISTRY_H
@@ -12,11 +12,20 @@
 
 enum arch { ARCH_KAPPA, ARCH_LAMBDA };
 
+/* Where a version begins that does not begin at the log's beginning. What lies below is in none of its
+ * windows, so it has no window that begins below the floor. */
+struct registry_start {
+    int64_t *next; /* by partition; NULL: at the beginning, without a floor */
+    int count;     /* of next */
+    int64_t floor_ms;
+};
+
 struct registry_version {
     int number; /* 1, 2, ...; names its keys: k1, l1 */
     bool running;
     char hash[33];
-    char *plan; /* JSON; owned */
+    char *plan;                  /* JSON; owned */
+    struct registry_start start; /* next: owned, a position for each of the view's partitions */
 };
 
 struct registry {
@@ -41,10 +50,13 @@ const struct registry_version *registry_find(const struct registry *registry, co
  * it already is, or ERR_USAGE where the partitions differ from the view's. */
 int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
                  struct err *err);
+/* The same; a version that is new begins at start. */
+int registry_add_at(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
+                    struct registry_start start, struct err *err);
 /* Where the store was emptied under a worker: the plan stands again under the number that it had, live
  * if none is. ERR_ENV where the view was begun again otherwise meanwhile. */
 int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
-                     int number, struct err *err);
+                     int number, struct registry_start start, struct err *err);
 /* Flip the live pointer from `from` (0: from whatever it is) to number: one compare-and-set. ERR_USAGE
  * unless the target is running, ERR_CHECK where another flip came first. */
 int registry_promote(struct kv *kv, const char *view, enum arch arch, int from, int number,

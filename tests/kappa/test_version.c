@@ -65,13 +65,15 @@ Test(version, a_changed_plan_runs_only_where_it_is_deployed_and_beside_the_live_
 /* ---- compare ---- */
 
 struct differences {
-    size_t count;
+    size_t count, causes[CAUSES];
     int64_t last_ms;
 };
 
-static void differ(const struct answer_row *live, const struct answer_row *target, void *context)
+static void differ(const struct answer_row *live, const struct answer_row *target,
+                   enum kappa_cause cause, void *context)
 {
     struct differences *differences = context;
+    differences->causes[cause]++;
     int64_t window_ms = live ? live->window_ms : target->window_ms;
     differences->count++;
     if (window_ms > differences->last_ms)

@@ -51,7 +51,7 @@ static bool agrees(const struct plan *plan, bool lateness, int64_t time, int64_t
 {
     struct cell_field field;
     int64_t first = 1, last = 0;
-    bool taken = window_assign(plan, &(struct rules){lateness}, time, T, &field);
+    bool taken = window_assign(plan, &(struct rules){.lateness = lateness}, time, T, &field);
     if (taken)
         window_range(plan, field, &first, &last);
     if (taken && (field.pane_ms > time || field.pane_ms + plan->pane_ms <= time))
@@ -112,7 +112,7 @@ Test(window, none_takes_everything_into_one_cell)
     struct cell_field field;
     plan.allowed_lateness_ms = 0;
     plan.keep_ms = 1;
-    cr_assert(window_assign(&plan, &(struct rules){true}, -5, INT64_MAX, &field));
+    cr_assert(window_assign(&plan, &(struct rules){.lateness = true}, -5, INT64_MAX, &field));
     cr_assert(field.pane_ms == 0 && field.first_ms == 0);
     cr_assert_not(window_final(&plan, 0, INT64_MAX));
     cr_assert_eq(window_floor(&plan, 1000), WINDOW_FLOOR_NONE);
@@ -139,7 +139,7 @@ Test(window, extreme_times_are_taken_or_late_but_never_wrap)
         for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++)
             for (size_t j = i; j < sizeof TIMES / sizeof *TIMES; j++) {
                 bool taken =
-                    window_assign(&plan, &(struct rules){true}, TIMES[i], TIMES[j], &field);
+                    window_assign(&plan, &(struct rules){.lateness = true}, TIMES[i], TIMES[j], &field);
                 cr_expect(!taken || (field.pane_ms <= TIMES[i] && field.first_ms <= field.pane_ms));
                 cr_expect(taken || TIMES[i] < INT64_MIN + 10, "%ld at %ld", TIMES[i], TIMES[j]);
             }

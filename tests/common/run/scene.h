@@ -49,6 +49,7 @@ struct scene {
     struct job_options options;
     const struct log_group *group; /* NULL: none. Else the run ends when the hook asks for a stop */
     int appended[SCENE_PARTITIONS], goal, pace;
+    double rate;   /* of the task; 0: none */
     int bad_every; /* 0: no event is malformed */
     int tick;
     void (*hook)(struct scene *scene, struct task *task);
@@ -220,6 +221,7 @@ static inline int scene_run(struct scene *scene, int goal)
                         .count = scene->partitions,
                         .until = scene->group ? NULL : until,
                         .group = scene->group,
+                        .rate = scene->rate,
                         .wait_ms = 1};
     scene->goal = goal;
     scene->tick = 0;

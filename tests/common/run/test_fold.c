@@ -235,7 +235,7 @@ static int wrong_scenes(bool lateness)
         struct fold fold;
         scene_make(&s, seed);
         folder_init(&folder, s.plan, NULL);
-        fold_init(&fold, s.plan, (struct rules){lateness}, 3);
+        fold_init(&fold, s.plan, (struct rules){.lateness = lateness}, 3);
         model(&s, lateness, EVENTS);
         feed(&s, &folder, &fold, fold_batch, 0, EVENTS);
         bool right = memcmp(&fold.counters, &s.counters, sizeof s.counters) == 0 &&
@@ -293,8 +293,8 @@ Test(fold, horizon_state_rebuilt_from_mark_is_what_it_was)
         scene_make(&s, seed);
         int v = (int)rng_below(&s.rng, EVENTS + 1);
         folder_init(&folder, s.plan, NULL);
-        fold_init(&whole, s.plan, (struct rules){true}, 3);
-        fold_init(&again, s.plan, (struct rules){true}, 3);
+        fold_init(&whole, s.plan, (struct rules){.lateness = true}, 3);
+        fold_init(&again, s.plan, (struct rules){.lateness = true}, 3);
         feed(&s, &folder, &whole, fold_batch, 0, v);
         int64_t mark = fold_mark(&whole);
         cr_assert(s.horizon < 0 || !whole.mark_count ||
@@ -336,7 +336,7 @@ Test(fold, marks_are_few_however_often_T_rises)
         s.plan->dedupe_by = 1;
         s.plan->dedupe_horizon_ms = horizons[h];
         folder_init(&folder, s.plan, NULL);
-        fold_init(&fold, s.plan, (struct rules){true}, 3);
+        fold_init(&fold, s.plan, (struct rules){.lateness = true}, 3);
         for (int i = 0; i < EVENTS; i++)
             snprintf(s.event[i].text, sizeof s.event[i].text,
                      "{\"t\":%d,\"id\":%d,\"k\":\"k1\",\"n\":1}", i, i % 7);
@@ -363,7 +363,7 @@ Test(fold, shares_of_ids_add_up_to_one_pass)
         scene_make(&s, seed);
         folder_init(&folder, s.plan, NULL);
         for (uint32_t share = 0; share < 4; share++) {
-            fold_init(&one, s.plan, (struct rules){false}, 3);
+            fold_init(&one, s.plan, (struct rules){.lateness = false}, 3);
             one.share = share;
             one.shares = 4;
             feed(&s, &folder, &one, fold_batch, 0, EVENTS);
@@ -400,7 +400,7 @@ Test(fold, a_cell_is_unread_unless_it_must_be_new)
         struct fold fold;
         struct cell *cell;
         folder_init(&folder, s.plan, NULL);
-        fold_init(&fold, s.plan, (struct rules){true}, 3);
+        fold_init(&fold, s.plan, (struct rules){.lateness = true}, 3);
         fold.track = true;
         fold.part = 9;
         fold.known_from_ms = ROWS[r].known_from;
@@ -429,7 +429,7 @@ Test(fold, bad_events_are_kept_with_offset_and_reason)
         scene_make(&s, seed);
     }
     folder_init(&folder, s.plan, NULL);
-    fold_init(&fold, s.plan, (struct rules){true}, 3);
+    fold_init(&fold, s.plan, (struct rules){.lateness = true}, 3);
     feed(&s, &folder, &fold, fold_batch, 0, EVENTS);
     size_t seen = 0;
     struct buf words[2] = {{0}};
@@ -460,7 +460,7 @@ Test(fold, cleared_stands_where_a_new_one_stands)
     struct fold fold;
     scene_make(&s, 5);
     folder_init(&folder, s.plan, NULL);
-    fold_init(&fold, s.plan, (struct rules){true}, 3);
+    fold_init(&fold, s.plan, (struct rules){.lateness = true}, 3);
     fold.track = true;
     feed(&s, &folder, &fold, fold_batch, 0, EVENTS);
     fold.evicted = true;
@@ -509,7 +509,7 @@ static void fold_ads(const char *missing, struct counters *counters, struct buf 
                  mistakes.ptr);
     cr_assert_eq(lookup_open(plan, &lookup, &err), 0, "%s", err.text);
     folder_init(&folder, plan, lookup);
-    fold_init(&fold, plan, (struct rules){true}, 0);
+    fold_init(&fold, plan, (struct rules){.lateness = true}, 0);
     fold_batch(&folder, &fold, &batch);
     *counters = fold.counters;
     struct cell *cell;
