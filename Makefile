@@ -79,11 +79,13 @@ bench-ysb: lk ## drains of 20 million events from a real Kafka, against a plain 
 bench-fresh: lk ## from due to visible through a real Kafka, against a bare echo
 	tools/with-kafka sh -c './lk bench fresh --log $$LK_TEST_KAFKA --rate 10000 && \
 	  ./lk bench fresh --log $$LK_TEST_KAFKA --rate 50000'
-docs: docs/settings.md ## the pages that are made from the program's tables
+docs: docs/settings.md docs/runbooks.md ## the pages that are made from the program's tables
 docs/settings.md: lk
 	{ echo '# Settings'; echo; echo 'Made by `make docs` from `cmd/settings_table.c`. A flag wins over the'; \
 	  echo 'variable, the variable over the file of `--config`, the file over the default.'; echo; \
 	  ./lk --settings; } >$@
+docs/runbooks.md: lk
+	./lk compare runbooks --page >$@
 PREFIX ?= /usr/local
 install: lk ## put lk into PREFIX/bin and its data into PREFIX/share/lk (DESTDIR is honoured)
 	install -D -m 755 lk $(DESTDIR)$(PREFIX)/bin/lk

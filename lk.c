@@ -67,6 +67,8 @@ static const struct verb VERBS[] = {
     {"query", "", "the finished values of a view", cmd_query, false},
     {"verify", "", "hold a view against its contract; exit 0, or 4 with the differing cells",
      cmd_verify, false},
+    {"compare runbooks", "", "play what operators do in both architectures, and say what it takes",
+     cmd_runbooks, false},
     {"compare", "flights | ads | --plan P.json --events FILE --time-field F",
      "drive the same events through both architectures, and report", cmd_compare, false},
     {"bench scan", "", "the field scanner against jansson", cmd_bench, true},

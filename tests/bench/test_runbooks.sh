@@ -1,0 +1,54 @@
+#!/bin/bash
+# lk compare runbooks: played, judged, killed at one step; its page; and seen failing.
+set -u
+cd "$(dirname "$0")/../.."
+command -v redis-server >/dev/null || { echo "skip: there is no redis-server"; exit 0; }
+lk=$PWD/lk
+work=$(mktemp -d) || exit 3
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+fact() { # NAME STATUS-OF-THE-CHECK
+    if [ "$2" = 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'not so: %s\n' "$1"
+        tail -n 30 "$work/said"
+    fi
+}
+
+runbooks() { timeout 120 "$1" compare runbooks --out "$work/out" "${@:2}" >"$work/said" 2>&1 </dev/null; }
+holds() { sed -n '/^\[/,$p' "$work/said" | jq -e "$1" >/dev/null; }
+
+runbooks "$lk" --only undo-deploy --arch kappa --kills 'kappa rollback' --json
+fact 'kappa undoes a deploy' $?
+holds '.[0] | .wrong == 0 and .answers > 5 and .commands == 3 and .pointers == 1 and .processes == 1'
+fact 'and says what it takes' $?
+holds '.[0] | .kills >= 4 and .states >= 1 and .states < .kills'
+fact 'a rollback killed at each of its points, typed again, ends as one that was not' $?
+
+runbooks "$lk" --only late-backfill --arch lambda --kills 'lambda batch' --json
+fact 'lambda takes a late backfill' $?
+holds '.[0] | .wrong == 0 and .final_rows_wrong == 0 and .kills >= 8 and .states >= 4'
+fact 'nothing is missing at its end; a batch killed at each of its points leaves states that differ' $?
+rmdir "$work/out"
+fact 'what passes leaves no files' $?
+
+runbooks "$lk" --only make-coffee
+[ $? = 2 ] && grep -q 'no runbook "make-coffee"' "$work/said"
+fact 'an unknown runbook is a mistake of the user' $?
+"$lk" compare runbooks --page | cmp -s - docs/runbooks.md
+fact 'docs/runbooks.md is what is played (make docs)' $?
+
+# The judge is seen failing: spans below the boundary counted once more, in the program with planted bugs.
+if [ -x build/bugs/lk ]; then
+    LK_BUG=span-twice runbooks build/bugs/lk --only new-view --arch lambda
+    [ $? = 1 ] && grep -q 'FAILED: a reader was told what the oracle denies' "$work/said"
+    fact 'a planted bug is caught' $?
+else
+    echo 'skip: build/bugs/lk is not built (make test builds it)'
+fi
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
