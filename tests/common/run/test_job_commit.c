@@ -364,7 +364,7 @@ static void really_full_hook(struct scene *scene, struct task *task)
 
 Test(job_commit, a_real_full_redis_is_relieved_of_what_lies_below_the_floor)
 {
-    struct redis_here redis;
+    struct redis_here redis = {0};
     struct scene scene;
     redis_here_start(&redis);
     scene_open_at(&scene, redis.uri, ARCH_KAPPA, 1, SCENE_PLAN(SCENE_KEEP));

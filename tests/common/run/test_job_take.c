@@ -377,7 +377,7 @@ static void wrong_type_hook(struct scene *scene, struct task *task)
 
 Test(job_take, an_error_inside_a_commit_marks_the_partition_broken_for_good)
 {
-    struct redis_here redis;
+    struct redis_here redis = {0};
     struct scene scene;
     struct pos pos;
     redis_here_start(&redis);

@@ -268,7 +268,7 @@ Test(kv, memory_answers_as_redis_does)
 
 Test(kv, redis_answers_as_the_conversations_say)
 {
-    struct redis_here redis;
+    struct redis_here redis = {0};
     redis_here_start(&redis);
     converse_all(redis.uri);
     converse_all(redis.socket_uri);
@@ -280,7 +280,7 @@ Test(kv, redis_answers_as_the_conversations_say)
 /* What is true of a connection of either filling; run against both. */
 static void on_both(void (*check)(const char *uri))
 {
-    struct redis_here redis;
+    struct redis_here redis = {0};
     check("memory:both");
     redis_here_start(&redis);
     check(redis.uri);
@@ -502,7 +502,7 @@ Test(kv, a_memory_server_goes_back_in_time_and_breaks_every_connection)
 
 Test(kv, a_server_that_is_gone_is_away_and_named_with_its_remedy)
 {
-    struct redis_here redis;
+    struct redis_here redis = {0};
     struct err err = {0};
     redis_here_start(&redis);
     struct kv *kv = open_kv(redis.uri);
@@ -563,7 +563,7 @@ static const struct {
 
 Test(kv, a_server_that_is_not_fit_is_refused_with_what_mends_it)
 {
-    struct redis_here redis;
+    struct redis_here redis = {0};
     struct kv *kv;
     redis_here_start(&redis);
     struct kv *world = open_kv(redis.uri);
@@ -580,7 +580,7 @@ Test(kv, a_server_that_is_not_fit_is_refused_with_what_mends_it)
 
 Test(kv, a_password_is_taken_from_the_uri_or_the_environment_and_never_shown)
 {
-    struct redis_here redis;
+    struct redis_here redis = {0};
     struct kv *kv;
     char right[80], wrong[80];
     struct err err = {0};
@@ -601,7 +601,7 @@ Test(kv, a_password_is_taken_from_the_uri_or_the_environment_and_never_shown)
 
 Test(kv, a_number_behind_the_port_is_another_key_space)
 {
-    struct redis_here redis;
+    struct redis_here redis = {0};
     char one[80];
     redis_here_start(&redis);
     snprintf(one, sizeof one, "%s/1", redis.uri);

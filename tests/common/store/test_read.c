@@ -377,7 +377,7 @@ Test(read, cells_that_lk_did_not_write_are_wrong_data)
 Test(read, another_type_at_a_key_of_ours_is_wrong_data)
 {
     static const char *const KEYS[] = {"lk:{v.k1:1}:k", "lk:{v.k1:1}:k:1000", "lk:{v.k1:1}:pos"};
-    struct redis_here redis;
+    struct redis_here redis = {0};
     struct view view;
     redis_here_start(&redis);
     view_open_at(&view, redis.uri, ARCH_KAPPA, TUMBLING);
