@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/stop.h"
 #include "common/op/lookup.h"
 #include "kappa/start.h"
@@ -132,6 +133,7 @@ int version_wait(struct kv *kv, const char *view, int target, int wait_ms, struc
     int64_t lag = 0, deadline = clock_mono_ns() + (int64_t)wait_ms * 1000000;
     while (rc == 0 && !stop_asked()) {
         rc = lag_behind(reader, target, &live, &lag, err);
+        lag = bug_planted("flip-stale") ? 0 : lag;
         if (rc < 0 || lag == 0 || clock_mono_ns() > deadline)
             break;
         clock_sleep_ms(POLL_MS);

@@ -133,7 +133,7 @@ static void reading_begin(struct reading *r, const struct view_reader *reader,
     r->out->version = known->number;
     map_init(&r->merged, (size_t)known->plan->slots * sizeof(int128));
     for (int p = 0; p < known->partitions; p++)
-        lane_begin(&known->lanes[p]);
+        lane_renew(&known->lanes[p]);
 }
 
 static void reading_drop(struct reading *r)

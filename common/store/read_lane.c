@@ -310,7 +310,7 @@ int lane_take(struct lane *lane, struct reading *r, const struct kv_reply *repli
                                     : take_cells(lane, r, replies, err);
 }
 
-void lane_begin(struct lane *lane)
+void lane_renew(struct lane *lane)
 {
     lane->step = LANE_POS;
     lane->tries = 0;

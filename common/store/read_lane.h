@@ -55,7 +55,7 @@ struct lane {
     int source_count, source_capacity;
 };
 
-void lane_begin(struct lane *lane); /* a new read; what was seen stays */
+void lane_renew(struct lane *lane); /* a new read; what was seen stays */
 int lane_queue(struct lane *lane, struct reading *r, struct err *err);
 /* replies: the answers to what lane_queue asked. 0 (see step), or a code. */
 int lane_take(struct lane *lane, struct reading *r, const struct kv_reply *replies,

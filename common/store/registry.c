@@ -378,7 +378,8 @@ int registry_version_for(const struct registry *registry, const char *key)
 {
     if (!registry->canary || !key)
         return registry->live;
-    bool chosen = (int)(XXH3_64bits(key, strlen(key)) % 100) < registry->share;
+    uint64_t salt = bug_planted("canary-moves") ? (uint64_t)registry->share : 0;
+    bool chosen = (int)(XXH3_64bits_withSeed(key, strlen(key), salt) % 100) < registry->share;
     return chosen ? registry->canary : registry->live;
 }
 

@@ -7,6 +7,7 @@
  *   points.c    the table of fault points
  *   kill.c      each of them struck in a worker, an archiver, a batch
  *   verb.c      the same for what is no worker
+ *   flips.c     versions promoted, rolled back, canaries, retired, under load
  *   redis.c     Redis killed, cut, emptied, full, stopped under load
  *   zombie.c    an owner stopped, another started, the first let go on
  *   anew.c      a log that was deleted and made anew
@@ -70,6 +71,7 @@ int choose(const struct choice *choice, const struct items *all, struct items *o
 void names_list(struct items *items);
 void kill_list(struct items *items);
 void verb_list(struct items *items);
+void flips_list(struct items *items);
 void redis_list(struct items *items);
 void zombie_list(struct items *items);
 void anew_list(struct items *items);

@@ -22,6 +22,8 @@ static const struct {
     {"span-off-by-one", "speed/fold/kill"},
     {"skip-gens", "batch/publish/flush"},
     {"boundary-any", "batch/publish/kill"},
+    {"canary-moves", "flips"},
+    {"flip-stale", "flips"},
     {"keep-memory", "redis/killed, nothing kept/kappa"},
     {"skip-fence", "redis/FLUSHALL/kappa"},
     {"forget-swept", "redis/older RDB/lambda"},
