@@ -205,6 +205,7 @@ static int fold_all(const struct batch_options *options, struct log *log, const 
             .base = result->kind == BATCH_FULL ? NULL : &base,
             .by_time = result->kind == BATCH_BY_TIME,
             .bucket_ms = bucket_ms,
+            .block_offsets = options->block_offsets,
             .buffer_ms = options->buffer_ms < 0 ? bucket_ms : options->buffer_ms,
             .memory_bytes = options->memory_bytes / (size_t)workers,
             .folder = folder,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/fault.h"
 #include "common/op/aggregate.h"
 #include "common/run/task.h"
 #include "lambda/runs.h"
@@ -48,7 +49,7 @@ static int resume(const struct state *state, struct task *task, struct err *err)
     const struct generation_head *head = &state->base.head;
     int rc = 0;
     dedupe_init(&fold->ids, task->plan->dedupe_horizon_ms);
-    if (task->plan->dedupe_by >= 0 && head->mark < head->boundary) {
+    if (task->plan->dedupe_by >= 0 && head->mark < head->boundary && !bug_planted("base-ids")) {
         rc = task_rebuild(task, fold, head->mark, head->boundary, err);
         if (rc == 0 && fold->T_ms != head->T_ms)
             rc = err_set(err, ERR_DATA,
@@ -58,6 +59,8 @@ static int resume(const struct state *state, struct task *task, struct err *err)
                          fold->partition, (long long)head->mark, (long long)head->boundary);
     }
     fold->next = head->boundary;
+    if (bug_planted("base-twice") && fold->next > 0)
+        fold->next--;
     fold->T_ms = head->T_ms;
     task->moved[0] = true;
     return rc;
@@ -92,7 +95,7 @@ static void note_times(struct state *state, const struct task *task)
     int64_t min_ms = INT64_MAX, max_ms = INT64_MIN;
     for (int64_t row = 0; row < task->events - state->events; row++) {
         int64_t time_ms = columns->column[0].i64[row];
-        if (columns->bad[row] != BAD_NOT)
+        if (columns->bad[row] != BAD_NOT || (bug_planted("sidecar-short") && row > 0))
             continue;
         min_ms = time_ms < min_ms ? time_ms : min_ms;
         max_ms = time_ms > max_ms ? time_ms : max_ms;
@@ -420,6 +423,7 @@ int partition_fold(struct partition_work *work, struct err *err)
                           .cells_bytes_max = share / 3,
                           .runs = runs_new(work->plan, runs_path),
                           .indexed = !ids && work->plan->window != WINDOW_NONE,
+                          .times.offsets_min = work->block_offsets,
                           .bad_path = folder_file(work->folder, id, work->partition, ".bad")};
     cells_init(&state.cells, work->plan);
     stale_init(&state.stale, work->bucket_ms);

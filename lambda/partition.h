@@ -28,6 +28,7 @@ struct partition_work {
     bool by_time;                /* upon the base */
     int64_t bucket_ms;           /* a multiple of the pane */
     int64_t buffer_ms;           /* buckets that end behind T less this are always stale */
+    int64_t block_offsets;       /* of the sidecar; 0: TIMES_OFFSETS */
     size_t memory_bytes;         /* that cells and ids may take */
     const struct folder *folder;
     atomic_bool *failed; /* another thread's work has: leave off */

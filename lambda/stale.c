@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/err.h"
+#include "common/base/fault.h"
 
 static int64_t bucket_of(const struct stale *stale, int64_t time_ms)
 {
@@ -49,7 +50,8 @@ static void make_room(struct stale *stale)
 void stale_add(struct stale *stale, int64_t time_ms)
 {
     int64_t bucket = bucket_of(stale, time_ms);
-    if (stale->all || (stale->count && stale->buckets[stale->count - 1] == bucket))
+    if (bug_planted("stale-unseen") || stale->all ||
+        (stale->count && stale->buckets[stale->count - 1] == bucket))
         return;
     if (stale->count == stale->capacity)
         make_room(stale);

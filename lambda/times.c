@@ -25,7 +25,8 @@ int64_t times_begin(const struct times *times, int i)
 void times_add(struct times *times, int64_t next, int64_t min_ms, int64_t max_ms)
 {
     struct times_block *last = times->count ? &times->blocks[times->count - 1] : NULL;
-    if (last && last->next - times_begin(times, times->count - 1) < TIMES_OFFSETS) {
+    int64_t enough = times->offsets_min ? times->offsets_min : TIMES_OFFSETS;
+    if (last && last->next - times_begin(times, times->count - 1) < enough) {
         last->next = next;
         last->min_ms = min_ms < last->min_ms ? min_ms : last->min_ms;
         last->max_ms = max_ms > last->max_ms ? max_ms : last->max_ms;
@@ -41,7 +42,7 @@ void times_add(struct times *times, int64_t next, int64_t min_ms, int64_t max_ms
 void times_release(struct times *times)
 {
     free(times->blocks);
-    *times = (struct times){0};
+    *times = (struct times){.offsets_min = times->offsets_min};
 }
 
 static void put64(struct buf *out, uint64_t value)
@@ -121,7 +122,7 @@ static bool is_whole(const struct buf *file)
 void times_read(struct times *out, const char *path, int64_t boundary)
 {
     struct buf file = {0};
-    *out = (struct times){0};
+    times_release(out);
     read_file(path, &file);
     size_t blocks = is_whole(&file) ? get64(file.ptr + 8) : 0;
     for (size_t i = 0; i < blocks; i++) {

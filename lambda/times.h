@@ -15,7 +15,7 @@
 
 #include "common/base/err.h"
 
-enum { TIMES_OFFSETS = 4096 }; /* a block has at least so many, the last one apart */
+enum { TIMES_OFFSETS = 4096 }; /* a block has usually at least so many, the last one apart */
 
 struct times_block {
     int64_t next, min_ms, max_ms; /* it begins at the next of the one before */
@@ -24,6 +24,7 @@ struct times_block {
 struct times {
     struct times_block *blocks;
     int count, capacity;
+    int64_t offsets_min; /* the last block grows until it has so many; 0: TIMES_OFFSETS */
 };
 
 /* The block [next of the last one, next) has these times. */

@@ -53,6 +53,7 @@ void oracle_close(struct oracle *oracle)
     map_release(&oracle->keys);
     rulebook_release(&oracle->book);
     exact_release(&oracle->event);
+    free(oracle->history);
     buf_release(&oracle->text);
     free(oracle->topic);
     free(oracle);
@@ -121,10 +122,20 @@ void oracle_plant(struct oracle *oracle, const char *bug)
     oracle->bug_avg = bug && strcmp(bug, "avg") == 0;
 }
 
+void oracle_history(struct oracle *oracle, const int64_t *history)
+{
+    size_t bytes = (size_t)oracle->partitions * sizeof *history;
+    free(oracle->history);
+    oracle->history = history ? mem_alloc(bytes) : NULL;
+    if (history)
+        memcpy(oracle->history, history, bytes);
+}
+
 /* What is asked of one partition. */
 struct pass {
     int64_t next;     /* the late rule and the horizon, for offsets below it */
-    int64_t boundary; /* neither, for offsets below it */
+    int64_t boundary; /* no late rule, for offsets below it */
+    int64_t history;  /* no horizon either, for offsets below this and the boundary */
     int64_t due_ns;   /* events due later do not exist */
     int64_t from;     /* nor do those below this offset */
     int64_t floor_ms; /* windows that begin below this take nothing */
@@ -206,7 +217,7 @@ static void fold_good(const struct oracle *oracle, struct pass *pass, const stru
         *stamp = pass->T_ms;
     }
     bool batch = event->offset < pass->boundary;
-    bool dropped = batch ? seen : repeated;
+    bool dropped = batch && event->offset < pass->history ? seen : repeated;
     int taking = add_to_windows(oracle, pass, !dropped, batch, event, amounts);
     if (event->offset >= pass->next)
         return;
@@ -294,6 +305,7 @@ static void ask(struct oracle *oracle, const struct answer_part *parts, int64_t 
         struct pass pass = {.due_ns = due_ns, .rows = &rows, .floor_ms = INT64_MIN};
         pass.next = parts ? parts[p].next : 0;
         pass.boundary = parts ? parts[p].boundary : INT64_MAX;
+        pass.history = parts && oracle->history ? oracle->history[p] : INT64_MAX;
         run_pass(oracle, &oracle->shards[p], &pass);
         int64_t floor_ms = floor_at(oracle, pass.T_ms);
         bool begun = parts && parts[p].begins;

@@ -33,6 +33,10 @@ int64_t oracle_end(const struct oracle *oracle, int partition);
  * prefix all the same; its T and counters are those of [from, next), what lies below being skipped. */
 int oracle_contract(struct oracle *oracle, const struct answer_part *parts, struct answer *out,
                     struct err *err);
+/* For contracts asked from now on: between history[p] and the boundary an id counts again once it was
+ * not seen for a horizon, as it does in an incremental batch upon a base that ends at history[p]. NULL,
+ * or at the boundary: once in all history. Copied. */
+void oracle_history(struct oracle *oracle, const int64_t *history);
 /* All events with due time <= due_ns (INT64_MAX: all; events without a due time are due always). */
 int oracle_truth(struct oracle *oracle, int64_t due_ns, struct answer *out, struct err *err);
 

@@ -138,6 +138,7 @@ struct oracle {
     struct map keys; /* JSON array -> its number */
     struct exact event;
     struct buf text;
+    int64_t *history;                  /* by partition; NULL: up to the boundary */
     bool bug_late, bug_floor, bug_avg; /* planted */
 };
 

@@ -140,6 +140,12 @@ static int merge(struct reading *r, int64_t window_ms, struct bytes key, struct 
     return 0;
 }
 
+/* INT64_MAX is no bound: there is a window that begins there. */
+static bool serves(const struct read_part *part, int64_t window)
+{
+    return window >= part->from_ms && (window < part->to_ms || part->to_ms == INT64_MAX);
+}
+
 /* Into each window that the cell belongs to, that its part serves, and that is asked for. */
 static int merge_cell(struct reading *r, const struct lane_source *source, struct bytes key,
                       struct bytes partial, int64_t floor_ms, struct err *err)
@@ -150,7 +156,7 @@ static int merge_cell(struct reading *r, const struct lane_source *source, struc
     int rc = 0;
     for (int64_t window = first; rc == 0 && more && window <= last;
          more = !__builtin_add_overflow(window, step, &window))
-        if (window >= floor_ms && window >= source->part->from_ms && window < source->part->to_ms &&
+        if (window >= floor_ms && serves(source->part, window) &&
             (!r->query->has_window || window == r->query->window_ms))
             rc = merge(r, window, key, partial, err);
     return rc;

@@ -16,9 +16,10 @@
 #include "common/base/rng.h"
 #include "common/log/log.h"
 #include "common/store/read.h"
+#include "lambda/manifest.h"
 #include "workloads/oracle.h"
 
-enum { PARTITIONS_MAX = 4, EVENTS_MAX = 600 };
+enum { PARTITIONS_MAX = 4, EVENTS_MAX = 600, ENDINGS_MAX = 200 };
 
 enum made_time { MADE_MS, MADE_MS_TEXT, MADE_S, MADE_US, MADE_RFC3339, MADE_STRPTIME, MADE_TIMES };
 
@@ -74,6 +75,14 @@ struct stage {
     /* Scenes: in place of what chance does between two steps; false ends the leg. */
     bool (*between)(struct stage *stage, int ticks);
     int64_t memory_bytes, span_ms;
+    enum batch_kind kind;  /* of its batches */
+    int64_t *kind_batches; /* counts those that had a base; NULL: nobody asks */
+    /* Where generations end, and up to where an id counts once in all history there. */
+    struct ending {
+        int partition;
+        int64_t boundary, history;
+    } endings[ENDINGS_MAX];
+    int ending_count;
     struct buf story;   /* what was done, for a failure */
     struct buf problem; /* what is wrong; empty: nothing */
     bool verbose;
@@ -95,6 +104,10 @@ const char *stage_arch(enum arch arch);
 
 /* The view as it stands is what the contract says at its positions, whole and by key and window. */
 bool check_view(struct stage *stage, enum arch arch);
+/* No batch of this stage can miss a repeated event. */
+bool check_batches_whole(const struct stage *stage);
+/* Remember where a generation ends. */
+void check_ending(struct stage *stage, int partition, int64_t boundary, int64_t history);
 /* All of the log is folded: every part is at the end, and where no rule drops, it is the truth. */
 bool check_end(struct stage *stage, enum arch arch, char digest[33]);
 bool check_read(struct stage *stage, enum arch arch, const struct view_query *query,
@@ -113,8 +126,8 @@ bool leg_run(struct stage *stage, const struct leg *leg);
 /* One thing done to the store, or to be met by whoever sends next. */
 bool leg_trouble(struct stage *stage);
 bool leg_archive(struct stage *stage);
-/* FULL: of all that is archived, calm too; the others also reload, or leave off if nothing is new. */
-enum batch_way { BATCH_TROUBLED, BATCH_CALM, BATCH_FULL };
+/* WHOLE: of all that is archived, calm too; the others also reload, or leave off if nothing is new. */
+enum batch_way { BATCH_TROUBLED, BATCH_CALM, BATCH_WHOLE };
 bool leg_batch(struct stage *stage, enum batch_way way);
 
 /* ---- healed.c ---- */
@@ -131,6 +144,8 @@ struct case_options {
     const char *redis;  /* URI of a Redis of our own; NULL: memory alone */
     const char *broker; /* URI of a Kafka for the logs; NULL: embedded ones */
     const char *oracle_bug;
+    enum batch_kind kind;  /* of lambda's batches */
+    int64_t *kind_batches; /* counts those of them that had a base; NULL */
     bool verbose;
 };
 /* false: it differs, and problem (owned by the caller) says what. */
@@ -150,6 +165,7 @@ struct plant {
     const char *name;
     const char *scene; /* NULL: chance reaches it */
     bool in_oracle;
+    enum batch_kind kind; /* of the batches that it is in */
 };
 extern const struct plant PLANTS[]; /* ends with NULL */
 bool play_scene(const struct case_options *options, const struct scene *scene, struct buf *problem);

@@ -349,12 +349,28 @@ static int batch_once(struct stage *stage, const struct batch_options *options, 
     if (rc < 0)
         return rc;
     rc = batch_run(kv, options, &result, err);
+    for (int q = 0; *result.generation && q < result.partitions; q++)
+        check_ending(stage, q, result.parts[q].boundary, result.parts[q].history);
     for (int q = 0; rc == 0 && q < result.partitions; q++)
-        stage_tell(stage, "batch %d to %lld %s", q, (long long)result.parts[q].boundary,
-                   result.parts[q].publish.why);
+        stage_tell(stage, "%s batch %d to %lld %s", batch_kind_name(result.kind), q,
+                   (long long)result.parts[q].boundary, result.parts[q].publish.why);
+    if (rc == 0 && *result.base && stage->kind_batches)
+        ++*stage->kind_batches;
     batch_release(&result);
     kv_close(kv);
     return rc;
+}
+
+/* Buckets around the size of a window, and any buffer. */
+static void choose_kind(struct stage *stage, struct batch_options *options)
+{
+    uint64_t size_ms = (uint64_t)(stage->made->size_ms > 0 ? stage->made->size_ms : 1000);
+    options->kind = stage_chance(stage, 6) ? BATCH_FULL : stage->kind;
+    options->bucket_ms = 1 + (int64_t)rng_below(&stage->rng, 4 * size_ms);
+    options->buffer_ms = (int64_t)rng_below(&stage->rng, 3 * size_ms) - 1;
+    options->block_offsets = stage_chance(stage, 2) ? 1 : 0; /* a block a read, else one for all */
+    if (stage_chance(stage, 2))
+        options->buffer_ms = 0;
 }
 
 bool leg_batch(struct stage *stage, enum batch_way way)
@@ -365,10 +381,12 @@ bool leg_batch(struct stage *stage, enum batch_way way)
                                     .workers = 1 + (int)rng_below(&stage->rng, 2),
                                     .memory_bytes = stage_chance(stage, 2) ? 64 << 20 : 20000,
                                     .keep = 1 + (int)rng_below(&stage->rng, 2),
-                                    .reload = way != BATCH_FULL && stage_chance(stage, 8),
-                                    .only_new = way != BATCH_FULL && stage_chance(stage, 8)};
+                                    .reload = way != BATCH_WHOLE && stage_chance(stage, 8),
+                                    .only_new = way != BATCH_WHOLE && stage_chance(stage, 8)};
     struct err err = {0};
     int rc = ERR_AWAY;
+    if (stage->kind != BATCH_FULL)
+        choose_kind(stage, &options);
     if (stage->faulty && way == BATCH_TROUBLED && stage_chance(stage, 3) && !leg_trouble(stage))
         return false;
     if (stage->memory)

@@ -2,7 +2,7 @@
  * thousands of random cases; then planted bugs, each of which must be seen.
  *
  *   agreement [--cases N] [--seed S] [--case N] [--redis-every N] [--jobs N] [--bug NAME] [--verbose]
- *             [--broker kafka:HOST:PORT]
+ *             [--broker kafka:HOST:PORT] [--kind full|incremental|by-time]
  *
  * With a broker the logs are its topics; a bug is then planted only by name: a case takes some seconds.
  * Cases are shared out over processes; one that dies has failed, and the next ones go on. */
@@ -30,12 +30,14 @@ struct flags {
     int64_t cases, only; /* only < 0: all */
     int redis_every, jobs;
     const char *bug, *broker;
+    enum batch_kind kind; /* of lambda's batches */
     bool verbose;
 };
 
 /* What a process has done so far; seen by its parent also when it has died. */
 struct score {
     int64_t at, passed, failed, on_redis;
+    int64_t kind_batches; /* that had a base */
 };
 
 struct process {
@@ -76,9 +78,9 @@ static void make_root(char *out, size_t room)
 
 static void say_failure(const struct flags *flags, int64_t number, const struct buf *problem)
 {
-    printf("FAIL case %lld\n%s  again: %s --seed %llu --case %lld --verbose\n", (long long)number,
-           problem->len ? problem->ptr : "",
-           flags->broker ? "tests/agreement/test_kafka.sh" : program,
+    printf("FAIL case %lld\n%s  again: %s --kind %s --seed %llu --case %lld --verbose\n",
+           (long long)number, problem->len ? problem->ptr : "",
+           flags->broker ? "tests/agreement/test_kafka.sh" : program, batch_kind_name(flags->kind),
            (unsigned long long)flags->seed, (long long)number);
     fflush(stdout);
 }
@@ -98,6 +100,8 @@ static void run_one(const struct flags *flags, struct process *process, const ch
                                          .root = process->root,
                                          .redis = wants_redis(flags, number) ? redis : NULL,
                                          .broker = flags->broker,
+                                         .kind = flags->kind,
+                                         .kind_batches = &process->score->kind_batches,
                                          .verbose = flags->verbose};
     process->score->at = number;
     alarm(flags->broker ? BROKER_SECONDS_MAX : CASE_SECONDS_MAX);
@@ -189,6 +193,7 @@ static void run_all(const struct flags *flags, struct score *sum)
         sum->passed += scores[j].passed;
         sum->failed += scores[j].failed;
         sum->on_redis += scores[j].on_redis;
+        sum->kind_batches += scores[j].kind_batches;
     }
     munmap(scores, sizeof *scores * JOBS_MAX);
 }
@@ -260,7 +265,8 @@ static void plant(const struct plant *bug, struct case_options *options)
 static bool child_hunt(const struct flags *flags, const void *item, const char *root)
 {
     const struct plant *bug = item;
-    struct case_options options = {.seed = flags->seed, .root = root, .verbose = flags->verbose};
+    struct case_options options = {
+        .seed = flags->seed, .root = root, .kind = bug->kind, .verbose = flags->verbose};
     struct buf problem = {0};
     bool right = true;
     int number = 0;
@@ -306,18 +312,24 @@ static void run_plants(const struct flags *flags, struct score *sum)
 
 /* ---- main ---- */
 
+static enum batch_kind read_kind(const char *name)
+{
+    int kind = 0;
+    while (kind < BATCH_KINDS && strcmp(name, batch_kind_name((enum batch_kind)kind)) != 0)
+        kind++;
+    if (kind == BATCH_KINDS)
+        exit(2);
+    return (enum batch_kind)kind;
+}
+
 static struct flags read_flags(int argc, char **argv)
 {
     static const struct option OPTIONS[] = {
-        {"seed", required_argument, NULL, 's'},
-        {"cases", required_argument, NULL, 'n'},
-        {"case", required_argument, NULL, 'c'},
-        {"redis-every", required_argument, NULL, 'r'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"bug", required_argument, NULL, 'b'},
-        {"broker", required_argument, NULL, 'k'},
-        {"verbose", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},   {"cases", required_argument, NULL, 'n'},
+        {"case", required_argument, NULL, 'c'},   {"redis-every", required_argument, NULL, 'r'},
+        {"jobs", required_argument, NULL, 'j'},   {"bug", required_argument, NULL, 'b'},
+        {"broker", required_argument, NULL, 'k'}, {"kind", required_argument, NULL, 'i'},
+        {"verbose", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
     };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct flags flags = {.seed = 1, .cases = 2000, .only = -1, .redis_every = 4};
@@ -344,6 +356,9 @@ static struct flags read_flags(int argc, char **argv)
             break;
         case 'k':
             flags.broker = optarg;
+            break;
+        case 'i':
+            flags.kind = read_kind(optarg);
             break;
         case 'v':
             flags.verbose = true;
@@ -379,16 +394,20 @@ int main(int argc, char **argv)
         run_only(&flags, &sum);
     } else if (!flags.bug) {
         run_all(&flags, &sum);
-        run_scenes(&flags, &sum);
+        if (flags.kind == BATCH_FULL)
+            run_scenes(&flags, &sum);
     }
     if (flags.only < 0)
         printf("%lld cases, %lld of them also on Redis, seed %llu, %.0f s\n",
                (long long)flags.cases, (long long)sum.on_redis, (unsigned long long)flags.seed,
                (double)(clock_mono_ns() - began) / 1e9);
+    if (flags.only < 0 && flags.kind != BATCH_FULL)
+        printf("%lld batches were %s upon a base\n", (long long)sum.kind_batches,
+               batch_kind_name(flags.kind));
     if (flags.only < 0 && !flags.bug && flags.cases > 0 && flags.redis_every > 0 &&
         sum.on_redis == 0)
         puts("skip: no case ran on Redis: redis-server is not installed or does not start");
-    if (flags.only < 0 && (flags.bug || !flags.broker))
+    if (flags.only < 0 && (flags.bug || (!flags.broker && flags.kind == BATCH_FULL)))
         run_plants(&flags, &sum);
     printf("%lld passed, %lld failed\n", (long long)sum.passed, (long long)sum.failed);
     return interrupted ? 130 : sum.failed ? 1 : 0;

@@ -44,7 +44,7 @@ static void *run_batch(void *context)
 {
     struct stage *stage = context;
     /* The flag keeps it from reading the view: that is for the scene. */
-    return leg_batch(stage, BATCH_FULL) ? stage : NULL;
+    return leg_batch(stage, BATCH_WHOLE) ? stage : NULL;
 }
 
 /* Wait until the load's id stands in the last partition's pos: the load itself has begun. */
@@ -138,7 +138,7 @@ static bool gap_then_batch(struct stage *stage, int ticks)
     if (ticks != BATCH_TICK)
         return true;
     stage->nested = true;
-    bool right = leg_batch(stage, BATCH_FULL);
+    bool right = leg_batch(stage, BATCH_WHOLE);
     stage->nested = false;
     return right;
 }
@@ -167,7 +167,7 @@ static bool overtake(struct stage *stage, int ticks)
     if (ticks != OVERTAKE_TICK)
         return true;
     stage->nested = true;
-    bool right = leg_batch(stage, BATCH_FULL);
+    bool right = leg_batch(stage, BATCH_WHOLE);
     stage->nested = false;
     return right;
 }
@@ -244,6 +244,10 @@ const struct plant PLANTS[] = {
     {.name = "jump-mark"},
     {.name = "send-again", .scene = "a batch overtakes the speed layer"},
     {.name = "idle-blind", .scene = "the store forgets while a worker is idle"},
+    {.name = "base-ids", .kind = BATCH_INCREMENTAL},
+    {.name = "base-twice", .kind = BATCH_INCREMENTAL},
+    {.name = "stale-unseen", .kind = BATCH_BY_TIME},
+    {.name = "sidecar-short", .kind = BATCH_BY_TIME},
     {.name = "late", .in_oracle = true},
     {.name = "floor", .in_oracle = true},
     {.name = "avg", .in_oracle = true},

@@ -121,8 +121,13 @@ static void name_log(struct stage *stage)
 bool stage_open(struct stage *stage, const struct made *made, const char *root, const char *uri,
                 uint64_t seed)
 {
-    *stage = (struct stage){
-        .made = made, .uri = uri, .version = 1, .broker = stage->broker, .verbose = stage->verbose};
+    *stage = (struct stage){.made = made,
+                            .uri = uri,
+                            .version = 1,
+                            .broker = stage->broker,
+                            .kind = stage->kind,
+                            .kind_batches = stage->kind_batches,
+                            .verbose = stage->verbose};
     rng_init(&stage->rng, seed);
     snprintf(stage->directory, sizeof stage->directory, "%s/case.XXXXXX", root);
     if (!mkdtemp(stage->directory))
