@@ -182,16 +182,19 @@ static int run_undisturbed(struct struck_step *s, const char *wanted, struct buf
 
 /* ---- states ---- */
 
-/* Each distinct picture once, behind the names of the points that led to it. */
+/* Each distinct picture once, between two lines of dashes, behind the first point that led to it. */
 static void note_state(struct runbook_result *result, const struct step *step, const char *point,
-                       const char *picture)
+                       const struct buf *picture)
 {
+    struct buf framed = {0};
+    buf_printf(&framed, "--\n%s--\n", picture->ptr ? picture->ptr : "");
     result->kills++;
-    if (result->pictures.ptr && strstr(result->pictures.ptr, picture))
-        return;
-    result->states++;
-    buf_printf(&result->pictures, "after a kill at \"%s\" of lk %s\n%s\n", point, step->command,
-               picture);
+    if (!result->pictures.ptr || !strstr(result->pictures.ptr, framed.ptr)) {
+        result->states++;
+        buf_printf(&result->pictures, "killed at \"%s\" of lk %s\n%s", point, step->command,
+                   framed.ptr);
+    }
+    buf_release(&framed);
 }
 
 static int strike(struct struck_step *s, const char *point, struct err *err)
@@ -210,8 +213,7 @@ static int strike(struct struck_step *s, const char *point, struct err *err)
         rc = picture_take(play, true, &picture, err);
     pause_others(play, own, false);
     if (struck && rc == 0) {
-        buf_add_char(&picture, '\n');
-        note_state(play->result, s->step, point, picture.ptr);
+        note_state(play->result, s->step, point, &picture);
         rc = run_undisturbed(s, s->after.ptr, &picture, err);
         if (rc < 0)
             err_set(err, rc, "killed at \"%s\" and typed again, lk %s leaves\n%s", point,

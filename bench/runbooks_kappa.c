@@ -22,7 +22,9 @@ static const struct runbook LIST[] = {
                  {STEP_RUN, "kappa promote --plan {mistake} --view {view} --accept-diff"}},
      .steps = {{STEP_RUN, "kappa rollback --plan {plan} --view {view}",
                 .pointer = "live: version 1",
-                .why = "its worker has kept it up to date all the while"},
+                .why =
+                    "its worker has kept it up to date all the while; typed once more it would go "
+                    "forward again, so look first: lk kappa status"},
                {STEP_RUN, "verify --plan {plan} --from kappa" AT},
                {STEP_STOP, .who = "run 2", .why = "the worker of the mistake"},
                {STEP_RUN, "kappa retire --plan {plan} --view {view} --version 2",
