@@ -70,7 +70,7 @@ int attach_open(struct run *run, struct err *err)
 
 static int wait_until_up(struct run *run, struct err *err)
 {
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; i < run->side_count; i++) {
         struct side *side = &run->sides[i];
         struct patience patience = patience_of(run);
         int rc = 0;
@@ -84,7 +84,7 @@ static int wait_until_up(struct run *run, struct err *err)
                 err, ERR_ENV,
                 "%s's view cannot be read after %lld s (--patience); is that Redis there, and "
                 "its worker running, with the same plan?",
-                side->pipeline->name, (long long)run->options.patience_ms / 1000);
+                side->name, (long long)run->options.patience_ms / 1000);
     }
     return 0;
 }
@@ -144,7 +144,7 @@ static int wait_until_settled(struct run *run, struct err *err)
         complete = complete || there >= run->events;
         say_progress(run, complete ? -1 : there);
         bool settled = complete;
-        for (int i = 0; i < PIPELINES; i++) {
+        for (int i = 0; i < run->side_count; i++) {
             state = state * 31 + (uint64_t)side_progress(run, &run->sides[i]);
             settled = settled && side_settled(run, &run->sides[i]);
         }
@@ -161,7 +161,7 @@ static int wait_for_last_reads(struct run *run, struct err *err)
 {
     int64_t settled_ns = clock_wall_ns();
     struct patience patience = patience_of(run);
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; i < run->side_count; i++) {
         struct side *side = &run->sides[i];
         int rc = 0;
         while (rc == 0 &&
@@ -170,7 +170,7 @@ static int wait_for_last_reads(struct run *run, struct err *err)
         if (rc == ERR_INTERRUPTED)
             return rc;
         if (rc < 0)
-            return err_set(err, ERR_CHECK, "%s cannot be read to its end: %s", side->pipeline->name,
+            return err_set(err, ERR_CHECK, "%s cannot be read to its end: %s", side->name,
                            side->reading.refusal);
     }
     return 0;
@@ -210,7 +210,7 @@ int attach_watch(struct run *run, struct err *err)
     if (rc < 0)
         return rc;
     run->watched_ns = clock_wall_ns();
-    for (int i = 0; i < PIPELINES; i++)
+    for (int i = 0; i < run->side_count; i++)
         sampler_start(run, &run->sides[i]);
     rc = wait_until_settled(run, err);
     if (rc == 0)

@@ -14,15 +14,31 @@ enum {
     STOP_WAIT_MS = 10000,
 };
 
-void run_check(struct run *run, const char *name, bool pass, const char *format, ...)
+static void add_check(struct run *run, const char *whose, const char *fact, bool pass,
+                      const char *format, va_list args)
 {
     if (run->check_count == CHECKS_MAX)
         return;
     struct check *check = &run->checks[run->check_count++];
-    *check = (struct check){.name = name, .pass = pass};
+    *check = (struct check){.pass = pass};
+    snprintf(check->name, sizeof check->name, "%s%s%s", whose, *whose ? ": " : "", fact);
+    vsnprintf(check->detail, sizeof check->detail, format, args);
+}
+
+void run_check(struct run *run, const char *name, bool pass, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(check->detail, sizeof check->detail, format, args);
+    add_check(run, "", name, pass, format, args);
+    va_end(args);
+}
+
+void side_check(struct run *run, const struct side *side, const char *fact, bool pass,
+                const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_check(run, side->name, fact, pass, format, args);
     va_end(args);
 }
 
@@ -121,7 +137,7 @@ static void stop_all(struct run *run)
     faults_end(run);
     process_stop(&run->generator, STOP_WAIT_MS);
     run->sampling_over = true;
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; i < run->side_count; i++) {
         sampler_stop(run, &run->sides[i]);
         stop_side(run, &run->sides[i]);
     }
@@ -148,7 +164,7 @@ static void drop_topic(struct run *run)
 
 static void release(struct run *run)
 {
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; i < run->side_count; i++) {
         struct side *side = &run->sides[i];
         for (int k = 0; k < side->child_count; k++)
             process_release(&side->children[k]);

@@ -16,16 +16,16 @@ enum { GRACE_MS = 10000, AGAIN_MS = 500, STOP_WAIT_MS = 10000, NAMES_MAX = 64 };
 static void names_of(const struct run *run, struct buf *store, const char **names)
 {
     size_t at[NAMES_MAX], count = 0;
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; i < run->side_count; i++) {
         const struct pipeline *pipeline = run->sides[i].pipeline;
         const struct pipeline_process *lists[] = {pipeline->processes, pipeline->healing};
         for (int k = 0; k < 2; k++)
             for (const struct pipeline_process *p = lists[k]; p->name; p++) {
                 at[count++] = store->len;
-                buf_printf(store, "%s.%s%c", pipeline->name, p->name, 0);
+                buf_printf(store, "%s.%s%c", run->sides[i].name, p->name, 0);
             }
         at[count++] = store->len;
-        buf_printf(store, "%s.redis%c", pipeline->name, 0);
+        buf_printf(store, "%s.redis%c", run->sides[i].name, 0);
     }
     at[count++] = store->len;
     buf_printf(store, "generator%c", 0);
@@ -73,7 +73,7 @@ int faults_place(struct run *run, const int64_t *publish_us, double scale, struc
         struct strike *strike = &run->strikes[run->strike_count++];
         *strike = (struct strike){.fault = fault};
         strike->event = fault_event(fault, run->options.seed, i, run->events);
-        for (int k = 0; k < PIPELINES; k++)
+        for (int k = 0; k < run->side_count; k++)
             strike->recovery_us[k] = -1;
         if (strike->event < 0)
             return err_set(
@@ -98,7 +98,7 @@ const char *faults_appendfsync(const struct run *run, const struct side *side)
 {
     char name[STRIKE_NAME_BYTES];
     const char *says = NULL;
-    snprintf(name, sizeof name, "%s.redis", side->pipeline->name);
+    snprintf(name, sizeof name, "%s.redis", side->name);
     for (int i = 0; i < run->schedule.count; i++)
         if (run->schedule.faults[i].appendfsync && fault_means(&run->schedule.faults[i], name) &&
             (!says || strcmp(says, "everysec") == 0))
@@ -108,7 +108,7 @@ const char *faults_appendfsync(const struct run *run, const struct side *side)
 
 static bool touched(const struct strike *strike, int side)
 {
-    for (int i = 0; i < PIPELINES; i++)
+    for (int i = 0; i < FAULT_SIDES_MAX; i++)
         if ((side < 0 || side == i) && strike->touches[i])
             return true;
     return false;

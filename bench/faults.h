@@ -9,7 +9,7 @@
 #include "bench/process.h"
 #include "bench/schedule.h"
 
-enum { STRIKE_TARGETS_MAX = 32, FAULT_PIPELINES = 2 };
+enum { STRIKE_TARGETS_MAX = 32, FAULT_SIDES_MAX = 4 };
 
 struct run;
 struct side;
@@ -26,10 +26,10 @@ struct strike {
     int target_count;
     bool broker, starting; /* the broker is a target; it is being started again */
     bool touches
-        [FAULT_PIPELINES]; /* whose pipelines it struck, directly or through what they share */
+        [FAULT_SIDES_MAX]; /* whose pipelines it struck, directly or through what they share */
     struct process command;
     int gave_up; /* processes that ended by themselves (exit 3) because of it, and were started again */
-    int64_t recovery_us[FAULT_PIPELINES]; /* by judge.c; -1: none */
+    int64_t recovery_us[FAULT_SIDES_MAX]; /* by judge.c; -1: none */
 };
 
 /* Read the schedule of run->options.faults. ERR_USAGE: mistakes are on stderr. */

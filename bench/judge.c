@@ -111,17 +111,15 @@ static void judge_freshness(struct judge *judge, struct side *side)
         if (oldest_ns != INT64_MAX)
             buf_printf(&side->fresh_lines,
                        "{\"t_s\":%.3f,\"pipeline\":\"%s\",\"kind\":\"freshness\",\"ms\":%.2f}\n",
-                       since_began_s(judge->run, probe->done_ns), side->pipeline->name,
+                       since_began_s(judge->run, probe->done_ns), side->name,
                        (double)(probe->done_ns - oldest_ns) / 1e6);
     }
     int64_t missed = 0;
     for (int p = 0; p < judge->partitions; p++)
         missed += judge->ends[p] - seen[p];
-    static const char *const NAMES[PIPELINES] = {"lambda: every event was seen by a read",
-                                                 "kappa: every event was seen by a read"};
-    run_check(judge->run, NAMES[side - judge->run->sides], missed == 0,
-              "%lld of %lld events, %zu reads", (long long)(judge->run->events - missed),
-              (long long)judge->run->events, side->probing.count);
+    side_check(judge->run, side, "every event was seen by a read", missed == 0,
+               "%lld of %lld events, %zu reads", (long long)(judge->run->events - missed),
+               (long long)judge->run->events, side->probing.count);
     free(seen);
 }
 
@@ -249,8 +247,8 @@ static void add_error_line(struct run *run, const struct side *side, const struc
         &run->samples,
         "{\"t_s\":%.3f,\"pipeline\":\"%s\",\"kind\":\"error\",\"rows_wrong\":%zu,\"rows\":%zu,"
         "\"missing_share\":%.8f,\"exact\":%s}\n",
-        since_began_s(run, whole->done_ns), side->pipeline->name, whole->rows_wrong,
-        whole->rows_true, whole->missing_share, whole->equal ? "true" : "false");
+        since_began_s(run, whole->done_ns), side->name, whole->rows_wrong, whole->rows_true,
+        whole->missing_share, whole->equal ? "true" : "false");
 }
 
 /* Events that are merely not visible yet are wrong for milliseconds; healed means: at the last
@@ -307,23 +305,16 @@ static int judge_reads(struct judge *judge, struct side *side, struct err *err)
     side->contract_held = wrong == 0 && side->judged > 0;
     if (rc == 0)
         judge_healing(judge->run, side);
-    static const char *const NAMES[PIPELINES][3] = {
-        {"lambda: every whole read equals its contract", "lambda: counters balance",
-         "lambda: the last read equals truth"},
-        {"kappa: every whole read equals its contract", "kappa: counters balance",
-         "kappa: the last read equals truth"},
-    };
-    const char *const *names = NAMES[side - judge->run->sides];
-    run_check(judge->run, names[0], side->contract_held, "%zu reads, %zu differ", side->judged,
-              wrong);
-    run_check(judge->run, names[1], balanced,
-              "read = folded + filtered + late + duplicate + bad + skipped, at every read");
+    side_check(judge->run, side, "every whole read equals its contract", side->contract_held,
+               "%zu reads, %zu differ", side->judged, wrong);
+    side_check(judge->run, side, "counters balance", balanced,
+               "read = folded + filtered + late + duplicate + bad + skipped, at every read");
     const struct whole *last = side->judged ? &side->reading.wholes[side->judged - 1] : NULL;
     /* What comes later than a plan allows is missing until something heals it: a result, no fault. */
     bool left_out = judge->run->options.attach && side->late > 0;
     if (!left_out)
-        run_check(judge->run, names[2], side->final_true, "%zu rows, %zu differ",
-                  last ? last->rows_true : 0, last ? last->rows_wrong : 0);
+        side_check(judge->run, side, "the last read equals truth", side->final_true,
+                   "%zu rows, %zu differ", last ? last->rows_true : 0, last ? last->rows_wrong : 0);
     return rc;
 }
 
@@ -364,7 +355,7 @@ int run_judge(struct run *run, struct err *err)
                          &judge.oracles[i], err);
     find_calm(&judge);
     judge_faults(run);
-    for (int i = 0; rc == 0 && i < PIPELINES; i++) {
+    for (int i = 0; rc == 0 && i < run->side_count; i++) {
         judge_freshness(&judge, &run->sides[i]);
         judge_recovery(&judge, &run->sides[i]);
         rc = judge_reads(&judge, &run->sides[i], err);

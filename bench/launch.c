@@ -40,13 +40,12 @@ struct process *run_child(struct run *run, struct side *side, const struct pipel
                            "{batch_every}", every,          NULL};
     struct buf command = {0};
     replace(&command, what->command, pairs);
-    snprintf(output, sizeof output, "%s/%s-%s.out", run->work, side->pipeline->name, what->name);
+    snprintf(output, sizeof output, "%s/%s-%s.out", run->work, side->name, what->name);
     for (char *c = output + strlen(run->work); *c; c++)
         if (*c == ' ')
             *c = '-';
     struct process *child = &side->children[side->child_count++];
-    process_init(child, side->pipeline->name, what->name, run->options.program, command.ptr,
-                 output);
+    process_init(child, side->name, what->name, run->options.program, command.ptr, output);
     buf_release(&command);
     return child;
 }
@@ -54,9 +53,9 @@ struct process *run_child(struct run *run, struct side *side, const struct pipel
 static int start_redis(struct run *run, struct side *side, struct err *err)
 {
     char directory[500];
-    snprintf(directory, sizeof directory, "%s/%s", run->work, side->pipeline->name);
+    snprintf(directory, sizeof directory, "%s/%s", run->work, side->name);
     side->redis.appendfsync = faults_appendfsync(run, side);
-    int rc = redis_server_start(&side->redis, side->pipeline->name, directory, err);
+    int rc = redis_server_start(&side->redis, side->name, directory, err);
     snprintf(side->view, sizeof side->view, "%s", side->redis.uri);
     return rc;
 }
@@ -82,7 +81,7 @@ static int wait_until_up(struct run *run, struct side *side, struct err *err)
                                side->children[i].output);
         clock_sleep_ms(TICK_MS);
     }
-    return err_set(err, ERR_ENV, "the view of %s does not come up", side->pipeline->name);
+    return err_set(err, ERR_ENV, "the view of %s does not come up", side->name);
 }
 
 static void add_flag(struct buf *command, const char *flag, const char *value)
@@ -119,15 +118,15 @@ static int start_generator(struct run *run, struct err *err)
 int run_start(struct run *run, struct err *err)
 {
     int rc = 0;
-    for (int i = 0; rc == 0 && i < PIPELINES; i++)
+    for (int i = 0; rc == 0 && i < run->side_count; i++)
         rc = start_side(run, &run->sides[i], err);
-    for (int i = 0; rc == 0 && i < PIPELINES; i++)
+    for (int i = 0; rc == 0 && i < run->side_count; i++)
         rc = wait_until_up(run, &run->sides[i], err);
     run->began_ns = clock_mono_ns() + (int64_t)START_LEAD_MS * 1000000;
     run->began_wall_ns = clock_wall_ns() + (int64_t)START_LEAD_MS * 1000000;
     if (rc == 0)
         rc = start_generator(run, err);
-    for (int i = 0; rc == 0 && i < PIPELINES; i++)
+    for (int i = 0; rc == 0 && i < run->side_count; i++)
         sampler_start(run, &run->sides[i]);
     return rc;
 }

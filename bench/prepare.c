@@ -14,7 +14,8 @@
 
 enum { HEAL_PERCENT = 72 /* of the stream's time */ };
 
-static const struct pipeline *const PIPELINE_LIST[PIPELINES] = {&pipeline_lambda, &pipeline_kappa};
+static const struct pipeline *const PIPELINE_LIST[] = {&pipeline_lambda, &pipeline_kappa};
+enum { PIPELINE_COUNT = sizeof PIPELINE_LIST / sizeof *PIPELINE_LIST };
 
 /* ---- files ---- */
 
@@ -218,16 +219,20 @@ static int prepare_log(struct run *run, struct err *err)
     return rc;
 }
 
+static void prepare_side(struct run *run, const char *name, const struct pipeline *pipeline)
+{
+    struct side *side = &run->sides[run->side_count++];
+    side->name = name;
+    side->pipeline = pipeline;
+    side->recovery_us = -1;
+    pthread_mutex_init(&side->lock, NULL);
+    snprintf(side->archive, sizeof side->archive, "%s/archive-%s", run->work, name);
+}
+
 static void prepare_sides(struct run *run)
 {
-    for (int i = 0; i < PIPELINES; i++) {
-        struct side *side = &run->sides[i];
-        side->pipeline = PIPELINE_LIST[i];
-        side->recovery_us = -1;
-        pthread_mutex_init(&side->lock, NULL);
-        snprintf(side->archive, sizeof side->archive, "%s/archive-%s", run->work,
-                 side->pipeline->name);
-    }
+    for (int i = 0; i < PIPELINE_COUNT; i++)
+        prepare_side(run, PIPELINE_LIST[i]->name, PIPELINE_LIST[i]);
 }
 
 int run_prepare(struct run *run, struct err *err)

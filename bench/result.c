@@ -19,7 +19,7 @@ static void check_processes(struct run *run)
 {
     const struct process *failed = NULL, *large = NULL;
     double largest = 0;
-    for (int i = 0; i < PIPELINES; i++)
+    for (int i = 0; i < run->side_count; i++)
         for (int k = 0; k < run->sides[i].child_count; k++) {
             const struct process *child = &run->sides[i].children[k];
             failed = child->failed ? child : failed;
@@ -49,8 +49,8 @@ static json_t *metrics_json(const struct run *run)
         json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", m->name, "unit", m->unit,
                                 "kind", m->structural ? "structural" : "measured", "meaning",
                                 m->meaning, "headline", m->headline);
-        for (int k = 0; k < PIPELINES; k++)
-            json_object_set_new(row, run->sides[k].pipeline->name,
+        for (int k = 0; k < run->side_count; k++)
+            json_object_set_new(row, run->sides[k].name,
                                 number_or_null(metric_of(m, run, &run->sides[k])));
         json_array_append_new(list, row);
     }
@@ -68,7 +68,7 @@ static void add_process(json_t *list, const struct process *p)
 static json_t *processes_json(const struct run *run)
 {
     json_t *list = json_array();
-    for (int i = 0; !run->options.attach && i < PIPELINES; i++) {
+    for (int i = 0; !run->options.attach && i < run->side_count; i++) {
         for (int k = 0; k < run->sides[i].child_count; k++)
             add_process(list, &run->sides[i].children[k]);
         add_process(list, &run->sides[i].redis.process);
@@ -106,9 +106,9 @@ static json_t *faults_json(const struct run *run)
     for (int i = 0; i < run->strike_count; i++) {
         const struct strike *s = &run->strikes[i];
         json_t *recovery = json_object();
-        for (int k = 0; k < PIPELINES; k++)
+        for (int k = 0; k < run->side_count; k++)
             if (s->touches[k])
-                json_object_set_new(recovery, run->sides[k].pipeline->name,
+                json_object_set_new(recovery, run->sides[k].name,
                                     s->recovery_us[k] < 0
                                         ? json_null()
                                         : json_real((double)s->recovery_us[k] / 1000));
@@ -266,6 +266,14 @@ static void say_command(const struct compare_options *o, struct buf *out)
     buf_add_text(out, o->keep_topic ? " --keep-topic" : "");
 }
 
+static json_t *names_json(const struct run *run)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < run->side_count; i++)
+        json_array_append_new(list, json_string(run->sides[i].name));
+    return list;
+}
+
 static json_t *run_json(const struct run *run, bool *pass)
 {
     char started[40];
@@ -278,13 +286,13 @@ static json_t *run_json(const struct run *run, bool *pass)
     say_command(&run->options, &command);
     json_t *checks = checks_json(run, pass);
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:b, s:f, s:[s,s]}", "title",
+        "{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:b, s:f}", "title",
         "Lambda and kappa on the same events", "workload", run->options.workload, "command",
         command.ptr, "seed", (json_int_t)run->options.seed, "started", started, "events",
         (json_int_t)run->events, "partitions", (json_int_t)run->options.partitions, "pass", *pass,
-        "duration_s", since_s(run, run->ended_ns), "pipelines", run->sides[0].pipeline->name,
-        run->sides[1].pipeline->name);
+        "duration_s", since_s(run, run->ended_ns));
     buf_release(&command);
+    json_object_set_new(root, "pipelines", names_json(run));
     json_object_set_new(root, "machine", machine_json());
     json_object_set_new(root, "settings",
                         run->options.attach ? attach_json(run) : settings_json(run));
@@ -321,9 +329,8 @@ static int write_json(const struct run *run, const char *name, const json_t *jso
     return rc;
 }
 
-static void batch_happenings(struct run *run)
+static void batch_happenings(struct run *run, const struct side *side)
 {
-    const struct side *side = &run->sides[0];
     for (int i = 0; i < side->child_count; i++) {
         if (strcmp(side->children[i].name, "batch") != 0)
             continue;
@@ -334,8 +341,8 @@ static void batch_happenings(struct run *run)
             double seconds = json_number_value(json_object_get(line, "seconds"));
             int64_t until_ns = run->began_ns + (int64_t)(done_ms * 1e6) - run->began_wall_ns;
             if (done_ms > 0)
-                run_happening(run, side->pipeline->name, until_ns - (int64_t)(seconds * 1e9),
-                              until_ns, "batch");
+                run_happening(run, side->name, until_ns - (int64_t)(seconds * 1e9), until_ns,
+                              "batch");
             json_decref(line);
         }
         if (file)
@@ -349,7 +356,7 @@ static void print_table(const struct run *run, FILE *out)
             run->sides[1].pipeline->name, "unit", "");
     for (int i = 0; METRICS[i].name; i++) {
         fprintf(out, "%-26s", METRICS[i].name);
-        for (int k = 0; k < PIPELINES; k++) {
+        for (int k = 0; k < run->side_count; k++) {
             double value = metric_of(&METRICS[i], run, &run->sides[k]);
             if (value == METRIC_NONE)
                 fprintf(out, " %12s", "-");
@@ -367,9 +374,9 @@ static void print_cpu(const struct run *run, FILE *out)
 {
     double per_million = 1e6 / (double)run->events;
     fputs("CPU-seconds per million events, by process:", out);
-    for (int k = 0; k < PIPELINES; k++) {
+    for (int k = 0; k < run->side_count; k++) {
         const struct side *side = &run->sides[k];
-        fprintf(out, "\n  %s:", side->pipeline->name);
+        fprintf(out, "\n  %s:", side->name);
         for (int i = 0; i < side->child_count; i++)
             fprintf(out, " %s %.2f,", side->children[i].name,
                     side->children[i].cpu_s * per_million);
@@ -398,8 +405,9 @@ int run_report(struct run *run, FILE *out, bool *pass, struct err *err)
 {
     if (!run->options.attach)
         check_processes(run);
-    batch_happenings(run);
-    for (int i = 0; i < PIPELINES; i++)
+    for (int i = 0; i < run->side_count; i++)
+        batch_happenings(run, &run->sides[i]);
+    for (int i = 0; i < run->side_count; i++)
         buf_add(&run->samples, run->sides[i].fresh_lines.ptr, run->sides[i].fresh_lines.len);
     json_t *root = run_json(run, pass);
     int rc = write_json(run, "run.json", root, err);

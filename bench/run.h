@@ -24,7 +24,13 @@
 #include "common/run/pipeline.h"
 #include "common/store/answer.h"
 
-enum { PIPELINES = 2, CHILDREN_MAX = 12, HISTORY_MAX = 256, HAPPENINGS_MAX = 256, CHECKS_MAX = 32 };
+enum {
+    SIDES_MAX = FAULT_SIDES_MAX,
+    CHILDREN_MAX = 12,
+    HISTORY_MAX = 256,
+    HAPPENINGS_MAX = 256,
+    CHECKS_MAX = 32
+};
 
 /* One logical read of one key: when, and what it covered. */
 struct probe {
@@ -62,8 +68,9 @@ struct sampler {
     struct hist took_us;
 };
 
-/* One pipeline of the run. */
+/* One pipeline of the run, under a name of its own. */
 struct side {
+    const char *name; /* "lambda", "kappa" */
     const struct pipeline *pipeline;
     struct redis_server redis;
     struct process children[CHILDREN_MAX];
@@ -107,7 +114,7 @@ struct past {
 };
 
 struct check {
-    const char *name;
+    char name[96];
     bool pass;
     char detail[256];
 };
@@ -123,7 +130,8 @@ struct run {
     const char *table_dir;                 /* where the plans' table stands */
     char plan_path[500], healed_path[500]; /* there; removed at the end where it is the user's */
     struct process generator;
-    struct side sides[PIPELINES];
+    struct side sides[SIDES_MAX];
+    int side_count;
     int64_t began_ns, began_wall_ns, ended_ns; /* began: the schedule's start */
     int64_t events, duration_ns;               /* of the stream */
     int64_t heal_after_ns;                     /* since began */
@@ -146,6 +154,9 @@ struct run {
 
 void run_check(struct run *run, const char *name, bool pass, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same of one side: "kappa: counters balance". */
+void side_check(struct run *run, const struct side *side, const char *fact, bool pass,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
 void run_happening(struct run *run, const char *pipeline, int64_t at_ns, int64_t until_ns,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 

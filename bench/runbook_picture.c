@@ -2,7 +2,7 @@
  *
  * Of the store: each view's registry, and of each partition what `pos` says and which parts have keys, ids
  * and cuts by their role. Of the archive's directory: how far it reaches, temporary files, and each
- * generation by its role. Random tokens, ids, times and counts that a clock decides are left out: two
+ * generation's files. Random tokens, ids, times and counts that a clock decides are left out: two
  * pictures that differ are two states that an operator could tell apart. */
 #include <dirent.h>
 #include <stdlib.h>
@@ -18,8 +18,6 @@ struct picture {
     bool litter;
     char *lines[LINES_MAX]; /* owned */
     int count;
-    char serving[LINES_MAX][POS_ID_BYTES]; /* generations that a pos names, current or previous */
-    int serving_count;
 };
 
 static void add_line_take(struct picture *picture, struct buf *line)
@@ -84,12 +82,6 @@ static int add_parts(struct kv *kv, const char *tag, const struct pos *pos, bool
     return rc < 0 ? rc : 0;
 }
 
-static void note_serving(struct picture *picture, const char *id)
-{
-    if (*id && picture->serving_count < LINES_MAX)
-        snprintf(picture->serving[picture->serving_count++], POS_ID_BYTES, "%s", id);
-}
-
 static int64_t end_of(const struct play *play, int store, int partition)
 {
     int64_t first, end = -1;
@@ -120,8 +112,6 @@ static int add_pos(struct picture *picture, struct kv *kv, int store, const char
                    pos.retired ? " retired" : "", pos.broken ? " BROKEN" : "");
         if (picture->litter)
             buf_printf(&line, " gens %d", pos.gen_count);
-        note_serving(picture, pos.generation);
-        note_serving(picture, pos.previous);
         rc = add_parts(kv, tag, &pos, picture->litter, &line, err);
         add_line_take(picture, &line);
     }
@@ -199,14 +189,6 @@ static bool ends_with(const char *name, const char *end)
     return len >= tail && strcmp(name + len - tail, end) == 0;
 }
 
-static bool is_serving(const struct picture *picture, const char *id)
-{
-    for (int i = 0; i < picture->serving_count; i++)
-        if (strcmp(picture->serving[i], id) == 0)
-            return true;
-    return false;
-}
-
 static bool exists(const char *directory, const char *id, const char *rest)
 {
     char path[1200];
@@ -225,14 +207,11 @@ static void add_generation_file(struct picture *picture, const char *directory, 
     if (ends_with(name, ".load")) {
         buf_add_text(&line, "generations: note of a load");
     } else {
-        const char *dot = strchr(name, '.');
-        bool partition = dot && dot[1] == 'p';
-        const char *rest = partition ? strchr(dot + 1, '.') : NULL;
-        const char *kind = rest ? "temporary file" : partition ? "file" : "manifest";
-        buf_printf(&line, "generations: %s of %s", kind,
-                   is_serving(picture, id)          ? "one that serves"
-                   : exists(directory, id, ".json") ? "one that does not serve"
-                                                    : "one without a manifest");
+        const char *kind = ends_with(name, ".json")  ? "manifest"
+                           : ends_with(name, ".tmp") ? "temporary file"
+                                                     : "file";
+        buf_printf(&line, "generations: %s of one %s a manifest", kind,
+                   exists(directory, id, ".json") ? "with" : "without");
     }
     add_line_take(picture, &line);
 }

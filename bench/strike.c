@@ -24,7 +24,7 @@ void strike_name_of(const struct process *process, char out[STRIKE_NAME_BYTES])
 /* Every process of the run, one after the other; side -1: of none alone. NULL ends it. */
 struct process *strike_process_at(struct run *run, int n, int *side)
 {
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; i < run->side_count; i++) {
         *side = i;
         if (n < run->sides[i].child_count)
             return &run->sides[i].children[n];
@@ -52,13 +52,13 @@ static void aim(struct run *run, struct strike *strike)
             continue;
         strike->targets[strike->target_count++] = process;
         buf_printf(&list, "%s%s", list.len ? ", " : "", name);
-        for (int k = 0; k < PIPELINES; k++)
+        for (int k = 0; k < run->side_count; k++)
             strike->touches[k] |= side < 0 || side == k;
     }
     strike->broker = !run->log_is_ours && fault_means(strike->fault, "broker");
     if (strike->broker) {
         buf_printf(&list, "%sbroker", list.len ? ", " : "");
-        for (int k = 0; k < PIPELINES; k++)
+        for (int k = 0; k < run->side_count; k++)
             strike->touches[k] = true;
     }
     strike->nobody = list.len == 0;
@@ -145,7 +145,7 @@ bool strike_is_under_way(const struct strike *strike)
 /* Cut every connection but ours to the Redis of each side that is struck. */
 static void cut_connections(struct run *run, const struct strike *strike)
 {
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; i < run->side_count; i++) {
         struct side *side = &run->sides[i];
         struct kv *kv;
         struct kv_reply *replies;

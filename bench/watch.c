@@ -29,12 +29,12 @@ static void sample_usage(struct run *run, struct side *side)
         double cores = (cpu - side->sampled_cpu_s) / (t_s - side->sampled_s);
         buf_printf(&run->samples,
                    "{\"t_s\":%.2f,\"pipeline\":\"%s\",\"kind\":\"cpu\",\"cores\":%.3f}\n", t_s,
-                   side->pipeline->name, cores > 0 ? cores : 0);
+                   side->name, cores > 0 ? cores : 0);
     }
     side->sampled_cpu_s = cpu;
     side->sampled_s = t_s;
     buf_printf(&run->samples, "{\"t_s\":%.2f,\"pipeline\":\"%s\",\"kind\":\"rss\",\"mb\":%.1f}\n",
-               t_s, side->pipeline->name, rss);
+               t_s, side->name, rss);
 }
 
 /* The next step of healing, once the one before has ended. Nobody deploys in the middle of an outage. */
@@ -49,18 +49,18 @@ static int heal(struct run *run, struct side *side, struct err *err)
         if (!process_ended(before) || before->down)
             return 0;
         if (before->failed)
-            return err_set(err, ERR_CHECK, "%s: %s failed: %s", side->pipeline->name, before->name,
+            return err_set(err, ERR_CHECK, "%s: %s failed: %s", side->name, before->name,
                            before->fate);
     }
     if (!step->name) {
         side->healing_done_ns = clock_mono_ns();
-        run_happening(run, side->pipeline->name, side->healing_began_ns, side->healing_done_ns,
+        run_happening(run, side->name, side->healing_began_ns, side->healing_done_ns,
                       "healing, from %s on", side->pipeline->healing[0].name);
         return 0;
     }
     if (side->healing_at == 0) {
         side->healing_began_ns = clock_mono_ns();
-        run_say("%s heals: %s", side->pipeline->name, side->pipeline->healing_story);
+        run_say("%s heals: %s", side->name, side->pipeline->healing_story);
     }
     side->healing_at++;
     return process_start(run_child(run, side, step), err);
@@ -90,7 +90,7 @@ static int watch_process(struct run *run, int side, struct process *process, str
 static int watch_processes(struct run *run, struct err *err)
 {
     int rc = watch_process(run, -1, &run->generator, err);
-    for (int i = 0; rc == 0 && i < PIPELINES; i++) {
+    for (int i = 0; rc == 0 && i < run->side_count; i++) {
         for (int k = 0; rc == 0 && k < run->sides[i].child_count; k++)
             rc = watch_process(run, i, &run->sides[i].children[k], err);
         if (rc == 0)
@@ -108,7 +108,7 @@ static int tick(struct run *run, struct err *err)
         rc = faults_tick(run, err);
     if (rc == 0)
         rc = watch_processes(run, err);
-    for (int i = 0; rc == 0 && i < PIPELINES; i++) {
+    for (int i = 0; rc == 0 && i < run->side_count; i++) {
         struct side *side = &run->sides[i];
         if (now - run->began_ns >= run->heal_after_ns)
             rc = heal(run, side, err);
@@ -127,7 +127,7 @@ static bool settled(struct run *run)
 {
     if (!faults_over(run))
         return false;
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; i < run->side_count; i++) {
         struct side *side = &run->sides[i];
         bool healing = run->heals && side->pipeline->healing[0].name && !side->healing_done_ns;
         if (healing || !side_settled(run, side))
@@ -153,6 +153,16 @@ static bool all_events_are_out(struct run *run)
     return process_ended(&run->generator) && !run->generator.down && !run->generator.failed;
 }
 
+static int not_settled(struct run *run, struct err *err)
+{
+    const struct side *side = run->sides;
+    for (int i = 0; i < run->side_count; i++)
+        if (!side_settled(run, &run->sides[i]))
+            side = &run->sides[i];
+    return err_set(err, ERR_CHECK, "the view of %s did not settle within %d s: %s", side->name,
+                   SETTLE_WAIT_MS / 1000, side->probing.refusal);
+}
+
 int run_watch(struct run *run, struct err *err)
 {
     int rc = 0;
@@ -168,9 +178,7 @@ int run_watch(struct run *run, struct err *err)
         if (deadline == 0 && faults_over(run))
             deadline = clock_mono_ns() + (int64_t)SETTLE_WAIT_MS * 1000000;
         if (rc == 0 && deadline && clock_mono_ns() > deadline)
-            rc = err_set(err, ERR_CHECK, "the views did not settle within %d s: %s; %s",
-                         SETTLE_WAIT_MS / 1000, run->sides[0].probing.refusal,
-                         run->sides[1].probing.refusal);
+            rc = not_settled(run, err);
     }
     run->ended_ns = clock_mono_ns();
     return rc;

@@ -10,7 +10,7 @@
 #include "workloads/oracle.h"
 #include "workloads/publish.h"
 
-enum { EVENTS = 400, PARTS = 2, PROBES = 60, STEP_MS = 10 };
+enum { EVENTS = 400, PARTS = 2, SIDES = 2, PROBES = 60, STEP_MS = 10 };
 #define BEGAN_WALL_NS INT64_C(1700000000000000000) /* long ago: every event is due */
 #define BEGAN_NS INT64_C(5000000000)
 #define MS INT64_C(1000000)
@@ -20,10 +20,10 @@ struct stand {
     char directory[40];
     struct run *run;
     struct oracle *oracle;
-    struct probe probes[PIPELINES][PROBES];
-    int64_t next[PIPELINES][PROBES][PARTS];
-    struct whole wholes[PIPELINES][2];
-    struct answer_part parts[PIPELINES][2][PARTS];
+    struct probe probes[SIDES][PROBES];
+    int64_t next[SIDES][PROBES][PARTS];
+    struct whole wholes[SIDES][2];
+    struct answer_part parts[SIDES][2][PARTS];
 };
 
 static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)
@@ -100,9 +100,11 @@ static void stand_open(struct stand *stand)
     run->began_wall_ns = BEGAN_WALL_NS;
     run->events = EVENTS;
     run->duration_ns = EVENTS * MS;
+    run->side_count = SIDES;
     cr_assert_eq(oracle_open(plan, stand->directory, run->log, "t", &stand->oracle, &err), 0, "%s",
                  err.text);
-    for (int side = 0; side < PIPELINES; side++) {
+    for (int side = 0; side < SIDES; side++) {
+        run->sides[side].name = PIPES[side]->name;
         run->sides[side].pipeline = PIPES[side];
         run->sides[side].recovery_us = -1;
         for (int i = 0; i < PROBES; i++)
@@ -118,7 +120,7 @@ static void stand_open(struct stand *stand)
 
 static void stand_close(struct stand *stand)
 {
-    for (int side = 0; side < PIPELINES; side++) {
+    for (int side = 0; side < SIDES; side++) {
         hist_release(&stand->run->sides[side].fresh_us);
         hist_release(&stand->run->sides[side].calm_us);
         buf_release(&stand->run->sides[side].fresh_lines);
@@ -163,7 +165,7 @@ Test(judge, reads_that_say_what_the_log_says_pass)
     judge(&stand);
     expect_failed(&stand, "");
     cr_expect_eq(stand.run->check_count, 9);
-    for (int i = 0; i < PIPELINES; i++) {
+    for (int i = 0; i < SIDES; i++) {
         const struct side *side = &stand.run->sides[i];
         cr_expect(side->contract_held && side->final_true);
         cr_expect_eq(side->fresh_us.total, EVENTS, "each event once");
