@@ -52,6 +52,13 @@ static const struct verb VERBS[] = {
      false},
     {"lambda generations", "", "what batches left beside the archive, and which of it serves",
      cmd_lambda_generations, false},
+    {"lambda rollback", "",
+     "let the generation before the last one serve again; stop batches first, or the next one "
+     "publishes anew",
+     cmd_lambda_rollback, false},
+    {"lambda verify", "",
+     "read the archive and every generation again; exit 0, or 4 and what is damaged",
+     cmd_lambda_verify, false},
     {"lambda speed", "", "fold the newest events in spans, until a batch covers them",
      cmd_lambda_speed, false},
     {"kappa run", "", "fold a topic into a view", cmd_kappa_run, false},

@@ -17,42 +17,10 @@ static void print_summary(const struct archive_totals *totals, const struct sett
            (long long)totals->raw_bytes, (long long)totals->file_bytes);
 }
 
-static void say_damage(const struct err *why, void *context)
-{
-    (void)context;
-    fprintf(stderr, "damaged: %s\n", why->text);
-}
-
-/* --verify: read what is archived again; nothing is written, no log is needed. */
-static int verify(const struct settings *settings, struct err *err)
-{
-    struct archive_health health = {0};
-    int rc = settings_require(settings, "topic,archive", err);
-    if (rc == 0)
-        rc = archive_verify(settings_text(settings, "archive"), settings_text(settings, "topic"),
-                            say_damage, NULL, &health, err);
-    if (rc < 0)
-        return rc;
-    printf(
-        settings_bool(settings, "json")
-            ? "{\"segments\":%lld,\"events\":%lld,\"raw_bytes\":%lld,\"file_bytes\":%lld,"
-              "\"damaged\":%lld}\n"
-            : "%lld segments, %lld whole events: %lld bytes of values, %lld on disk; %lld segments "
-              "are damaged\n",
-        (long long)health.segments, (long long)health.events, (long long)health.raw_bytes,
-        (long long)health.file_bytes, (long long)health.damaged);
-    return health.damaged ? err_set(err, ERR_DATA,
-                                    "remove the damaged segments and run lk lambda archive: it "
-                                    "writes them anew from the log")
-                          : 0;
-}
-
 int cmd_lambda_archive(const struct settings *settings, struct err *err)
 {
     struct log *log = NULL;
     struct archive_totals totals = {0};
-    if (settings_bool(settings, "verify"))
-        return verify(settings, err);
     int rc = settings_require(settings, "log,topic,archive", err);
     rc = rc ? rc : log_open(settings_text(settings, "log"), false, &log, err);
     if (rc < 0)

@@ -29,18 +29,20 @@ const struct setting SETTINGS[] = {
     {"topic", SETTING_TEXT, NULL, 0, 0, NULL,
      "topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
      "run,kappa deploy,kappa diff,lambda archive,lambda batch,lambda "
-     "generations,lambda speed,verify,compare,dlq list,dlq show,dlq export",
+     "generations,lambda verify,lambda speed,verify,compare,dlq list,dlq show,dlq export",
      "NAME  the topic"},
     {"plan", SETTING_TEXT, NULL, 0, 0, NULL,
      "kappa run,kappa deploy,kappa diff,kappa canary,kappa promote,kappa rollback,kappa "
      "retire,kappa "
-     "status,lambda batch,lambda generations,lambda speed,query,verify,compare,dlq list,dlq "
+     "status,lambda batch,lambda generations,lambda rollback,lambda speed,query,verify,compare,dlq "
+     "list,dlq "
      "show,dlq export",
      "FILE  the plan"},
     {"view", SETTING_TEXT, "redis://127.0.0.1:6379", 0, 0, NULL,
      "doctor,kappa run,kappa deploy,kappa diff,kappa canary,kappa promote,kappa rollback,kappa "
      "retire,kappa "
-     "status,lambda batch,lambda generations,lambda speed,query,verify,compare,dlq list,dlq "
+     "status,lambda batch,lambda generations,lambda rollback,lambda speed,query,verify,compare,dlq "
+     "list,dlq "
      "show,dlq export",
      "URI  redis://[:PASSWORD@]HOST:PORT[/DB] or redis+unix:PATH; the password may come from "
      "LK_REDIS_PASSWORD"},
@@ -60,7 +62,7 @@ const struct setting SETTINGS[] = {
     {"keep", SETTING_DURATION, NULL, 0, 1e13, NULL, "topic trim",
      "DURATION  delete what the log took before that long ago"},
     {"archive", SETTING_TEXT, NULL, 0, 0, NULL,
-     "doctor,lambda archive,lambda batch,lambda generations,bench batch",
+     "doctor,lambda archive,lambda batch,lambda generations,lambda verify,bench batch",
      "DIR  where the archive stands"},
     {"commit", SETTING_DURATION, "100ms", 1, 60000, NULL, "kappa run,kappa deploy,lambda speed",
      "DURATION  between commits"},
@@ -117,10 +119,6 @@ const struct setting SETTINGS[] = {
      "DURATION  a member of a group that is unheard for so long loses its partitions"},
     {"roll", SETTING_DURATION, "1s", 10, 3600000, NULL, "lambda archive",
      "DURATION  at most that an event waits before its segment is closed"},
-    {"verify", SETTING_BOOL, "no", 0, 0, NULL, "lambda archive",
-     "copy nothing: read every segment again and hold it against the manifest"},
-    {"verify", SETTING_BOOL, "no", 0, 0, NULL, "lambda generations",
-     "read every file again and hold it against its checksum"},
     {"wait", SETTING_DURATION, "30s", 0, 86400000, NULL,
      "kappa diff,kappa canary,kappa promote,kappa rollback",
      "DURATION  for the new version to have folded what the live one has"},

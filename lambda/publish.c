@@ -218,6 +218,11 @@ static void args_publish(struct publish *p, const struct pos *pos,
     args_int(hset, "boundary_mark", head->mark);
     args_pair(hset, "previous", pos->generation);
     args_int(hset, "previous_boundary", pos->boundary);
+    args_int(hset, "previous_T", pos->boundary_T_ms);
+    args_int(hset, "previous_mark", pos->boundary_mark);
+    args_int(hset, "number", p->options->manifest->number);
+    args_int(hset, "previous_number", pos->number);
+    args_int(hset, "withdrawn", 0);
     args_gens(hset, "gens", (const char(*)[POS_ID_BYTES])gens, count);
     args_gens(hset, "swept", &pos->previous, *pos->previous != 0);
 }

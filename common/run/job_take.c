@@ -292,6 +292,8 @@ static int jump(struct job *job, struct slot *slot, const struct pos *pos, struc
     fold->tail_offset = -1;
     slot->waiting = false;
     slot->news = true;
+    if (pos->boundary > slot->next && !bug_planted("jump-hole"))
+        slot->begin = pos->boundary; /* nobody folds what lies between: no span answers for it */
     while (slot->cut_count > 0 && slot->cuts[slot->cut_count - 1] > pos->boundary)
         slot->cut_count--; /* of a commit that will never be sent */
     slot_add_cut(slot, pos->boundary);

@@ -30,6 +30,11 @@ static const struct {
     {"boundary_mark", POS_NUMBER, offsetof(struct pos, boundary_mark)},
     {"previous", POS_TEXT, offsetof(struct pos, previous)},
     {"previous_boundary", POS_NUMBER, offsetof(struct pos, previous_boundary)},
+    {"previous_T", POS_TIME, offsetof(struct pos, previous_T_ms)},
+    {"previous_mark", POS_NUMBER, offsetof(struct pos, previous_mark)},
+    {"number", POS_NUMBER, offsetof(struct pos, number)},
+    {"previous_number", POS_NUMBER, offsetof(struct pos, previous_number)},
+    {"withdrawn", POS_NUMBER, offsetof(struct pos, withdrawn)},
     {"broken", POS_FLAG, offsetof(struct pos, broken)},
     {"retired", POS_FLAG, offsetof(struct pos, retired)},
 };
@@ -138,6 +143,7 @@ int pos_decode(const struct kv_reply *reply, struct pos *out, struct err *err)
     *out = (struct pos){.T_ms = INT64_MIN,
                         .floor_ms = WINDOW_FLOOR_NONE,
                         .boundary_T_ms = INT64_MIN,
+                        .previous_T_ms = INT64_MIN,
                         .tail_offset = -1};
     if (reply->type == KV_ERROR)
         return err_set(err, kv_is_error(reply, "WRONGTYPE") ? ERR_DATA : ERR_ENV, "pos: %.*s",

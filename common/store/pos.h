@@ -33,7 +33,9 @@ struct pos {
     char generation[POS_ID_BYTES]; /* published now; "" none */
     int64_t boundary, boundary_T_ms, boundary_mark;
     char previous[POS_ID_BYTES];
-    int64_t previous_boundary;
+    int64_t previous_boundary, previous_T_ms, previous_mark;
+    int64_t number, previous_number; /* of the manifests they come from; 0: none */
+    int64_t withdrawn;               /* number of the generation that was rolled back; 0: none */
     char gens[POS_GENS_MAX][POS_ID_BYTES]; /* generations that may stand in the store */
     int gen_count;
     char swept[POS_GENS_MAX]

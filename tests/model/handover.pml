@@ -16,6 +16,11 @@
 #ifndef N
 #define N 3
 #endif
+#if ROLLS && defined(ROLL_FIRST)
+#define ANEW ROLLS                                   /* batches that follow a rollback to none */
+#else
+#define ANEW 0
+#endif
 #ifndef RUNS
 #define RUNS 2       /* batch runs, by two batch workers that may overlap */
 #endif
@@ -39,6 +44,9 @@
 #endif
 #ifndef SWEEPS
 #define SWEEPS 0     /* a batch sweeps what it takes for another's leavings */
+#endif
+#ifndef ROLLS
+#define ROLLS 0      /* rollbacks of one partition each, by a process of its own */
 #endif
 #ifndef TRIES
 #define TRIES 0      /* how often the reader repeats a read */
@@ -72,8 +80,12 @@ bit bdirty[2], bdead[2], rdead, sdead;
 byte bgen[2], rgen, rowner, rprev;                   /* ids held by others than Redis */
 typedef Orphan { bit on; bit dirty; bit p; byte g; byte b };
 Orphan O[2];
-byte lasts = 3 + BKILLS + SWEEPS + BLOSSES, runs = RUNS, losses = LOSSES, crashes = CRASHES, flushes = FLUSHES;
+byte lasts = 3 + ANEW + BKILLS + SWEEPS + BLOSSES, runs = RUNS, losses = LOSSES, crashes = CRASHES, flushes = FLUSHES;
 byte bkills = BKILLS, blosses = BLOSSES, sweeps = SWEEPS;
+#if ROLLS
+byte rolls = ROLLS, uarmed;                          /* the rollback's WATCH: partition + 1 */
+bit udirty;
+#endif
 
 hidden byte hv, hs;
 /* what a reader would see that took everything at one instant: called after every write */
@@ -105,6 +117,9 @@ inline sound(part) {
 }
 inline touch(q) {                                    /* pos of partition q was written */
     sdirty[q] = 1;
+#if ROLLS
+    if :: uarmed == q + 1 -> udirty = 1 :: else fi;
+#endif
     if :: barmed[0] == q + 1 -> bdirty[0] = 1 :: else fi;
     if :: barmed[1] == q + 1 -> bdirty[1] = 1 :: else fi;
     if :: O[0].on && O[0].p == q -> O[0].dirty = 1 :: else fi;
@@ -154,6 +169,9 @@ end:
         q = 0; do :: q < P -> copy(D[q], R[q]); q++ :: else -> break od; q = 0 }
     :: d_step { crashes > 0 && dset -> crashes--; dset = 0;
         q = 0; do :: q < P -> copy(R[q], D[q]); wipe(D[q]); sdirty[q] = 0; q++ :: else -> break od; q = 0;
+#if ROLLS
+        udirty = (uarmed != 0);
+#endif
         sdead = 1; rdead = (rowner != 0); bdead[0] = (bgen[0] != 0); bdead[1] = (bgen[1] != 0);
         bdirty[0] = 0; bdirty[1] = 0; barmed[0] = 0; barmed[1] = 0;
         O[0].on = 0; O[0].dirty = 0; O[0].g = 0; O[0].b = 0; O[0].p = 0;
@@ -165,7 +183,7 @@ end:
     od
 }
 /* ---- speed: one worker, one EXEC over all its partitions ---- */
-byte nx[P], cn[P], cs[P], mm[P], kb[P], kprev[P], kfrom[P];   /* its memory */
+byte nx[P], cn[P], cs[P], mm[P], kb[P], kprev[P], kfrom[P], kbegin[P];   /* its memory */
 bit tt[P], seen[P], wait4[P], news[P];
 byte tok[P];
 
@@ -176,6 +194,9 @@ inline jump(q) {                                     /* stand on the published b
 #endif
 #ifdef BUG_JUMP_MARK
     R[q].mark = R[q].b;
+#endif
+#ifndef BUG_JUMP_HOLE
+    if :: R[q].b > cn[q] -> kbegin[q] = R[q].b :: else fi;   /* nobody folds what lies between */
 #endif
     i = R[q].mark;                                   /* boundary_mark: here always 0 */
     do :: i < nx[q] -> if :: SAME(i) -> seen[q] = 1 :: else fi; i++ :: else -> break od;
@@ -203,6 +224,7 @@ inline take(q) {
     :: else -> skip
     fi;
     touch(q); look(q);
+    kbegin[q] = R[q].from;
     nx[q] = R[q].next; cn[q] = nx[q]; tt[q] = R[q].T; news[q] = 0;
     cs[q] = nx[q];
     do :: !HAS(R[q].cuts, cs[q]) -> cs[q]-- :: else -> break od;
@@ -236,6 +258,7 @@ inline put(q) {                                      /* the EXEC's part for part
     :: else -> skip
     fi;
     if :: kprev[q] > R[q].from -> R[q].from = kprev[q] :: else fi;
+    if :: kbegin[q] > R[q].from -> R[q].from = kbegin[q] :: else fi;
     kfrom[q] = R[q].from;
     R[q].cuts = R[q].cuts & ~((1 << R[q].from) - 1);
     cn[q] = nx[q]; news[q] = 0;
@@ -497,6 +520,56 @@ done:
     };
     goto idle
 }
+
+/* ---- rollback: the previous generation serves again; look, then one EXEC under WATCH ---- */
+#if ROLLS
+#ifdef BUG_ROLL_NOTHING
+#define OLDER(q) 1
+#elif defined(ROLL_FIRST)
+#define OLDER(q) (R[q].prevg != 0 || R[q].prevb == 0)   /* no batch at all: spans from 0 */
+#else
+#define OLDER(q) (R[q].prevg != 0)
+#endif
+#ifdef BUG_ROLL_SPANS
+#define SPANNED(q) 1
+#else
+#define SPANNED(q) (R[q].from <= R[q].prevb)
+#endif
+#ifdef BUG_ROLL_AHEAD
+#define FOLDED(q) 1
+#else
+#define FOLDED(q) (R[q].next >= R[q].b)
+#endif
+#define MAYROLL(q) (R[q].here && R[q].gen != 0 && OLDER(q) && SPANNED(q) && FOLDED(q))
+active proctype undo() {
+    byte q, g, b;
+end_idle:
+    do
+    :: d_step { rolls > 0 && MAYROLL(0) -> q = 0; rolls--; udirty = 0; uarmed = 1; g = R[q].prevg; b = R[q].prevb }
+#if P == 2
+    :: d_step { rolls > 0 && MAYROLL(1) -> q = 1; rolls--; udirty = 0; uarmed = 2; g = R[q].prevg; b = R[q].prevb }
+#endif
+    :: d_step { uarmed > 0 ->                    /* fault points: rollback, rollback landed */
+        uarmed = 0;
+        if
+#ifndef BUG_ROLL_BLIND
+        :: udirty -> rolls++                     /* look again */
+#endif
+        :: else ->
+            R[q].gens = R[q].gens & ~(1 << R[q].gen);
+#ifdef BUG_ROLL_SWAP
+            R[q].prevg = R[q].gen; R[q].prevb = R[q].b;
+            R[q].gens = R[q].gens | (1 << R[q].gen);
+#else
+            R[q].prevg = 0; R[q].prevb = b;
+#endif
+            R[q].gen = g; R[q].b = b;
+            touch(q); sound(q)
+        fi;
+        udirty = 0; q = 0; g = 0; b = 0 }
+    od
+}
+#endif
 
 /* ---- the reader: pos, cells, pos ---- */
 #ifndef READERS
