@@ -129,6 +129,8 @@ bool leg_archive(struct stage *stage);
 /* WHOLE: of all that is archived, calm too; the others also reload, or leave off if nothing is new. */
 enum batch_way { BATCH_TROUBLED, BATCH_CALM, BATCH_WHOLE };
 bool leg_batch(struct stage *stage, enum batch_way way);
+/* `lk lambda rollback`, perhaps cut off between two partitions and tried again. */
+bool leg_rollback(struct stage *stage);
 
 /* ---- healed.c ---- */
 

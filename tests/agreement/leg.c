@@ -7,10 +7,12 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/stop.h"
 #include "common/run/job.h"
 #include "lambda/archive.h"
 #include "lambda/batch.h"
+#include "lambda/rollback.h"
 #include "tests/agreement/agreement.h"
 
 enum { LEG_TRIES = 12, TICKS_MAX = 20000, PATIENCE_MS = 5000 };
@@ -145,7 +147,7 @@ static bool between(struct steps *steps)
     if (what == 1 && !stage->nested && stage_chance(stage, 2))
         return leg_archive(stage);
     if (what == 1 && !stage->nested && stage->archived && stage->version == 1)
-        return leg_batch(stage, BATCH_CALM);
+        return stage_chance(stage, 3) ? leg_rollback(stage) : leg_batch(stage, BATCH_CALM);
     if (what == 2 && !stage->nested && stage_chance(stage, 3))
         return intrude(stage, steps->leg->arch);
     if (what == 3 && stage->faulty && !steps->leg->calm) {
@@ -401,5 +403,44 @@ bool leg_batch(struct stage *stage, enum batch_way way)
         return true;
     if (rc < 0)
         return stage_fail(stage, "batch: %s", err.text);
+    return stage->nested || stage->moving || check_view(stage, ARCH_LAMBDA);
+}
+
+static int rollback_once(struct stage *stage, struct err *err)
+{
+    static const char *const FAULTS[] = {"lambda rollback:%d:error",
+                                         "lambda rollback landed:%d:error"};
+    struct kv *kv;
+    struct rollback_result result = {0};
+    int rc = kv_open(stage->uri, &kv, err);
+    if (rc < 0)
+        return rc;
+    char fault[60];
+    snprintf(fault, sizeof fault, FAULTS[rng_below(&stage->rng, 2)],
+             1 + (int)rng_below(&stage->rng, PARTITIONS_MAX));
+    if (!stage->moving && stage_chance(stage, 2)) /* they are the process's, not one thread's */
+        fault_set(fault, NULL);
+    rc = rollback_run(kv, stage->plan, &result, err);
+    if (!stage->moving)
+        fault_set(NULL, NULL);
+    for (int q = 0; rc == 0 && q < result.partitions; q++)
+        stage_tell(stage, "rolled back %d to %lld", q, (long long)result.parts[q].boundary);
+    rollback_release(&result);
+    kv_close(kv);
+    return rc;
+}
+
+/* Where it may; what refuses says why, and the view is as right as it was. */
+bool leg_rollback(struct stage *stage)
+{
+    struct err err = {0};
+    int rc = ERR_AWAY;
+    for (int tries = 0; rc == ERR_AWAY && tries < 2; tries++) {
+        err_clear(&err);
+        rc = rollback_once(stage, &err);
+    }
+    stage_tell(stage, "rollback: %s", rc ? err.text : "done");
+    if (rc == ERR_DATA)
+        return stage_fail(stage, "rollback: %s", err.text);
     return stage->nested || stage->moving || check_view(stage, ARCH_LAMBDA);
 }

@@ -29,6 +29,8 @@ static bool random_step(struct stage *stage)
         return random_leg(stage, ARCH_LAMBDA);
     if (what < 11)
         return leg_archive(stage);
+    if (what < 12 && stage->archived && stage_chance(stage, 3))
+        return leg_rollback(stage);
     if (what < 13)
         return !stage->archived || leg_batch(stage, BATCH_TROUBLED);
     return !stage->faulty || leg_trouble(stage);

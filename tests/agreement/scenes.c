@@ -242,6 +242,8 @@ const struct plant PLANTS[] = {
     {.name = "clean-all"},
     {.name = "jump-T"},
     {.name = "jump-mark"},
+    {.name = "jump-hole"},
+    {.name = "roll-spans"},
     {.name = "send-again", .scene = "a batch overtakes the speed layer"},
     {.name = "idle-blind", .scene = "the store forgets while a worker is idle"},
     {.name = "base-ids", .kind = BATCH_INCREMENTAL},
