@@ -182,6 +182,20 @@ static bool overtaken(struct stage *stage)
            check_end(stage, ARCH_LAMBDA, digest);
 }
 
+/* ---- a batch ahead of the speed layer is rolled back, before and behind its jump ---- */
+
+static bool rolled_back_over_a_jump(struct stage *stage)
+{
+    char digest[33];
+    stage->span_ms = INT32_MAX;
+    return stage_append(stage, stage->made->count / 3) && speed_to_end(stage) &&
+           leg_archive(stage) && leg_batch(stage, BATCH_WHOLE) &&
+           stage_append(stage, stage->made->count / 3) && leg_archive(stage) &&
+           leg_batch(stage, BATCH_WHOLE) && leg_rollback(stage) && speed_to_end(stage) &&
+           leg_rollback(stage) && stage_append(stage, EVENTS_MAX) && speed_to_end(stage) &&
+           leg_rollback(stage) && check_end(stage, ARCH_LAMBDA, digest);
+}
+
 /* ---- the store forgets while a worker has nothing to send ---- */
 
 /* The worker must notice, though no connection ends, and fold all of it again. */
@@ -222,6 +236,7 @@ const struct scene SCENES[] = {
     {"the store forgets while a batch loads", forgotten_load, 4},
     {"retention passes the speed layer", passed_by_retention, 8},
     {"a batch overtakes the speed layer", overtaken, 4},
+    {"a batch ahead is rolled back", rolled_back_over_a_jump, 4},
     {"the store forgets while a worker is idle", flushed_while_idle, 2},
     {0},
 };
@@ -242,8 +257,8 @@ const struct plant PLANTS[] = {
     {.name = "clean-all"},
     {.name = "jump-T"},
     {.name = "jump-mark"},
-    {.name = "jump-hole"},
-    {.name = "roll-spans"},
+    {.name = "jump-hole", .scene = "a batch ahead is rolled back"},
+    {.name = "roll-spans", .scene = "a batch ahead is rolled back"},
     {.name = "send-again", .scene = "a batch overtakes the speed layer"},
     {.name = "idle-blind", .scene = "the store forgets while a worker is idle"},
     {.name = "base-ids", .kind = BATCH_INCREMENTAL},
