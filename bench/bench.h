@@ -4,6 +4,8 @@
 #ifndef LK_BENCH_BENCH_H
 #define LK_BENCH_BENCH_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "common/base/err.h"
@@ -16,5 +18,30 @@ int bench_drain(FILE *out, struct err *err);
 int bench_batch(FILE *out, struct err *err);
 /* Made-up ads events appended to an embedded log: events a CPU-second. */
 int bench_gen(FILE *out, struct err *err);
+
+struct read_options {
+    const char *program; /* ourselves */
+    int64_t reads;       /* of each contender, for each plan */
+    bool json;
+};
+
+/* Lambda's merged read against kappa's read of one view, one key of one window, side by side while both
+ * commit: p50 and p99, and the ratio of the p99s. Every answer is checked; ERR_CHECK and no figure if one
+ * is wrong. */
+int bench_read(const struct read_options *options, FILE *out, struct err *err);
+
+struct anomalies_options {
+    const char *program;
+    unsigned modes;       /* bits: 1 << enum handover, and 1 << HANDOVERS for kappa's versions */
+    int64_t reads, flips; /* of each mode, at least */
+    uint64_t seed;
+    int readers; /* threads */
+    bool kill;   /* speed layer and batch die now and then */
+    bool json;
+};
+
+/* Answers held against the exact ones while pointers flip, by hand-over mode. ERR_CHECK where a mode that
+ * is exact shows an anomaly, or the naive one none. */
+int bench_anomalies(const struct anomalies_options *options, FILE *out, struct err *err);
 
 #endif

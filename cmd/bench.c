@@ -6,6 +6,7 @@
 #include "bench/bench_kafka.h"
 #include "bench/raw_loop.h"
 #include "cmd/cmd.h"
+#include "common/store/handover.h"
 
 /* Ourselves, to be run again with another verb. */
 static int own_path(char out[4096], struct err *err)
@@ -69,6 +70,41 @@ static int run_raw(const struct settings *settings, struct err *err)
     return rc;
 }
 
+static int run_read(const struct settings *settings, struct err *err)
+{
+    char program[4096];
+    struct read_options options = {.program = program,
+                                   .reads = settings_int(settings, "reads"),
+                                   .json = settings_bool(settings, "json")};
+    int rc = own_path(program, err);
+    return rc ? rc : bench_read(&options, stdout, err);
+}
+
+/* Which modes are played: bits of struct anomalies_options. */
+static unsigned modes_of(const struct settings *settings)
+{
+    const char *name = settings_text(settings, "handover");
+    unsigned modes = settings_bool(settings, "versions") ? 1u << HANDOVERS : 0;
+    if (strcmp(name, "all") == 0)
+        return modes | ((1u << HANDOVERS) - 1);
+    return strcmp(name, "none") == 0 ? modes : modes | 1u << handover_of(name);
+}
+
+static int run_anomalies(const struct settings *settings, struct err *err)
+{
+    char program[4096];
+    struct anomalies_options options = {.program = program,
+                                        .modes = modes_of(settings),
+                                        .reads = settings_int(settings, "reads"),
+                                        .flips = settings_int(settings, "flips"),
+                                        .seed = (uint64_t)settings_int(settings, "seed"),
+                                        .readers = (int)settings_int(settings, "readers"),
+                                        .kill = settings_bool(settings, "kill"),
+                                        .json = settings_bool(settings, "json")};
+    int rc = own_path(program, err);
+    return rc ? rc : bench_anomalies(&options, stdout, err);
+}
+
 static int run_scan(const struct settings *settings, struct err *err)
 {
     (void)settings;
@@ -96,7 +132,8 @@ static int run_gen(const struct settings *settings, struct err *err)
 static const struct {
     const char *name;
     int (*run)(const struct settings *settings, struct err *err);
-} BENCHES[] = {{"scan", run_scan}, {"drain", run_drain}, {"batch", run_batch}, {"gen", run_gen},
+} BENCHES[] = {{"scan", run_scan}, {"drain", run_drain}, {"batch", run_batch},
+               {"gen", run_gen},   {"read", run_read},   {"anomalies", run_anomalies},
                {"ysb", run_ysb},   {"fresh", run_fresh}, {"raw", run_raw}};
 
 int cmd_bench(const struct settings *settings, struct err *err)
@@ -106,5 +143,6 @@ int cmd_bench(const struct settings *settings, struct err *err)
     for (size_t i = 0; count == 1 && i < sizeof BENCHES / sizeof *BENCHES; i++)
         if (strcmp(words[0], BENCHES[i].name) == 0)
             return BENCHES[i].run(settings, err);
-    return err_set(err, ERR_USAGE, "lk bench: one of scan, drain, batch, gen, ysb, fresh, raw");
+    return err_set(err, ERR_USAGE,
+                   "lk bench: one of scan, drain, batch, gen, read, anomalies, ysb, fresh, raw");
 }

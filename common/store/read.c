@@ -8,6 +8,7 @@
  * names another version than the one asked for along with it, those answers are dropped. */
 #include "common/store/read.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -222,6 +223,7 @@ static int first_trip(struct reading *r, struct view_reader *reader, struct know
     r->queued = 1;
     int rc = 0;
     if (reader->registry.live && choose_version(reader, r->query, &guess, NULL) == 0) {
+        assert(guess);
         reading_begin(r, reader, guess);
         rc = queue_lanes(r, guess, err);
     }
@@ -232,12 +234,14 @@ static int first_trip(struct reading *r, struct view_reader *reader, struct know
         rc = registry_decode(&replies[0], reader->view, &reader->registry, err);
     }
     rc = rc < 0 ? rc : choose_version(reader, r->query, known, err);
-    if (rc == 0 && *known == guess)
+    if (rc == 0 && guess && *known == guess)
         return take_lanes(r, guess, replies, err);
     if (guess)
         reading_drop(r);
-    if (rc == 0)
+    if (rc == 0) {
+        assert(*known);
         reading_begin(r, reader, *known);
+    }
     return rc;
 }
 
@@ -248,7 +252,10 @@ static int try_view(struct view_reader *reader, const struct view_query *query, 
     struct reading r = {.kv = reader->kv, .query = query, .view = reader->view, .out = out};
     struct known *known = NULL;
     int rc = first_trip(&r, reader, &known, err);
-    rc = rc < 0 ? rc : read_on(&r, known, err);
+    if (rc == 0) {
+        assert(known);
+        rc = read_on(&r, known, err);
+    }
     if (rc == 0) {
         finish(&r);
         return 1;
