@@ -1,7 +1,8 @@
 /* cmd/dlq.c - lk dlq: the bad events of a view, which are cells of it: offset -> reason.
  *
  * The raw bytes stay in the log. Kappa keeps them under part "k"; lambda under its generation for
- * offsets below the boundary, and under the spans from the boundary on.
+ * offsets below the boundary, and under the spans from the boundary on. By every hand-over: an event is bad
+ * or it is not, and spans that hold offsets at or above the boundary are never dropped.
  *   list     counts by reason, then each event: partition, offset, reason
  *   show     one event's bytes, from the log
  *   export   all of them to a topic of the same log (dlq_export.c) */
@@ -45,15 +46,16 @@ static void queue_parts(struct dlq *dlq, const char *version, int partition, con
         queue_part(dlq, version, partition, part);
     }
     for (int i = 0; i < pos->cut_count; i++) {
-        if (pos->cuts[i] < pos->boundary)
-            continue;
+        if (i + 1 < pos->cut_count && pos->cuts[i + 1] <= pos->boundary)
+            continue; /* the batch has all of it */
         snprintf(part, sizeof part, "s%" PRId64, pos->cuts[i]);
         queue_part(dlq, version, partition, part);
     }
 }
 
-static int take_parts(struct dlq *dlq, int partition, const struct kv_reply *replies, int count,
-                      struct err *err)
+/* The batch's reply comes first, if there is a batch. */
+static int take_parts(struct dlq *dlq, int partition, const struct pos *pos,
+                      const struct kv_reply *replies, int count, struct err *err)
 {
     for (int i = 0; i < count; i++)
         for (int k = 0; k + 1 < replies[i].count; k += 2) {
@@ -61,7 +63,8 @@ static int take_parts(struct dlq *dlq, int partition, const struct kv_reply *rep
             if (!bytes_to_int64(replies[i].items[k].text, &offset))
                 return err_set(err, ERR_DATA, "a bad event of view %s has no offset",
                                dlq->args.plan->view);
-            add_event(dlq, partition, offset, replies[i].items[k + 1].text);
+            if (offset >= pos->boundary || i == 0)
+                add_event(dlq, partition, offset, replies[i].items[k + 1].text);
         }
     return 0;
 }
@@ -88,7 +91,7 @@ static int try_partition(struct dlq *dlq, const char *version, int partition, st
         rc = kv_roundtrip(dlq->args.kv, &replies, err);
     }
     if (rc > 0 && replies)
-        rc = take_parts(dlq, partition, replies, rc, err);
+        rc = take_parts(dlq, partition, &before, replies, rc, err);
     if (rc >= 0)
         rc = read_pos(dlq, version, partition, &after, err);
     if (rc >= 0)

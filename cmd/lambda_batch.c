@@ -164,6 +164,7 @@ int cmd_lambda_batch(const struct settings *settings, struct err *err)
         .base = settings_text(settings, "base"),
         .bucket_ms = settings_int(settings, "bucket"),
         .buffer_ms = settings_text(settings, "buffer") ? settings_int(settings, "buffer") : -1,
+        .handover = cmd_handover(settings),
     };
     rc = every_ms > 0 ? run_every(settings, &options, every_ms, err)
                       : run_once(settings, &options, err);

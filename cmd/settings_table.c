@@ -129,6 +129,12 @@ const struct setting SETTINGS[] = {
     {"version", SETTING_INT, NULL, 1, 10000, NULL, "kappa retire", "N  of the view"},
     {"span", SETTING_DURATION, "5s", 1, 86400000, NULL, "lambda speed",
      "DURATION  at most between two cuts"},
+    {"handover", SETTING_CHOICE, NULL, 0, 0, "offset|event-time|two-slot|naive",
+     "lambda speed,lambda batch",
+     "MODE  how batch and speed layer are joined (docs/handover.md) [as the view is; a new one: "
+     "offset]"},
+    {"handover", SETTING_CHOICE, "offset", 0, 0, "offset|event-time|two-slot|naive", "compare",
+     "MODE  how lambda joins batch and speed layer (docs/handover.md)"},
     {"events", SETTING_INT, "0", 0, 1e15, NULL, "gen ads,gen flights,gen replay",
      "N  how many events; 0: all that there are (ads: 1,000,000)"},
     {"seed", SETTING_INT, "1", 0, 0, NULL, "gen ads,gen flights,gen replay",

@@ -3,6 +3,8 @@
  *   view ──exact read──> rows, positions ──┐
  *   log ──oracle──> contract at them ──────┴─> the same? exit 0, or 4 with the cells that differ
  *                └─> truth, everything in the log ──> how far from it (a result, not a fault)
+ * A lambda view that is handed over otherwise than by offset is held against that mode's own oracle, and
+ * its distance from the contract by offset at the same positions is told, too.
  * For kappa the counters are part of the contract; lambda's speed layer may have jumped over events
  * (skipped), so there they must only balance. */
 #include <jansson.h>
@@ -21,6 +23,7 @@ struct verdict {
     int unbalanced;
     int64_t behind; /* events of the log that the view does not hold yet */
     char digest[33], contract_digest[33];
+    size_t offset_rows, offset_differing; /* of the contract by offset, by the other hand-overs */
     size_t truth_rows, truth_differing;
     int64_t off[PLAN_VALUES_MAX]; /* of counts: sum of absolute differences from the truth */
 };
@@ -63,7 +66,7 @@ static void judge_parts(enum arch arch, const struct answer *wanted, const struc
     for (int p = 0; p < found->partitions; p++) {
         const struct answer_part *a = &wanted->parts[p], *b = &found->parts[p];
         v->unbalanced += !counters_balance(&b->counters);
-        v->times_wrong += a->T_ms != b->T_ms;
+        v->times_wrong += a->T_ms != b->T_ms || a->bound_ms != b->bound_ms;
         v->counters_wrong +=
             arch == ARCH_KAPPA && memcmp(&a->counters, &b->counters, sizeof a->counters) != 0;
     }
@@ -167,6 +170,10 @@ static void print_text(const struct view_args *args, const struct answer *found,
     if (!is_right(v))
         printf(" (%zu rows differ; wrong counters in %d partitions, wrong T in %d)\n", v->differing,
                v->counters_wrong, v->times_wrong);
+    if (found->handover != HANDOVER_OFFSET)
+        printf("hand-over %s: %zu of %zu rows differ from what offset would say here (%.2f %%)\n",
+               handover_name(found->handover), v->offset_differing, v->offset_rows,
+               share(v->offset_differing, v->offset_rows));
     printf("truth     %zu of %zu rows differ (%.2f %%)", v->truth_differing, v->truth_rows,
            share(v->truth_differing, v->truth_rows));
     for (int i = 0; i < args->stored->value_count; i++)
@@ -207,10 +214,11 @@ static void print_json(const struct view_args *args, const struct answer *found,
                "{\"view\":\"%s\",\"from\":\"%s\",\"version\":%d,\"rows\":%zu,\"digest\":\"%s\","
                "\"contract_digest\":\"%s\",\"equal\":%s,\"differing\":%zu,"
                "\"counters_wrong\":%d,\"T_wrong\":%d,\"balanced\":%s,\"behind\":%lld,"
-               "\"partitions\":[",
+               "\"handover\":\"%s\",\"differing_from_offset\":%zu,\"partitions\":[",
                args->plan->view, arch_name(args->arch), args->version->number, v->rows, v->digest,
                v->contract_digest, is_right(v) ? "true" : "false", v->differing, v->counters_wrong,
-               v->times_wrong, v->unbalanced ? "false" : "true", (long long)v->behind);
+               v->times_wrong, v->unbalanced ? "false" : "true", (long long)v->behind,
+               handover_name(found->handover), v->offset_differing);
     add_json_parts(&out, found);
     buf_printf(&out, "],\"truth\":{\"rows\":%zu,\"differing\":%zu,\"off\":{", v->truth_rows,
                v->truth_differing);
@@ -250,14 +258,19 @@ static void tell_start(const struct view_args *args, struct answer *found)
 static int judge(const struct view_args *args, struct oracle *oracle, struct answer *found,
                  struct shown *shown, struct verdict *v, struct err *err)
 {
-    struct answer wanted = {0}, truth = {0};
+    struct answer wanted = {0}, truth = {0}, offset = {0};
     tell_start(args, found);
-    int rc = oracle_contract(oracle, found->parts, &wanted, err);
+    int rc = oracle_conformance(oracle, found->handover, found->parts, &wanted, err);
+    if (rc == 0 && found->handover != HANDOVER_OFFSET)
+        rc = oracle_contract(oracle, found->parts, &offset, err);
     if (rc == 0)
         rc = oracle_truth(oracle, INT64_MAX, &truth, err);
     if (rc == 0) {
         v->rows = found->count;
         v->differing = answer_diff(&wanted, found, show_difference, shown);
+        v->offset_rows = offset.count;
+        if (found->handover != HANDOVER_OFFSET)
+            v->offset_differing = answer_diff(&offset, found, NULL, NULL);
         judge_parts(args->arch, &wanted, found, v);
         answer_digest(found, v->digest);
         answer_digest(&wanted, v->contract_digest);
@@ -267,6 +280,7 @@ static int judge(const struct view_args *args, struct oracle *oracle, struct ans
     }
     answer_release(&wanted);
     answer_release(&truth);
+    answer_release(&offset);
     return rc;
 }
 

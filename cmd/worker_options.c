@@ -15,6 +15,12 @@ int cmd_plan(const struct settings *settings, struct plan **out, struct err *err
     return rc;
 }
 
+int cmd_handover(const struct settings *settings)
+{
+    return settings_has(settings, "handover") ? handover_of(settings_text(settings, "handover"))
+                                              : HANDOVER_AS_IT_IS;
+}
+
 /* "0,1,5" */
 static int parse_partitions(const char *text, int *out, struct err *err)
 {
@@ -40,6 +46,7 @@ static int worker_options(const struct settings *settings, int *partitions,
         .workers = (int)settings_int(settings, "workers"),
         .from = settings_text(settings, "from"), /* lambda: from the beginning */
         .rate = settings_number(settings, "rate"),
+        .handover = cmd_handover(settings),
         .job = {.view_uri = settings_text(settings, "view"),
                 .commit_ms = (int)settings_int(settings, "commit"),
                 .span_ms = (int)settings_int(settings, "span"), /* kappa makes no cuts */

@@ -8,6 +8,8 @@
 
 /* The plan that --plan names; its mistakes go to stderr. Owned: plan_free. */
 int cmd_plan(const struct settings *settings, struct plan **out, struct err *err);
+/* --handover: an enum handover, or HANDOVER_AS_IT_IS where it is not given. */
+int cmd_handover(const struct settings *settings);
 /* A whole worker verb: its flags, its plan, `run` (which may change the options: arch, version), and a
  * summary under the name `who`: one line on stderr, or one JSON object on stdout with --json. */
 int cmd_worker(const struct settings *settings, const char *who, bool until_end,

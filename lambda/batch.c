@@ -15,6 +15,7 @@
 #include "common/base/fault.h"
 #include "common/store/pos.h"
 #include "common/store/registry.h"
+#include "lambda/batch_slots.h"
 #include "lambda/partition.h"
 #include "lambda/speed.h"
 
@@ -250,12 +251,24 @@ int batch_compute(const struct batch_options *options, const char *topic, const 
     return rc;
 }
 
+struct run {
+    struct kv *kv;
+    const struct batch_options *options;
+    struct batch_result *result;
+    struct folder *folder;
+    struct manifest manifest;
+    int version, handover;
+    int64_t *slots; /* by partition: two-slot and naive */
+};
+
 /* ---- boundaries ---- */
 
 /* The boundary to build up to, given what pos says and where the archive ends. */
-static int64_t choose_boundary(const struct pos *pos, int64_t end)
+static int64_t choose_boundary(const struct pos *pos, int handover, int64_t end)
 {
     int64_t cut = 0;
+    if (handover != HANDOVER_OFFSET)
+        return end;
     for (int i = 0; i < pos->cut_count; i++)
         if (pos->cuts[i] <= end && pos->cuts[i] > cut)
             cut = pos->cuts[i];
@@ -270,24 +283,25 @@ static int64_t choose_boundary(const struct pos *pos, int64_t end)
 }
 
 /* Sets *grows where some partition's boundary is above its published one. */
-static int choose_boundaries(struct kv *kv, const struct plan *plan, int version, int partitions,
-                             const int64_t *ends, int64_t *boundaries, bool *grows, struct err *err)
+static int choose_boundaries(const struct run *run, int partitions, const int64_t *ends,
+                             int64_t *boundaries, bool *grows, struct err *err)
 {
+    struct kv *kv = run->kv;
     struct arena arena = {0};
     char name[16];
     int rc = 0;
     *grows = false;
-    registry_version_name(ARCH_LAMBDA, version, name);
+    registry_version_name(ARCH_LAMBDA, run->version, name);
     for (int q = 0; rc >= 0 && q < partitions; q++) {
         struct kv_reply *replies;
         struct pos pos;
-        kv_words(kv, "HGETALL", key_pos(&arena, plan->view, name, q), NULL);
+        kv_words(kv, "HGETALL", key_pos(&arena, run->options->plan->view, name, q), NULL);
         rc = kv_roundtrip(kv, &replies, err);
         if (rc >= 0)
             rc = pos_decode(&replies[0], &pos, err);
         if (rc < 0)
             break;
-        boundaries[q] = choose_boundary(&pos, ends[q]);
+        boundaries[q] = choose_boundary(&pos, run->handover, ends[q]);
         *grows = *grows || boundaries[q] > pos.boundary;
         pos_release(&pos);
     }
@@ -296,15 +310,6 @@ static int choose_boundaries(struct kv *kv, const struct plan *plan, int version
 }
 
 /* ---- the run ---- */
-
-struct run {
-    struct kv *kv;
-    const struct batch_options *options;
-    struct batch_result *result;
-    struct folder *folder;
-    struct manifest manifest;
-    int version;
-};
 
 /* 1 found, or a code. */
 static int find_newest(struct run *run, struct err *err)
@@ -319,6 +324,21 @@ static int find_newest(struct run *run, struct err *err)
                     options->archive);
 }
 
+static int note_slots(struct run *run, struct err *err)
+{
+    if (run->handover != HANDOVER_TWO_SLOT && run->handover != HANDOVER_NAIVE)
+        return 0;
+    return batch_slots_note(run->kv, run->options->plan, run->version, run->result->partitions,
+                            run->slots, err);
+}
+
+static int reload(struct run *run, struct err *err)
+{
+    int rc = find_newest(run, err);
+    int noted = rc == 1 ? note_slots(run, err) : 0;
+    return noted < 0 ? noted : rc;
+}
+
 /* 1 computed, 0 nothing new, or a code. */
 static int compute(struct run *run, int partitions, struct log *log, struct err *err)
 {
@@ -329,9 +349,13 @@ static int compute(struct run *run, int partitions, struct log *log, struct err 
     bool grows = false;
     int rc = archive_ends(log, topic, partitions, ends, err);
     if (rc == 0)
-        rc = choose_boundaries(run->kv, options->plan, run->version, partitions, ends, boundaries,
-                               &grows, err);
-    if (rc == 0 && (grows || !options->only_new)) {
+        rc = choose_boundaries(run, partitions, ends, boundaries, &grows, err);
+    bool wanted = grows || !options->only_new;
+    if (rc == 0 && wanted)
+        rc = note_slots(run, err);
+    if (rc == 0 && wanted && run->handover != HANDOVER_OFFSET)
+        rc = archive_ends(log, topic, partitions, boundaries, err); /* as of now */
+    if (rc == 0 && wanted) {
         rc = batch_compute(options, topic, boundaries, run->folder, &run->manifest, run->result,
                            err);
         rc = rc < 0 ? rc : 1;
@@ -347,6 +371,8 @@ static int publish_and_prune(struct run *run, struct err *err)
     struct publish_options options = {.plan = run->options->plan,
                                       .version = run->version,
                                       .folder = run->folder,
+                                      .handover = (enum handover)run->handover,
+                                      .slots = run->slots,
                                       .manifest = &run->manifest};
     memcpy(result->generation, run->manifest.id, sizeof result->generation);
     int rc = publish_run(run->kv, &options, parts, err);
@@ -364,13 +390,15 @@ static int run_in_folder(struct run *run, int partitions, struct log *log, struc
     struct batch_result *result = run->result;
     result->partitions = partitions;
     result->parts = mem_zero((size_t)partitions, sizeof *result->parts);
-    run->version = lambda_version_of(run->kv, run->options->plan, partitions, err);
+    run->handover = run->options->handover;
+    run->slots = mem_zero((size_t)partitions, sizeof *run->slots);
+    run->version = lambda_version_of(run->kv, run->options->plan, partitions, &run->handover, err);
     if (run->version < 0)
         return run->version;
     int rc = folder_open(run->options->archive, result->topic, run->options->plan->view,
                          &run->folder, err);
     if (rc == 0 && run->options->reload)
-        rc = find_newest(run, err);
+        rc = reload(run, err);
     else if (rc == 0)
         rc = compute(run, partitions, log, err);
     if (rc == 1 && run->manifest.partitions != partitions)
@@ -397,6 +425,7 @@ int batch_run(struct kv *kv, const struct batch_options *options, struct batch_r
         rc = run_in_folder(&run, rc, log, err);
     manifest_release(&run.manifest);
     folder_close(run.folder);
+    free(run.slots);
     log_close(log);
     result->wall_ns = clock_mono_ns() - wall_ns;
     result->cpu_ns = clock_cpu_ns() - cpu_ns;

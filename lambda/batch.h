@@ -6,7 +6,9 @@
  *
  * Boundaries come from pos: the largest recorded cut that the archive has reached, so that spans
  * continue where the batch ends; where none is new and the archive is ahead of the speed layer (or
- * there is none yet), the archive's end, to which the speed layer jumps. The folded partitions
+ * there is none yet), the archive's end, to which the speed layer jumps. By the other hand-overs the
+ * boundary is the archive's end always, and two-slot and naive note in pos, when the batch begins, from
+ * which cut on the speed layer's spans are to be added to it (batch_slots.c). The folded partitions
  * become a generation in the archive's folder (folder.h), which is then loaded and published
  * (publish.h). Threads: batch_compute starts workers of its own; everything else is the caller's
  * thread. */
@@ -33,6 +35,7 @@ struct batch_options {
     int64_t bucket_ms;     /* by-time: rounded up to a multiple of the plan's pane */
     int64_t buffer_ms;     /* by-time: computed again below T in any case; < 0: one bucket */
     int64_t block_offsets; /* of sidecars, for tests; 0: as times.h has it */
+    int handover;          /* the mode asked for, or HANDOVER_AS_IT_IS */
 };
 
 struct batch_part {

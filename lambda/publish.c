@@ -92,15 +92,18 @@ static bool names_mine(const struct publish *p, const struct pos *pos)
 
 /* ---- may this boundary be published over this pos? ---- */
 
-static bool fits(const struct pos *pos, int64_t boundary)
+static bool fits(const struct pos *pos, enum handover handover, int64_t boundary)
 {
+    if (handover != HANDOVER_OFFSET)
+        return true; /* no mode but offset asks where the speed layer's spans begin */
     if (bug_planted("boundary-any"))
         return true;
     return boundary >= pos->next || (boundary >= pos->from && pos_has_cut(pos, boundary));
 }
 
 /* Refuse in words, or not. */
-static bool refuse(const struct pos *pos, int64_t boundary, struct publish_part *part)
+static bool refuse(const struct pos *pos, enum handover handover, int64_t boundary,
+                   struct publish_part *part)
 {
     const char *why = NULL;
     if (boundary <= 0)
@@ -110,7 +113,7 @@ static bool refuse(const struct pos *pos, int64_t boundary, struct publish_part 
         why = "a batch up to the same offset is already published";
     else if (boundary < pos->boundary)
         why = "a newer batch is already published";
-    else if (!fits(pos, boundary))
+    else if (!fits(pos, handover, boundary))
         why = "its boundary is no cut of the speed layer any more; the next batch takes a new one";
     if (!why)
         return false;
@@ -182,7 +185,8 @@ static int begin(struct publish *p, int partition, struct err *err)
         if (settled)
             part->state = PUBLISH_DONE;
         else
-            settled = refuse(&pos, p->options->manifest->files[partition].boundary, part);
+            settled = refuse(&pos, p->options->handover,
+                             p->options->manifest->files[partition].boundary, part);
         if (!settled) {
             part->state = PUBLISH_PENDING;
             if (!pos.here)
@@ -203,6 +207,17 @@ static int begin(struct publish *p, int partition, struct err *err)
 }
 
 /* ---- publish ---- */
+
+/* What two-slot and naive flip with the boundary. */
+static void args_mode(const struct publish *p, const struct pos *pos, int partition,
+                      struct kv_args *hset)
+{
+    enum handover handover = p->options->handover;
+    if (handover != HANDOVER_TWO_SLOT && handover != HANDOVER_NAIVE)
+        return;
+    args_int(hset, "spans", p->options->slots[partition]);
+    args_int(hset, "previous_spans", pos->spans);
+}
 
 static void args_publish(struct publish *p, const struct pos *pos,
                          const struct generation_head *head, struct kv_args *hset)
@@ -238,8 +253,9 @@ static int publish(struct publish *p, int partition, struct err *err)
             return rc;
         struct kv_args hset = args_new(&p->arena, "HSET", p->key, NULL);
         bool stands = pos.here && (bug_planted("skip-gens") || pos_has_gen(&pos, p->id));
-        bool refused = stands && refuse(&pos, head->boundary, part);
+        bool refused = stands && refuse(&pos, p->options->handover, head->boundary, part);
         args_publish(p, &pos, head, &hset);
+        args_mode(p, &pos, partition, &hset);
         rc = refused || !stands ? 0 : note(p, pos.previous, err);
         pos_release(&pos);
         if (rc < 0)

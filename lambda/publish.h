@@ -11,6 +11,7 @@
 #define LK_LAMBDA_PUBLISH_H
 
 #include "common/plan/plan.h"
+#include "common/store/handover.h"
 #include "common/store/kv.h"
 #include "lambda/folder.h"
 
@@ -30,6 +31,8 @@ struct publish_part {
 struct publish_options {
     const struct plan *plan;
     int version; /* of the view, from the registry */
+    enum handover handover;
+    const int64_t *slots; /* two-slot, naive: by partition, what pos.spans becomes */
     struct folder *folder;
     const struct manifest *manifest; /* whose files are loaded */
 };

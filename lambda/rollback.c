@@ -150,6 +150,8 @@ static struct kv_args args_rollback(struct rollback *r, const struct pos *pos)
     args_int(&hset, "boundary_mark", pos->previous_mark);
     args_int(&hset, "number", pos->previous_number);
     args_pair(&hset, "previous", "");
+    if (pos->spans != pos->previous_spans) /* two-slot, naive */
+        args_int(&hset, "spans", pos->previous_spans);
     args_int(&hset, "withdrawn", pos->number);
     args_gens(&hset, "gens", (const char(*)[POS_ID_BYTES])gens, count);
     args_gens(&hset, "swept", &pos->generation, 1);

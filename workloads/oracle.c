@@ -133,9 +133,13 @@ void oracle_history(struct oracle *oracle, const int64_t *history)
 
 /* What is asked of one partition. */
 struct pass {
-    int64_t next;     /* the late rule and the horizon, for offsets below it */
-    int64_t boundary; /* no late rule, for offsets below it */
+    int64_t next;     /* counted, and T: offsets below it */
+    int64_t boundary; /* the batch: offsets below it, no late rule */
     int64_t history;  /* no horizon either, for offsets below this and the boundary */
+    int64_t speed_from,
+        speed_to;     /* the speed layer: these offsets, the late rule and the horizon */
+    bool bounded;     /* by event time: the batch's windows are those below bound_ms, the */
+    int64_t bound_ms; /* speed layer's the others */
     int64_t due_ns;   /* events due later do not exist */
     int64_t from;     /* nor do those below this offset */
     int64_t floor_ms; /* windows that begin below this take nothing */
@@ -186,9 +190,17 @@ static int128 last_start(int64_t time_ms, int64_t hop_ms)
     return (int128)time_ms - (rest < 0 ? rest + hop_ms : rest);
 }
 
-/* Add the event to each of its windows that takes it (all: to each). How many would take it? */
-static int add_to_windows(const struct oracle *oracle, struct pass *pass, bool add, bool all,
-                          const struct happening *event, const int64_t *amounts)
+enum layer { LAYER_BATCH, LAYER_SPEED };
+
+static bool serves(const struct pass *pass, enum layer layer, int64_t start)
+{
+    return !pass->bounded || (start < pass->bound_ms) == (layer == LAYER_BATCH);
+}
+
+/* Add the event to each of its windows that the layer serves: of the batch to all of them, of the
+ * speed layer to those that take it. add false: to none. How many would take it? */
+static int add_to_windows(const struct oracle *oracle, struct pass *pass, enum layer layer,
+                          bool add, const struct happening *event, const int64_t *amounts)
 {
     const struct rulebook *book = &oracle->book;
     int taking = 0;
@@ -198,7 +210,7 @@ static int add_to_windows(const struct oracle *oracle, struct pass *pass, bool a
             break;
         bool takes = start >= pass->floor_ms && window_takes(oracle, (int64_t)start, pass->T_ms);
         taking += takes;
-        if (add && (takes || all))
+        if (add && (takes || layer == LAYER_BATCH) && serves(pass, layer, (int64_t)start))
             add_to_row(oracle, pass, (int64_t)start, event, amounts);
         start -= book->hop_ms;
     } while (book->size_ms && event->time_ms - start < book->size_ms);
@@ -217,8 +229,10 @@ static void fold_good(const struct oracle *oracle, struct pass *pass, const stru
         *stamp = pass->T_ms;
     }
     bool batch = event->offset < pass->boundary;
-    bool dropped = batch && event->offset < pass->history ? seen : repeated;
-    int taking = add_to_windows(oracle, pass, !dropped, batch, event, amounts);
+    bool speed = event->offset >= pass->speed_from && event->offset < pass->speed_to;
+    if (batch && !(event->offset < pass->history ? seen : repeated))
+        add_to_windows(oracle, pass, LAYER_BATCH, true, event, amounts);
+    int taking = add_to_windows(oracle, pass, LAYER_SPEED, speed && !repeated, event, amounts);
     if (event->offset >= pass->next)
         return;
     if (repeated)
@@ -280,6 +294,7 @@ static void begin_at(const struct oracle *oracle, int p, const struct answer_par
 {
     struct map rows;
     struct pass pass = {.next = asked->next,
+                        .speed_to = INT64_MAX,
                         .due_ns = INT64_MAX,
                         .rows = &rows,
                         .from = asked->from,
@@ -294,17 +309,54 @@ static void begin_at(const struct oracle *oracle, int p, const struct answer_par
     map_release(&rows);
 }
 
-static void ask(struct oracle *oracle, const struct answer_part *parts, int64_t due_ns,
-                struct answer *out)
+/* The start of the first window that holds T at the boundary less the disorder. */
+static int64_t bound_at(const struct oracle *oracle, const struct shard *shard, int64_t boundary)
 {
+    int64_t T_ms = NEVER;
+    const struct rulebook *book = &oracle->book;
+    for (size_t i = 0; i < shard->count && shard->events[i].offset < boundary; i++)
+        if (shard->events[i].fate != FATE_BAD && shard->events[i].time_ms > T_ms)
+            T_ms = shard->events[i].time_ms;
+    if (T_ms == NEVER)
+        return INT64_MIN;
+    int128 from = (int128)T_ms - book->out_of_order_ms;
+    int128 start = from < INT64_MIN ? INT64_MIN : last_start((int64_t)from, book->hop_ms);
+    while (start - book->hop_ms + book->size_ms > from)
+        start -= book->hop_ms;
+    return start < INT64_MIN ? INT64_MIN : (int64_t)start;
+}
+
+/* What a mode makes of the positions that an answer claims. */
+static struct pass pass_of(const struct oracle *oracle, enum handover handover,
+                           const struct answer_part *part, int p)
+{
+    struct pass pass = {.next = part->next,
+                        .boundary = part->boundary,
+                        .speed_from = part->boundary,
+                        .speed_to = INT64_MAX,
+                        .floor_ms = INT64_MIN};
+    if (handover == HANDOVER_OFFSET)
+        return pass;
+    pass.speed_from = part->spans_from;
+    pass.speed_to = part->spans_to;
+    pass.bounded = handover == HANDOVER_EVENT_TIME;
+    if (pass.bounded)
+        pass.bound_ms = bound_at(oracle, &oracle->shards[p], part->boundary);
+    return pass;
+}
+
+static void ask(struct oracle *oracle, enum handover handover, const struct answer_part *parts,
+                int64_t due_ns, struct answer *out)
+{
+    const struct answer_part everything = {.boundary = INT64_MAX};
     struct map rows;
     int values = oracle->book.value_count;
     map_init(&rows, (size_t)(values ? values : 1) * sizeof(struct tally));
     answer_init(out, oracle->partitions);
     for (int p = 0; p < oracle->partitions; p++) {
-        struct pass pass = {.due_ns = due_ns, .rows = &rows, .floor_ms = INT64_MIN};
-        pass.next = parts ? parts[p].next : 0;
-        pass.boundary = parts ? parts[p].boundary : INT64_MAX;
+        struct pass pass = pass_of(oracle, handover, parts ? &parts[p] : &everything, p);
+        pass.due_ns = due_ns;
+        pass.rows = &rows;
         pass.history = parts && oracle->history ? oracle->history[p] : INT64_MAX;
         run_pass(oracle, &oracle->shards[p], &pass);
         int64_t floor_ms = floor_at(oracle, pass.T_ms);
@@ -320,13 +372,14 @@ static void ask(struct oracle *oracle, const struct answer_part *parts, int64_t 
         part->floor_ms =
             begun && parts[p].from_floor_ms > floor_ms ? parts[p].from_floor_ms : floor_ms;
         part->counters = pass.counters;
+        part->bound_ms = pass.bounded ? pass.bound_ms : INT64_MIN;
     }
     finish_rows(oracle, &rows, out);
     map_release(&rows);
 }
 
-int oracle_contract(struct oracle *oracle, const struct answer_part *parts, struct answer *out,
-                    struct err *err)
+int oracle_conformance(struct oracle *oracle, enum handover handover,
+                       const struct answer_part *parts, struct answer *out, struct err *err)
 {
     for (int p = 0; p < oracle->partitions; p++) {
         int64_t end = oracle->shards[p].next;
@@ -337,13 +390,20 @@ int oracle_contract(struct oracle *oracle, const struct answer_part *parts, stru
                            "%lld: it was made of another log",
                            p, oracle->topic, (long long)end, (long long)asked);
     }
-    ask(oracle, parts, INT64_MAX, out);
+    ask(oracle, handover, parts, INT64_MAX, out);
+    out->handover = handover;
     return 0;
+}
+
+int oracle_contract(struct oracle *oracle, const struct answer_part *parts, struct answer *out,
+                    struct err *err)
+{
+    return oracle_conformance(oracle, HANDOVER_OFFSET, parts, out, err);
 }
 
 int oracle_truth(struct oracle *oracle, int64_t due_ns, struct answer *out, struct err *err)
 {
     (void)err;
-    ask(oracle, NULL, due_ns, out);
+    ask(oracle, HANDOVER_OFFSET, NULL, due_ns, out);
     return 0;
 }

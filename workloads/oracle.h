@@ -33,6 +33,14 @@ int64_t oracle_end(const struct oracle *oracle, int partition);
  * prefix all the same; its T and counters are those of [from, next), what lies below being skipped. */
 int oracle_contract(struct oracle *oracle, const struct answer_part *parts, struct answer *out,
                     struct err *err);
+/* The same of a lambda view that is handed over otherwise (docs/handover.md), at what its parts say: the batch
+ * holds [0, boundary) as above, and the speed layer adds [spans_from, spans_to) under the late rule and
+ * the horizon, with T and ids of the whole prefix: what both hold counts twice, what neither holds is
+ * lost. By event time the batch serves the windows below the bound alone, and the speed layer those from
+ * it on; the bound is worked out here from T at the boundary, and becomes parts[p].bound_ms of out.
+ * offset: oracle_contract. */
+int oracle_conformance(struct oracle *oracle, enum handover handover,
+                       const struct answer_part *parts, struct answer *out, struct err *err);
 /* For contracts asked from now on: between history[p] and the boundary an id counts again once it was
  * not seen for a horizon, as it does in an incremental batch upon a base that ends at history[p]. NULL,
  * or at the boundary: once in all history. Copied. */

@@ -110,3 +110,13 @@ bool window_final(const struct plan *plan, int64_t window_ms, int64_t T_ms)
     return plan->window != WINDOW_NONE && plan->allowed_lateness_ms != PLAN_UNLIMITED &&
            window_ms < open_from(plan, T_ms);
 }
+
+int64_t window_bound(const struct plan *plan, int64_t T_ms)
+{
+    if (T_ms == INT64_MIN)
+        return INT64_MIN;
+    int128 step = plan->hop_ms;
+    int128 ended = (int128)T_ms - plan->out_of_order_ms - plan->size_ms; /* starts at or below it */
+    int128 over = ended % step, bound = ended - over + (over < 0 ? 0 : step);
+    return bound < INT64_MIN ? INT64_MIN : (int64_t)bound;
+}

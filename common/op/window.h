@@ -38,4 +38,8 @@ bool window_decode(const struct plan *plan, struct bytes text, struct cell_field
 /* No rule-abiding event can change the window any more: window_end + B + L <= T. */
 bool window_final(const struct plan *plan, int64_t window_ms, int64_t T_ms);
 
+/* Where batches serve the windows below it: the start of the first window that holds T - B. All windows
+ * below have ended by then, but for late events. INT64_MIN before the first event. Wants a window. */
+int64_t window_bound(const struct plan *plan, int64_t T_ms);
+
 #endif

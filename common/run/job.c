@@ -162,7 +162,7 @@ static int64_t span_ns(const struct job *job, const struct slot *slot)
 
 static bool cut_due(const struct job *job)
 {
-    if (job->options.arch != ARCH_LAMBDA)
+    if (!job_makes_cuts(job))
         return false;
     int64_t now = clock_mono_ns();
     for (int i = 0; i < job->count; i++) {
@@ -303,7 +303,7 @@ static bool any_lost(const struct job *job)
 static int commit_rest(struct job *job, struct err *err)
 {
     int rc = job->in_flight || job->looking ? job_answer(job, err) : 0;
-    if (rc == 0 && job->options.arch == ARCH_LAMBDA)
+    if (rc == 0 && job_makes_cuts(job))
         ask_cuts(job);
     while (rc == 0 && any_dirty(job)) {
         rc = refused_for_too_long(job, err);

@@ -25,6 +25,7 @@ struct job_options {
     enum arch arch;
     int version;
     struct registry_start start; /* kappa: where the version begins; next is borrowed */
+    enum handover handover;      /* lambda: of the view */
     int commit_ms;               /* between commits; never shorter than the last one took */
     int span_ms;                 /* lambda: a cut at least this often */
     int64_t memory_bytes;        /* that the folds' cells may take together */
@@ -54,6 +55,7 @@ struct worker_options {
     const int *partitions; /* NULL: all */
     int count;
     int workers;
+    int handover; /* lambda: the mode asked for, or HANDOVER_AS_IT_IS */
     bool until_end;
     const char
         *from;   /* kappa: where a new version begins (kappa/start.h); NULL: at the beginning */

@@ -21,6 +21,11 @@ static int64_t floor_of(const struct job *job, const struct slot *slot)
     return floor_ms > slot->floor_ms ? floor_ms : slot->floor_ms; /* that of the version's start */
 }
 
+bool job_makes_cuts(const struct job *job)
+{
+    return job->options.arch == ARCH_LAMBDA && job->options.handover != HANDOVER_EVENT_TIME;
+}
+
 bool slot_dirty(const struct job *job, const struct slot *slot)
 {
     (void)job;
@@ -141,6 +146,15 @@ static struct group *group_of(struct job *job, struct slot *slot, struct map *gr
     return group;
 }
 
+/* By event time: what the batch answers for, and did in the generation before, no reader asks of us.
+ * It may be unlinked already, and is not to come again. */
+static bool is_unserved(const struct job *job, const struct slot *slot, struct cell_field field)
+{
+    int64_t first, last;
+    window_range(job->plan, field, &first, &last);
+    return last < slot->unserved_ms;
+}
+
 static void queue_cells(struct job *job, struct slot *slot)
 {
     struct cells *cells = &slot->fold->cells;
@@ -149,6 +163,10 @@ static void queue_cells(struct job *job, struct slot *slot)
     map_init(&groups, sizeof(struct group));
     for (size_t k = 0; k < cells->changed_count; k++) {
         struct cell *cell = cells_changed_at(cells, k);
+        if (is_unserved(job, slot, cell->field)) {
+            cell->state &= ~(uint32_t)CELL_DIRTY;
+            continue;
+        }
         struct group *group = group_of(job, slot, &groups, cell);
         args_add(&group->args, cell_json(job, cell));
         buf_clear(&partial);
@@ -204,7 +222,7 @@ static bool below(const struct job *job, const struct slot *slot, const struct s
         return true;
     int64_t first, last;
     window_range(job->plan, field->cell, &first, &last);
-    return job->plan->window != WINDOW_NONE && last < slot->floor_ms;
+    return job->plan->window != WINDOW_NONE && (last < slot->floor_ms || last < slot->unserved_ms);
 }
 
 static void queue_unlink(struct job *job, const struct slot *slot, const struct slot_field *field)
@@ -290,7 +308,7 @@ static void queue_pos(struct job *job, struct slot *slot)
                  key_pos(&job->arena, job->plan->view, job->version, slot->partition), NULL);
     slot->sent_next = fold->next;
     slot->sent_floor_ms = floor_of(job, slot);
-    slot->sent_from = slot->previous_boundary > slot->begin ? slot->previous_boundary : slot->begin;
+    slot->sent_from = slot->needs_from > slot->begin ? slot->needs_from : slot->begin;
     slot->sent_counters = fold->counters;
     slot->sent_cuts = slot->cuts_changed;
     args_int(&args, "next", slot->sent_next);
@@ -370,7 +388,7 @@ static void queue_slot(struct job *job, struct slot *slot, bool cut)
     }
     queue_cells(job, slot);
     queue_bad(job, slot);
-    if (cut && !slot->waiting && job->options.arch == ARCH_LAMBDA)
+    if (cut && !slot->waiting && job_makes_cuts(job))
         make_cut(slot);
     queue_unlinks(job, slot);
     queue_pos(job, slot);

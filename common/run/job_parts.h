@@ -11,6 +11,7 @@
 #include "common/base/map.h"
 #include "common/run/job.h"
 #include "common/store/pos.h"
+#include "common/store/read_rules.h"
 #include "common/store/registry_copy.h"
 
 enum slot_state {
@@ -49,8 +50,10 @@ struct slot {
         begin; /* what the next commit raises from to: below it nothing can be folded any more */
     struct counters counters;
     char generation[POS_ID_BYTES];
-    int64_t boundary, previous_boundary;
-    int64_t *cuts; /* rising; also those of a commit under way */
+    int64_t boundary;
+    int64_t needs_from;  /* below it no reader asks for a span (read_rules.h) */
+    int64_t unserved_ms; /* event-time: windows below it no reader asks of us; INT64_MIN: none */
+    int64_t *cuts;       /* rising; also those of a commit under way */
     int cut_count, cut_capacity;
     int old_cuts; /* the first so many leave pos in the commit under way, their spans the store */
     bool cuts_changed;
@@ -113,6 +116,7 @@ void job_tell_hand_overs(struct job *job); /* of partitions that stand at their 
 void slot_note(struct job *job, const struct slot *slot); /* where it stands, to the group */
 
 /* job_commit.c */
+bool job_makes_cuts(const struct job *job); /* lambda, but by event time: one span for all */
 bool slot_dirty(const struct job *job, const struct slot *slot);
 int job_send(struct job *job, bool cut, struct err *err); /* a commit of what is dirty */
 int job_send_look(struct job *job, struct err *err);      /* WATCH and pos, no EXEC */

@@ -218,8 +218,8 @@ static int restore_registry(struct job *job, struct err *err)
     if (rc > 0 && !registry_copy_note(&job->registry, &replies[0]))
         rc = registry_copy_put_back(job->kv, view, arch, &job->registry, err);
     return rc < 0 ? rc
-                  : registry_restore(job->kv, job->plan, arch, partitions, job->options.version,
-                                     job->options.start, err);
+                  : registry_restore(job->kv, job->plan, arch, job->options.handover, partitions,
+                                     job->options.version, job->options.start, err);
 }
 
 static int take(struct job *job, struct slot *slot, struct err *err)
@@ -305,13 +305,18 @@ static int jump(struct job *job, struct slot *slot, const struct pos *pos, struc
     return 0;
 }
 
-static void note_published(struct slot *slot, const struct pos *pos)
+static void note_published(const struct job *job, struct slot *slot, const struct pos *pos)
 {
+    enum handover handover = job->options.handover;
     snprintf(slot->generation, sizeof slot->generation, "%s", pos->generation);
     slot->boundary = pos->boundary;
-    slot->previous_boundary = pos->previous_boundary;
-    if (slot->previous_boundary > slot->from)
+    slot->needs_from = read_needs_from(handover, pos);
+    if (slot->needs_from > slot->from)
         slot->news = true; /* the next commit raises from */
+    int64_t unserved_ms =
+        handover == HANDOVER_EVENT_TIME ? window_bound(job->plan, pos->previous_T_ms) : INT64_MIN;
+    slot->unlink_due = slot->unlink_due || unserved_ms > slot->unserved_ms;
+    slot->unserved_ms = unserved_ms;
 }
 
 /* The fields that stand in the parts of this slot, from their indexes. */
@@ -372,6 +377,19 @@ static int resume(struct job *job, struct slot *slot, const struct pos *pos, str
     return 0;
 }
 
+/* Do we stand on the published boundary? By offset wherever it is at or above what is committed. By the
+ * other modes only over what the topic, which begins at first, does not have any more, or had not when
+ * from was set: else we fold on, however far ahead a batch is, as speed layers do that know of none. */
+static bool is_ahead(const struct job *job, const struct pos *pos, int64_t first)
+{
+    if (!*pos->generation || pos->boundary < pos->next)
+        return false;
+    bool nothing_yet = pos->from > 0 && pos->from == pos->next;
+    return job->options.handover == HANDOVER_OFFSET ||
+           (pos->boundary >= first && pos->boundary >= pos->from &&
+            (first > pos->next || nothing_yet));
+}
+
 static int load(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
 {
     int i = (int)(slot - job->slots);
@@ -387,14 +405,15 @@ static int load(struct job *job, struct slot *slot, const struct pos *pos, struc
     job->task->moved[i] = true;
     slot->waiting = job->options.arch == ARCH_LAMBDA && pos->from > pos->boundary;
     job->task->paused[i] = slot->waiting;
-    note_published(slot, pos);
-    bool ahead = *pos->generation && pos->boundary >= pos->next;
+    slot->unserved_ms = INT64_MIN;
+    note_published(job, slot, pos);
     int64_t first = 0, end;
     int rc = load_fields(job, slot, pos, err);
     if (rc == 0 && job->options.arch == ARCH_LAMBDA)
         rc = log_range(job->task->log, job->task->topic, slot->partition, &first, &end, err);
     if (rc < 0)
         return rc;
+    bool ahead = is_ahead(job, pos, first);
     if (first > (ahead ? pos->boundary : pos->next)) {
         step_over(job, slot, first);
         return 0;
@@ -421,8 +440,10 @@ int slot_review(struct job *job, struct slot *slot, const struct pos *pos, struc
             slot->partition, job->plan->view, (long long)pos->next, (long long)slot->next);
     if (pos->boundary == slot->boundary && strcmp(pos->generation, slot->generation) == 0)
         return 0;
-    note_published(slot, pos);
+    note_published(job, slot, pos);
     if (bug_planted("send-again"))
+        return 0;
+    if (job->options.handover != HANDOVER_OFFSET && !slot->waiting)
         return 0;
     bool ahead = pos->boundary >= slot->next && pos->boundary >= slot->begin;
     return *pos->generation && ahead ? jump(job, slot, pos, err) : 0;

@@ -8,6 +8,7 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 #include "common/op/counters.h"
+#include "common/store/handover.h"
 
 /* One row. Canonical text, so that equal means byte-equal:
  * {"window":<window>,"key":<key>,<values>} is the printed row. */
@@ -19,14 +20,18 @@ struct answer_row {
 
 /* What one partition contributed. */
 struct answer_part {
-    bool read;                /* false: the query did not need this partition */
-    int64_t next;             /* V: the answer holds exactly what lies below it */
+    bool read;    /* false: the query did not need this partition */
+    int64_t next; /* V: the answer holds exactly what lies below it */
     /* For an oracle: of a version that does not begin at the log's beginning (begins) nothing below
      * from was folded, and no window that begins below from_floor_ms is served. */
     bool begins;
     int64_t from, from_floor_ms;
-    int64_t boundary;         /* batch covers [0, boundary); 0 for kappa */
-    char generation[33];      /* "" for none */
+    int64_t boundary;    /* batch covers [0, boundary); 0 for kappa */
+    char generation[33]; /* "" for none */
+    /* Lambda: what the speed layer adds, the offsets [spans_from, spans_to), whatever the batch covers
+     * (handover.h); by event time only to windows from bound_ms on, the batch's below it. */
+    int64_t spans_from, spans_to;
+    int64_t bound_ms;         /* INT64_MIN: none */
     int64_t T_ms;             /* INT64_MIN: no event yet */
     int64_t floor_ms;         /* WINDOW_FLOOR_NONE: none */
     struct counters counters; /* of the job that commits here: all events below next */
@@ -40,7 +45,8 @@ struct answer {
     int partitions;
     bool exact;  /* every part was read at one position; else each holds at least its next */
     int version; /* of the view; 0 from an oracle */
-    int tries;   /* how often a part was read again because it moved */
+    enum handover handover; /* lambda: the mode that it was read by */
+    int tries;              /* how often a part was read again because it moved */
 };
 
 void answer_init(struct answer *answer, int partitions);

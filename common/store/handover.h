@@ -20,6 +20,9 @@ enum handover {
     HANDOVER_NAIVE,
     HANDOVERS
 };
+enum {
+    HANDOVER_AS_IT_IS = -1
+}; /* asked for where the view's own will do; a new view's is offset */
 
 /* "offset", "event-time", "two-slot", "naive". */
 const char *handover_name(enum handover handover);

@@ -35,6 +35,9 @@ static const struct {
     {"number", POS_NUMBER, offsetof(struct pos, number)},
     {"previous_number", POS_NUMBER, offsetof(struct pos, previous_number)},
     {"withdrawn", POS_NUMBER, offsetof(struct pos, withdrawn)},
+    {"slot", POS_NUMBER, offsetof(struct pos, slot)},
+    {"spans", POS_NUMBER, offsetof(struct pos, spans)},
+    {"previous_spans", POS_NUMBER, offsetof(struct pos, previous_spans)},
     {"broken", POS_FLAG, offsetof(struct pos, broken)},
     {"retired", POS_FLAG, offsetof(struct pos, retired)},
 };

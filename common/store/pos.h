@@ -36,6 +36,8 @@ struct pos {
     int64_t previous_boundary, previous_T_ms, previous_mark;
     int64_t number, previous_number; /* of the manifests they come from; 0: none */
     int64_t withdrawn;               /* number of the generation that was rolled back; 0: none */
+    int64_t slot;                    /* two-slot, naive: last cut when the latest batch began */
+    int64_t spans, previous_spans; /* the same of the batch that is published, and of that before */
     char gens[POS_GENS_MAX][POS_ID_BYTES]; /* generations that may stand in the store */
     int gen_count;
     char swept[POS_GENS_MAX]

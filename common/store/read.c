@@ -22,6 +22,7 @@ enum { RETRY_MS = 2 };
 struct known {
     int number;
     char hash[33]; /* a number may come back with another plan after a FLUSHALL */
+    enum handover handover;
     struct plan *plan;
     struct lane *lanes;
     int partitions;
@@ -82,6 +83,7 @@ static struct known *known_find(const struct view_reader *reader,
     for (int i = 0; i < reader->count; i++) {
         struct known *known = reader->known[i];
         if (known->number == version->number && strcmp(known->hash, version->hash) == 0 &&
+            known->handover == version->handover &&
             known->partitions == reader->registry.partitions)
             return known;
     }
@@ -100,6 +102,7 @@ static int known_add(struct view_reader *reader, const struct registry_version *
     struct known *known = mem_zero(1, sizeof *known);
     known->number = version->number;
     memcpy(known->hash, version->hash, sizeof known->hash);
+    known->handover = version->handover;
     known->plan = plan;
     known->partitions = reader->registry.partitions;
     known->lanes = mem_zero((size_t)known->partitions, sizeof *known->lanes);
@@ -128,10 +131,12 @@ static int choose_version(struct view_reader *reader, const struct view_query *q
 static void reading_begin(struct reading *r, const struct view_reader *reader,
                           const struct known *known)
 {
-    r->rules = (struct read_rules){.plan = known->plan, .arch = reader->arch};
+    r->rules =
+        (struct read_rules){.plan = known->plan, .arch = reader->arch, .handover = known->handover};
     registry_version_name(reader->arch, known->number, r->version);
     answer_init(r->out, known->partitions);
     r->out->version = known->number;
+    r->out->handover = known->handover;
     map_init(&r->merged, (size_t)known->plan->slots * sizeof(int128));
     for (int p = 0; p < known->partitions; p++)
         lane_renew(&known->lanes[p]);

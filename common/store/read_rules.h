@@ -24,6 +24,14 @@ struct read_part {
     int64_t from_ms, to_ms;
 };
 
+/* The offset from which the speed layer's spans are merged: the least cut at or above where the mode
+ * begins, pos->next where there is none. */
+int64_t read_spans_from(const struct read_rules *rules, const struct pos *pos);
+/* event-time: windows below it are the batch's, the others the speed layer's. */
+int64_t read_bound(const struct read_rules *rules, const struct pos *pos);
+/* Below it no reader of this pos, or of one of the generation before, asks for a span: what `from` may be
+ * raised to. Never above the boundary, so that from > boundary says that nothing answers. */
+int64_t read_needs_from(enum handover handover, const struct pos *pos);
 /* The parts that answer for pos, in arena: how many. */
 int read_parts(const struct read_rules *rules, const struct pos *pos, struct arena *arena,
                struct read_part **out);

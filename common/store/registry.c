@@ -66,6 +66,15 @@ static bool decode_start(struct registry_start *start, struct bytes text)
     return true;
 }
 
+static bool decode_handover(struct registry_version *version, struct bytes value)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%.*s", (int)value.len, value.ptr);
+    int handover = handover_of(name);
+    version->handover = handover < 0 ? HANDOVER_OFFSET : (enum handover)handover;
+    return handover >= 0;
+}
+
 static bool decode_pair(struct registry *registry, const char *name, struct bytes value)
 {
     int number = 0;
@@ -91,6 +100,8 @@ static bool decode_pair(struct registry *registry, const char *name, struct byte
         version->plan = mem_copy_string(value.ptr);
     else if (strncmp(name, "start.", 6) == 0)
         return decode_start(&version->start, value);
+    else if (strncmp(name, "handover.", 9) == 0)
+        return decode_handover(version, value);
     else if (strncmp(name, "floor.", 6) == 0) {
         version->start.floor_ms = INT64_MIN;
         return value.len == 0 || bytes_to_int64(value, &version->start.floor_ms);
@@ -191,8 +202,19 @@ static void args_start(struct kv_args *args, int number, struct registry_start s
     buf_release(&text);
 }
 
-static void args_version(struct kv_args *args, int number, const struct plan *plan)
+/* What is to be added. */
+struct addition {
+    const struct plan *plan;
+    enum arch arch;
+    enum handover handover;
+    int partitions;
+    int wanted; /* its number; 0: any */
+    struct registry_start start;
+};
+
+static void args_version(struct kv_args *args, int number, const struct addition *addition)
 {
+    const struct plan *plan = addition->plan;
     char field[32];
     field_of(field, "state", number);
     args_pair(args, field, "running");
@@ -200,6 +222,22 @@ static void args_version(struct kv_args *args, int number, const struct plan *pl
     args_pair(args, field, plan->hash);
     field_of(field, "plan", number);
     args_pair(args, field, plan->json);
+    if (addition->arch == ARCH_KAPPA || addition->handover == HANDOVER_OFFSET)
+        return;
+    field_of(field, "handover", number);
+    args_pair(args, field, handover_name(addition->handover));
+}
+
+static int check_handover(const struct registry_version *there, const struct addition *addition,
+                          struct err *err)
+{
+    if (!there || addition->arch == ARCH_KAPPA || there->handover == addition->handover)
+        return 0;
+    const char *is = handover_name(there->handover);
+    return err_set(err, ERR_USAGE,
+                   "view %s is handed over by %s, not by %s: say --handover %s, or give the plan a "
+                   "view name of its own",
+                   addition->plan->view, is, handover_name(addition->handover), is);
 }
 
 /* The number that the plan has or may get (wanted 0: any), or ERR_ENV. */
@@ -218,29 +256,32 @@ static int number_for(const struct registry *registry, const struct plan *plan, 
 }
 
 /* One attempt at adding: the number, 0 somebody else wrote, or a code. */
-static int try_add(struct kv *kv, const char *key, const struct plan *plan, int partitions,
-                   int wanted, struct registry_start start, struct err *err)
+static int try_add(struct kv *kv, const char *key, const struct addition *addition, struct err *err)
 {
     struct registry registry;
+    const struct plan *plan = addition->plan;
     int rc = watch(kv, key, plan->view, &registry, err);
     if (rc < 0)
         return rc;
-    int number = rc = number_for(&registry, plan, wanted, err);
-    if (rc > 0 && registry.live && registry.partitions != partitions)
+    const struct registry_version *there = registry_find(&registry, plan->hash);
+    int number = rc = number_for(&registry, plan, addition->wanted, err);
+    if (rc > 0 && check_handover(there, addition, err) < 0)
+        rc = ERR_USAGE;
+    if (rc > 0 && registry.live && registry.partitions != addition->partitions)
         rc =
             err_set(err, ERR_USAGE,
                     "view %s was made over %d partitions and the topic has %d; give the changed one"
                     " a view name of its own",
-                    plan->view, registry.partitions, partitions);
-    else if (rc > 0 && registry_find(&registry, plan->hash))
+                    plan->view, registry.partitions, addition->partitions);
+    else if (rc > 0 && there)
         rc = unwatch(kv, number, err);
     else if (rc > 0) {
         struct arena arena = {0};
         struct kv_args args = args_new(&arena, "HSET", key, NULL);
-        args_version(&args, number, plan);
-        if (start.next)
-            args_start(&args, number, start);
-        args_int(&args, "partitions", partitions);
+        args_version(&args, number, addition);
+        if (addition->start.next)
+            args_start(&args, number, addition->start);
+        args_int(&args, "partitions", addition->partitions);
         if (!registry.live)
             args_int(&args, "live", number);
         rc = put(kv, &args, err);
@@ -251,35 +292,47 @@ static int try_add(struct kv *kv, const char *key, const struct plan *plan, int 
     return rc;
 }
 
-static int add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions, int wanted,
-               struct registry_start start, struct err *err)
+static int add(struct kv *kv, const struct addition *addition, struct err *err)
 {
     char key[REGISTRY_KEY_BYTES];
-    registry_key(plan->view, arch, key);
+    registry_key(addition->plan->view, addition->arch, key);
     for (int i = 0; i < TRIES_MAX; i++) {
-        int rc = try_add(kv, key, plan, partitions, wanted, start, err);
+        int rc = try_add(kv, key, addition, err);
         if (rc != 0)
             return rc;
     }
-    return err_set(err, ERR_AWAY, "the registry of view %s changes all the time", plan->view);
+    return err_set(err, ERR_AWAY, "the registry of view %s changes all the time",
+                   addition->plan->view);
 }
 
 int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
                  struct err *err)
 {
-    return add(kv, plan, arch, partitions, 0, (struct registry_start){0}, err);
+    const struct addition addition = {.plan = plan, .arch = arch, .partitions = partitions};
+    return add(kv, &addition, err);
 }
 
 int registry_add_at(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
                     struct registry_start start, struct err *err)
 {
-    return add(kv, plan, arch, partitions, 0, start, err);
+    const struct addition addition = {
+        .plan = plan, .arch = arch, .partitions = partitions, .start = start};
+    return add(kv, &addition, err);
 }
 
-int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
-                     int number, struct registry_start start, struct err *err)
+int registry_add_lambda(struct kv *kv, const struct plan *plan, enum handover handover,
+                        int partitions, struct err *err)
 {
-    int rc = add(kv, plan, arch, partitions, number, start, err);
+    const struct addition addition = {
+        .plan = plan, .arch = ARCH_LAMBDA, .handover = handover, .partitions = partitions};
+    return add(kv, &addition, err);
+}
+
+int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, enum handover handover,
+                     int partitions, int number, struct registry_start start, struct err *err)
+{
+    const struct addition addition = {plan, arch, handover, partitions, number, start};
+    int rc = add(kv, &addition, err);
     return rc < 0 ? rc : 0;
 }
 

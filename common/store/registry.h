@@ -2,12 +2,14 @@
  *
  * One hash a (view, architecture), lk:{view}:kappa or lk:{view}:lambda, changed only by EXEC under
  * WATCH of it. Fields: live; before (live until the last flip); canary, share; partitions; state.<n> (running | retired); plan.<n> (the plan's JSON, so that
- * a reader needs no file); hash.<n>; start.<n>, floor.<n> (a version that does not begin at the log's beginning). A flip whose reply was lost is tried again, never looked up.
+ * a reader needs no file); hash.<n>; start.<n>, floor.<n> (a version that does not begin at the log's beginning); handover.<n> (lambda: the name of the mode; none: offset).
+ * A flip whose reply was lost is tried again, never looked up.
  * One connection; one thread. */
 #ifndef LK_STORE_REGISTRY_H
 #define LK_STORE_REGISTRY_H
 
 #include "common/plan/plan.h"
+#include "common/store/handover.h"
 #include "common/store/kv.h"
 
 enum arch { ARCH_KAPPA, ARCH_LAMBDA };
@@ -26,6 +28,7 @@ struct registry_version {
     char hash[33];
     char *plan;                  /* JSON; owned */
     struct registry_start start; /* next: owned, a position for each of the view's partitions */
+    enum handover handover;      /* lambda */
 };
 
 struct registry {
@@ -53,10 +56,13 @@ int registry_add(struct kv *kv, const struct plan *plan, enum arch arch, int par
 /* The same; a version that is new begins at start. */
 int registry_add_at(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
                     struct registry_start start, struct err *err);
+/* The same for lambda; ERR_USAGE where the view is there and handed over otherwise. */
+int registry_add_lambda(struct kv *kv, const struct plan *plan, enum handover handover,
+                        int partitions, struct err *err);
 /* Where the store was emptied under a worker: the plan stands again under the number that it had, live
  * if none is. ERR_ENV where the view was begun again otherwise meanwhile. */
-int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, int partitions,
-                     int number, struct registry_start start, struct err *err);
+int registry_restore(struct kv *kv, const struct plan *plan, enum arch arch, enum handover handover,
+                     int partitions, int number, struct registry_start start, struct err *err);
 /* Flip the live pointer from `from` (0: from whatever it is) to number: one compare-and-set. ERR_USAGE
  * unless the target is running, ERR_CHECK where another flip came first. */
 int registry_promote(struct kv *kv, const char *view, enum arch arch, int from, int number,

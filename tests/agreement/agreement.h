@@ -26,8 +26,9 @@ enum made_time { MADE_MS, MADE_MS_TEXT, MADE_S, MADE_US, MADE_RFC3339, MADE_STRP
 /* A plan and its events, both functions of (seed, case). */
 struct made {
     struct rng rng;
-    struct buf json;  /* the plan */
-    struct buf table; /* the look-up table's content; empty: none */
+    enum handover handover; /* event-time: the plan has a window */
+    struct buf json;        /* the plan */
+    struct buf table;       /* the look-up table's content; empty: none */
     bool table_csv;
     enum made_time time;
     const char *time_name;
@@ -45,7 +46,7 @@ struct made {
     int64_t id, now_ms; /* of the generator of events */
 };
 
-void made_open(struct made *made, uint64_t seed, uint64_t number);
+void made_open(struct made *made, enum handover handover, uint64_t seed, uint64_t number);
 void made_release(struct made *made);
 void made_plan(struct made *made);   /* fills json, table, time ... */
 void made_events(struct made *made); /* fills events */
@@ -146,8 +147,9 @@ struct case_options {
     const char *redis;  /* URI of a Redis of our own; NULL: memory alone */
     const char *broker; /* URI of a Kafka for the logs; NULL: embedded ones */
     const char *oracle_bug;
-    enum batch_kind kind;  /* of lambda's batches */
-    int64_t *kind_batches; /* counts those of them that had a base; NULL */
+    enum batch_kind kind;   /* of lambda's batches */
+    int64_t *kind_batches;  /* counts those of them that had a base; NULL */
+    enum handover handover; /* of lambda */
     bool verbose;
 };
 /* false: it differs, and problem (owned by the caller) says what. */
@@ -166,6 +168,7 @@ enum { PLANT_CASES_MAX = 300 };
 struct plant {
     const char *name;
     const char *scene; /* NULL: chance reaches it */
+    unsigned modes;    /* bits 1 << handover: where it is hunted; 0: offset alone */
     bool in_oracle;
     enum batch_kind kind; /* of the batches that it is in */
 };

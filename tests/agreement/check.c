@@ -109,6 +109,9 @@ static bool same_parts(struct stage *stage, enum arch arch, const struct answer 
         const struct answer_part *a = &wanted->parts[p], *b = &found->parts[p];
         if (!same_counters(stage, arch, p, a, b))
             return false;
+        if (a->bound_ms != b->bound_ms)
+            return stage_fail(stage, "partition %d at %lld: bound %lld, wanted %lld", p,
+                              (long long)b->next, (long long)b->bound_ms, (long long)a->bound_ms);
         if (a->T_ms != b->T_ms || (arch == ARCH_KAPPA && a->floor_ms != b->floor_ms))
             return stage_fail(stage,
                               "%s, partition %d at %lld: T %lld floor %lld, wanted %lld %lld",
@@ -227,8 +230,8 @@ static bool history_of(const struct stage *stage, const struct answer *found, in
 }
 
 /* Several generations may end at one boundary, some of them upon a base: one of their histories it is. */
-static int contract_of(struct stage *stage, const struct answer *found, struct answer *out,
-                       struct err *err)
+static int contract_of(struct stage *stage, enum handover handover, const struct answer *found,
+                       struct answer *out, struct err *err)
 {
     int64_t history[PARTITIONS_MAX];
     char wanted[33], has[33];
@@ -239,7 +242,7 @@ static int contract_of(struct stage *stage, const struct answer *found, struct a
             answer_release(out);
         *out = (struct answer){0};
         oracle_history(stage->oracle, history);
-        rc = oracle_contract(stage->oracle, found->parts, out, err);
+        rc = oracle_conformance(stage->oracle, handover, found->parts, out, err);
         if (rc < 0)
             break;
         answer_digest(out, wanted);
@@ -250,12 +253,21 @@ static int contract_of(struct stage *stage, const struct answer *found, struct a
     return rc;
 }
 
+static enum handover handover_for(const struct stage *stage, enum arch arch)
+{
+    return arch == ARCH_KAPPA ? HANDOVER_OFFSET : stage->made->handover;
+}
+
 static bool is_contract(struct stage *stage, enum arch arch, const struct answer *found)
 {
     struct answer wanted = {0};
     struct err err = {0};
     char digest[2][33];
-    if (contract_of(stage, found, &wanted, &err) < 0)
+    enum handover handover = handover_for(stage, arch);
+    if (found->handover != handover)
+        return stage_fail(stage, "%s was read by %s", stage_arch(arch),
+                          handover_name(found->handover));
+    if (contract_of(stage, handover, found, &wanted, &err) < 0)
         return stage_fail(stage, "contract: %s", err.text);
     answer_digest(&wanted, digest[0]);
     answer_digest(found, digest[1]);
@@ -320,9 +332,10 @@ bool check_end(struct stage *stage, enum arch arch, char digest[33])
         healed = healed && found.parts[p].boundary == stage->ends[p];
     }
     /* A batch of everything is the truth whatever the rules are, above the floor. */
+    bool exact = handover_for(stage, arch) == HANDOVER_OFFSET;
     bool whole = stage->made->lossless ||
                  (healed && stage->plan->keep_ms == PLAN_UNLIMITED && check_batches_whole(stage));
-    right = right && (!whole || is_truth(stage, arch, &found));
+    right = right && (!exact || !whole || is_truth(stage, arch, &found));
     answer_digest(&found, digest);
     answer_release(&found);
     return right;

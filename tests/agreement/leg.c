@@ -22,6 +22,7 @@ static struct job_options job_options(const struct stage *stage, enum arch arch)
     return (struct job_options){.view_uri = stage->uri,
                                 .arch = arch,
                                 .version = stage->version,
+                                .handover = stage->made->handover,
                                 .commit_ms = 1,
                                 .span_ms = (int)stage->span_ms,
                                 .memory_bytes = stage->memory_bytes,
@@ -382,6 +383,7 @@ bool leg_batch(struct stage *stage, enum batch_way way)
                                     .topic = stage->topic,
                                     .workers = 1 + (int)rng_below(&stage->rng, 2),
                                     .memory_bytes = stage_chance(stage, 2) ? 64 << 20 : 20000,
+                                    .handover = (int)stage->made->handover,
                                     .keep = 1 + (int)rng_below(&stage->rng, 2),
                                     .reload = way != BATCH_WHOLE && stage_chance(stage, 8),
                                     .only_new = way != BATCH_WHOLE && stage_chance(stage, 8)};

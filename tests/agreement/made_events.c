@@ -327,9 +327,9 @@ void made_events(struct made *made)
         random_event(made, i, scattered);
 }
 
-void made_open(struct made *made, uint64_t seed, uint64_t number)
+void made_open(struct made *made, enum handover handover, uint64_t seed, uint64_t number)
 {
-    *made = (struct made){0};
+    *made = (struct made){.handover = handover};
     rng_init_at(&made->rng, seed, number);
     made_plan(made);
     made_events(made);

@@ -180,7 +180,8 @@ static int64_t hopping_size(struct plan_draft *d, int64_t hop)
 static void add_window(struct plan_draft *d)
 {
     struct made *made = d->made;
-    uint64_t way = below(d, 20);
+    bool windowed = made->handover == HANDOVER_EVENT_TIME;
+    uint64_t way = windowed ? 2 + below(d, 18) : below(d, 20);
     int64_t hop = random_size(d), size = hop;
     int64_t late = (int64_t)below(d, 3) * random_size(d), order = 0;
     bool unlimited = below(d, 5) < 2;

@@ -2,7 +2,7 @@
  * thousands of random cases; then planted bugs, each of which must be seen.
  *
  *   agreement [--cases N] [--seed S] [--case N] [--redis-every N] [--jobs N] [--bug NAME] [--verbose]
- *             [--broker kafka:HOST:PORT] [--kind full|incremental|by-time]
+ *             [--broker kafka:HOST:PORT] [--kind full|incremental|by-time] [--handover MODE]
  *
  * With a broker the logs are its topics; a bug is then planted only by name: a case takes some seconds.
  * Cases are shared out over processes; one that dies has failed, and the next ones go on. */
@@ -31,6 +31,7 @@ struct flags {
     int redis_every, jobs;
     const char *bug, *broker;
     enum batch_kind kind; /* of lambda's batches */
+    enum handover handover;
     bool verbose;
 };
 
@@ -78,10 +79,11 @@ static void make_root(char *out, size_t room)
 
 static void say_failure(const struct flags *flags, int64_t number, const struct buf *problem)
 {
-    printf("FAIL case %lld\n%s  again: %s --kind %s --seed %llu --case %lld --verbose\n",
-           (long long)number, problem->len ? problem->ptr : "",
-           flags->broker ? "tests/agreement/test_kafka.sh" : program, batch_kind_name(flags->kind),
-           (unsigned long long)flags->seed, (long long)number);
+    printf(
+        "FAIL case %lld\n%s  again: %s --kind %s --handover %s --seed %llu --case %lld --verbose\n",
+        (long long)number, problem->len ? problem->ptr : "",
+        flags->broker ? "tests/agreement/test_kafka.sh" : program, batch_kind_name(flags->kind),
+        handover_name(flags->handover), (unsigned long long)flags->seed, (long long)number);
     fflush(stdout);
 }
 
@@ -102,6 +104,7 @@ static void run_one(const struct flags *flags, struct process *process, const ch
                                          .broker = flags->broker,
                                          .kind = flags->kind,
                                          .kind_batches = &process->score->kind_batches,
+                                         .handover = flags->handover,
                                          .verbose = flags->verbose};
     process->score->at = number;
     alarm(flags->broker ? BROKER_SECONDS_MAX : CASE_SECONDS_MAX);
@@ -228,8 +231,11 @@ static int in_child(const struct flags *flags, child_function *what, const void 
 
 static bool child_scene(const struct flags *flags, const void *item, const char *root)
 {
-    const struct case_options options = {
-        .seed = flags->seed, .root = root, .broker = flags->broker, .verbose = flags->verbose};
+    const struct case_options options = {.seed = flags->seed,
+                                         .root = root,
+                                         .broker = flags->broker,
+                                         .handover = flags->handover,
+                                         .verbose = flags->verbose};
     const struct scene *scene = item;
     struct buf problem = {0};
     bool right = play_scene(&options, scene, &problem);
@@ -265,8 +271,11 @@ static void plant(const struct plant *bug, struct case_options *options)
 static bool child_hunt(const struct flags *flags, const void *item, const char *root)
 {
     const struct plant *bug = item;
-    struct case_options options = {
-        .seed = flags->seed, .root = root, .kind = bug->kind, .verbose = flags->verbose};
+    struct case_options options = {.seed = flags->seed,
+                                   .root = root,
+                                   .kind = bug->kind,
+                                   .handover = flags->handover,
+                                   .verbose = flags->verbose};
     struct buf problem = {0};
     bool right = true;
     int number = 0;
@@ -287,8 +296,11 @@ static bool child_hunt(const struct flags *flags, const void *item, const char *
     return !right;
 }
 
-static bool can_plant(const struct plant *bug)
+static bool can_plant(const struct flags *flags, const struct plant *bug)
 {
+    unsigned modes = bug->modes ? bug->modes : 1u << HANDOVER_OFFSET;
+    if (!(modes >> flags->handover & 1))
+        return false;
 #ifdef LK_BUGS
     (void)bug;
     return true;
@@ -300,7 +312,7 @@ static bool can_plant(const struct plant *bug)
 static void run_plants(const struct flags *flags, struct score *sum)
 {
     for (const struct plant *bug = PLANTS; bug->name && !interrupted; bug++) {
-        if (!can_plant(bug) || (flags->bug && strcmp(flags->bug, bug->name) != 0))
+        if (!can_plant(flags, bug) || (flags->bug && strcmp(flags->bug, bug->name) != 0))
             continue;
         int status = in_child(flags, child_hunt, bug);
         if (status < 0)
@@ -325,11 +337,17 @@ static enum batch_kind read_kind(const char *name)
 static struct flags read_flags(int argc, char **argv)
 {
     static const struct option OPTIONS[] = {
-        {"seed", required_argument, NULL, 's'},   {"cases", required_argument, NULL, 'n'},
-        {"case", required_argument, NULL, 'c'},   {"redis-every", required_argument, NULL, 'r'},
-        {"jobs", required_argument, NULL, 'j'},   {"bug", required_argument, NULL, 'b'},
-        {"broker", required_argument, NULL, 'k'}, {"kind", required_argument, NULL, 'i'},
-        {"verbose", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},
+        {"cases", required_argument, NULL, 'n'},
+        {"case", required_argument, NULL, 'c'},
+        {"redis-every", required_argument, NULL, 'r'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"bug", required_argument, NULL, 'b'},
+        {"broker", required_argument, NULL, 'k'},
+        {"kind", required_argument, NULL, 'i'},
+        {"handover", required_argument, NULL, 'h'},
+        {"verbose", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct flags flags = {.seed = 1, .cases = 2000, .only = -1, .redis_every = 4};
@@ -359,6 +377,11 @@ static struct flags read_flags(int argc, char **argv)
             break;
         case 'i':
             flags.kind = read_kind(optarg);
+            break;
+        case 'h':
+            if (handover_of(optarg) < 0)
+                exit(2);
+            flags.handover = (enum handover)handover_of(optarg);
             break;
         case 'v':
             flags.verbose = true;

@@ -241,6 +241,12 @@ const struct scene SCENES[] = {
     {0},
 };
 
+enum {
+    BY_OFFSET = 1 << HANDOVER_OFFSET,
+    BY_SLOT = 1 << HANDOVER_TWO_SLOT | 1 << HANDOVER_NAIVE,
+    BY_TIME = 1 << HANDOVER_EVENT_TIME
+};
+
 const struct plant PLANTS[] = {
     {.name = "skip-fence"},
     {.name = "position-first"},
@@ -248,8 +254,9 @@ const struct plant PLANTS[] = {
     {.name = "boundary-off-by-one"},
     {.name = "drop-late-cell"},
     {.name = "first-sighting"},
-    {.name = "span-twice"},
-    {.name = "span-off-by-one"},
+    {.name = "span-twice", .modes = BY_OFFSET | BY_SLOT},
+    {.name = "span-off-by-one", .modes = BY_OFFSET | BY_SLOT | BY_TIME},
+    {.name = "bound-off-by-one", .modes = BY_TIME},
     {.name = "read-guess-believed"},
     {.name = "boundary-any"},
     {.name = "skip-gens", .scene = "the store forgets while a batch loads"},
@@ -286,7 +293,7 @@ static bool play_round(const struct case_options *options, const struct scene *s
     struct stage *stage = mem_zero(1, sizeof *stage);
     stage->verbose = options->verbose;
     stage->broker = options->broker;
-    made_open(made, options->seed, (uint64_t)round);
+    made_open(made, options->handover, options->seed, (uint64_t)round);
     bool right = stage_open(stage, made, options->root, "memory:case",
                             rng_mix(options->seed, (uint64_t)round)) &&
                  scene->play(stage);

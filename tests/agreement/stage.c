@@ -206,7 +206,10 @@ bool stage_register(struct stage *stage, enum arch arch)
         err_clear(&err);
         rc = kv_down(stage->kv) ? kv_reconnect(stage->kv, &err) : 0;
         if (rc == 0)
-            rc = registry_add(stage->kv, stage->plan, arch, stage->made->partitions, &err);
+            rc = arch == ARCH_KAPPA
+                     ? registry_add(stage->kv, stage->plan, arch, stage->made->partitions, &err)
+                     : registry_add_lambda(stage->kv, stage->plan, stage->made->handover,
+                                           stage->made->partitions, &err);
     }
     return rc == stage->version ? true : stage_fail(stage, "registry: %d %s", rc, err.text);
 }
