@@ -14,6 +14,7 @@
 
 enum {
     SEED_EVENTS = 1500, /* in the log before anything starts */
+    MORE_EVENTS = 500,  /* while things come to what the runbook is for */
     SOURCE_EVENTS = 1 << 20,
     EVENTS_PER_S = 1000, /* of the producers */
     EVENT_RATE = 50,     /* events a second of event time: 20 times as fast as the wall's */
@@ -577,7 +578,12 @@ int play_open(struct play *play, bool live, struct err *err)
     if (rc == 0)
         rc = play_steps(play, play->of->services, err);
     if (rc == 0)
+        rc = play_feed(play, MORE_EVENTS, err);
+    if (rc == 0)
         rc = play_steps(play, play->book->prepare, err);
+    struct step wait = {STEP_WAIT, .to = play->reader.at};
+    if (rc == 0)
+        rc = play_step(play, &wait, err);
     play->touched = 0;
     if (rc == 0 && live)
         go_live(play);

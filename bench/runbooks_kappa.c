@@ -46,8 +46,7 @@ static const struct runbook LIST[] = {
                {STEP_RUN,
                 "lambda archive --log {log} --topic {topic} --archive {archive} --until-end",
                 .why = "made again from the topic; no view knows of it"},
-               {STEP_RUN,
-                "lambda archive --log {log} --topic {topic} --archive {archive} --verify"},
+               {STEP_RUN, "lambda verify --archive {archive}"},
                {STEP_RUN,
                 "verify --plan {plan} --from kappa --log chain:{archive}+{log} --topic {topic} "
                 "--view {view}",
