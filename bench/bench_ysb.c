@@ -169,12 +169,9 @@ static void fill_in(const struct bench *bench, const char *command, struct buf *
 {
     char workers[16];
     snprintf(workers, sizeof workers, "%d", bench->options->workers);
-    const char *const names[][2] = {{"{workers}", workers},
-                                    {"{log}", bench->options->log_uri},
-                                    {"{topic}", bench->topic},
-                                    {"{view}", bench->redis.uri},
-                                    {"{dir}", bench->dir},
-                                    {"{archive}", bench->archive}};
+    const char *const names[][2] = {{"{workers}", workers},    {"{log}", bench->options->log_uri},
+                                    {"{topic}", bench->topic}, {"{view}", bench->redis.uri},
+                                    {"{dir}", bench->dir},     {"{archive}", bench->archive}};
     while (*command) {
         size_t i = 0, count = sizeof names / sizeof *names;
         while (i < count && strncmp(command, names[i][0], strlen(names[i][0])) != 0)

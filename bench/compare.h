@@ -14,6 +14,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/err.h"
+#include "common/store/handover.h"
 
 struct compare_options {
     const char *workload; /* flights, ads, replay */
@@ -30,8 +31,9 @@ struct compare_options {
     int64_t event_count; /* 0: all (ads: 300,000) */
     double rate;         /* ads: events a second */
     int64_t batch_every_ms, commit_ms, span_ms;
-    const char *faults; /* schedules, separated by commas, or "none": see bench/schedule.h */
-    bool attach;        /* observe what runs elsewhere, on log, topic and view; start nothing */
+    enum handover handover; /* of lambda */
+    const char *faults;     /* schedules, separated by commas, or "none": see bench/schedule.h */
+    bool attach;            /* observe what runs elsewhere, on log, topic and view; start nothing */
     const char *topic, *view; /* attach: the topic, and the Redis of both views */
     int64_t patience_ms;      /* attach: how long nothing may move */
     bool keep_topic;          /* on Kafka: leave the run's topic behind */

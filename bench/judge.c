@@ -220,10 +220,12 @@ static double sum_of(const struct answer *answer, const char *name)
 
 static int judge_whole(struct judge *judge, struct whole *whole, const char *count, struct err *err)
 {
-    struct answer contract = {0}, truth = {0};
+    struct answer contract = {0}, offset = {0}, truth = {0};
     char digest[33];
     struct oracle *oracle = judge->oracles[judge->run->heals && whole->version > 1];
-    int rc = oracle_contract(oracle, whole->parts, &contract, err);
+    int rc = oracle_conformance(oracle, whole->handover, whole->parts, &contract, err);
+    if (rc == 0 && whole->handover != HANDOVER_OFFSET)
+        rc = oracle_contract(oracle, whole->parts, &offset, err);
     if (rc == 0)
         rc = oracle_truth(oracle, whole->done_ns, &truth, err);
     if (rc == 0) {
@@ -232,11 +234,14 @@ static int judge_whole(struct judge *judge, struct whole *whole, const char *cou
         whole->equal = strcmp(digest, whole->digest) == 0;
         whole->rows_wrong = answer_diff(&contract, &truth, NULL, NULL);
         whole->rows_true = truth.count;
+        if (whole->handover != HANDOVER_OFFSET)
+            whole->rows_off = answer_diff(&contract, &offset, NULL, NULL);
         double all = sum_of(&truth, count);
         double here = sum_of(&contract, count);
         whole->missing_share = all > 0 && here < all ? (all - here) / all : 0;
     }
     answer_release(&contract);
+    answer_release(&offset);
     answer_release(&truth);
     return rc;
 }
@@ -246,9 +251,9 @@ static void add_error_line(struct run *run, const struct side *side, const struc
     buf_printf(
         &run->samples,
         "{\"t_s\":%.3f,\"pipeline\":\"%s\",\"kind\":\"error\",\"rows_wrong\":%zu,\"rows\":%zu,"
-        "\"missing_share\":%.8f,\"exact\":%s}\n",
+        "\"missing_share\":%.8f,\"rows_off\":%zu,\"exact\":%s}\n",
         since_began_s(run, whole->done_ns), side->name, whole->rows_wrong, whole->rows_true,
-        whole->missing_share, whole->equal ? "true" : "false");
+        whole->missing_share, whole->rows_off, whole->equal ? "true" : "false");
 }
 
 /* Events that are merely not visible yet are wrong for milliseconds; healed means: at the last
@@ -272,6 +277,19 @@ static void judge_healing(const struct run *run, struct side *side)
             side->wrong_before_healing = whole->rows_wrong;
             side->rows_true = whole->rows_true;
         }
+    }
+}
+
+/* What a hand-over other than by offset has served wrong: how far each answer was from what offset would have
+ * said at the same positions. */
+static void judge_handover(struct side *side)
+{
+    const struct sampler *reading = &side->reading;
+    for (size_t i = 0; i < reading->count; i++) {
+        const struct whole *whole = &reading->wholes[i];
+        double share = whole->rows_true ? (double)whole->rows_off / (double)whole->rows_true : 0;
+        side->off_mean += share / (double)reading->count;
+        side->off_worst = share > side->off_worst ? share : side->off_worst;
     }
 }
 
@@ -305,6 +323,7 @@ static int judge_reads(struct judge *judge, struct side *side, struct err *err)
     side->contract_held = wrong == 0 && side->judged > 0;
     if (rc == 0)
         judge_healing(judge->run, side);
+    judge_handover(side);
     side_check(judge->run, side, "every whole read equals its contract", side->contract_held,
                "%zu reads, %zu differ", side->judged, wrong);
     side_check(judge->run, side, "counters balance", balanced,
@@ -312,7 +331,8 @@ static int judge_reads(struct judge *judge, struct side *side, struct err *err)
     const struct whole *last = side->judged ? &side->reading.wholes[side->judged - 1] : NULL;
     /* What comes later than a plan allows is missing until something heals it: a result, no fault. */
     bool left_out = judge->run->options.attach && side->late > 0;
-    if (!left_out)
+    /* Nor need a view be true in the end that is handed over otherwise than by offset. */
+    if (!left_out && (!last || last->handover == HANDOVER_OFFSET))
         side_check(judge->run, side, "the last read equals truth", side->final_true,
                    "%zu rows, %zu differ", last ? last->rows_true : 0, last ? last->rows_wrong : 0);
     return rc;

@@ -33,11 +33,12 @@ struct process *run_child(struct run *run, struct side *side, const struct pipel
     snprintf(commit, sizeof commit, "%lldms", (long long)run->options.commit_ms);
     snprintf(span, sizeof span, "%lldms", (long long)run->options.span_ms);
     snprintf(every, sizeof every, "%lldms", (long long)run->options.batch_every_ms);
-    const char *pairs[] = {"{plan}",        run->plan_path, "{healed}",  run->healed_path,
-                           "{log}",         run->log_uri,   "{topic}",   run->topic,
-                           "{view}",        side->view,     "{archive}", side->archive,
-                           "{commit}",      commit,         "{span}",    span,
-                           "{batch_every}", every,          NULL};
+    const char *pairs[] = {
+        "{plan}",     run->plan_path,  "{healed}", run->healed_path, "{log}",
+        run->log_uri, "{topic}",       run->topic, "{view}",         side->view,
+        "{archive}",  side->archive,   "{commit}", commit,           "{span}",
+        span,         "{batch_every}", every,      "{handover}",     handover_name(side->handover),
+        NULL};
     struct buf command = {0};
     replace(&command, what->command, pairs);
     snprintf(output, sizeof output, "%s/%s-%s.out", run->work, side->name, what->name);

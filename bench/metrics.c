@@ -86,6 +86,18 @@ static double healed_at(const struct run *run, const struct side *side)
     return after_ns > 0 ? (double)after_ns / 1e9 : 0; /* readers begin before the events do */
 }
 
+static double off_mean(const struct run *run, const struct side *side)
+{
+    (void)run;
+    return side->pipeline->batches ? 100 * side->off_mean : METRIC_NONE;
+}
+
+static double off_worst(const struct run *run, const struct side *side)
+{
+    (void)run;
+    return side->pipeline->batches ? 100 * side->off_worst : METRIC_NONE;
+}
+
 static double recovery_ms(const struct run *run, const struct side *side)
 {
     (void)run;
@@ -223,6 +235,11 @@ const struct metric METRICS[] = {
      "seconds after the start from which on every whole read equalled truth", healed_at, false},
     {"rows wrong at the end", "rows", false, true, "rows that differ from truth at the last read",
      wrong_at_end, false},
+    {"off by the hand-over", "%", false, false,
+     "rows that differ from what the hand-over by offset would say at the same positions, over the "
+     "rows of truth: mean of all whole reads",
+     off_mean, false},
+    {"off by it, worst", "%", false, false, "the same at its worst read", off_worst, false},
     {"recovery", "ms", false, true,
      "end of a fault, what it ended being started again, to the first answer that holds an event "
      "due "

@@ -224,6 +224,7 @@ static void prepare_side(struct run *run, const char *name, const struct pipelin
     struct side *side = &run->sides[run->side_count++];
     side->name = name;
     side->pipeline = pipeline;
+    side->handover = run->options.handover;
     side->recovery_us = -1;
     pthread_mutex_init(&side->lock, NULL);
     snprintf(side->archive, sizeof side->archive, "%s/archive-%s", run->work, name);

@@ -198,10 +198,11 @@ static json_t *settings_json(const struct run *run)
     const struct compare_options *o = &run->options;
     char log[400];
     say_log(run, log);
-    return json_pack("{s:I, s:I, s:I, s:f, s:s, s:s, s:s}", "commit ms", (json_int_t)o->commit_ms,
-                     "span ms", (json_int_t)o->span_ms, "batch every ms",
+    return json_pack("{s:I, s:I, s:I, s:f, s:s, s:s, s:s, s:s}", "commit ms",
+                     (json_int_t)o->commit_ms, "span ms", (json_int_t)o->span_ms, "batch every ms",
                      (json_int_t)o->batch_every_ms, "speed", o->speed, "faults", o->faults,
-                     "healed lateness", o->heal_lateness, "log", log);
+                     "healed lateness", o->heal_lateness, "log", log, "hand-over",
+                     handover_name(o->handover));
 }
 
 static void set_plan(json_t *root, const struct run *run)
@@ -260,6 +261,8 @@ static void say_command(const struct compare_options *o, struct buf *out)
     buf_printf(out, " --partitions %d --commit %lldms --span %lldms --batch-every %lldms",
                o->partitions, (long long)o->commit_ms, (long long)o->span_ms,
                (long long)o->batch_every_ms);
+    if (o->handover != HANDOVER_OFFSET)
+        add_flag(out, "--handover", handover_name(o->handover));
     add_flag(out, "--heal-lateness", o->heal_lateness);
     add_flag(out, "--faults", o->faults);
     add_flag(out, "--log", o->log);

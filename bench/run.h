@@ -44,12 +44,14 @@ struct whole {
     int64_t sent_ns, done_ns;
     int version;
     bool exact, balanced;
+    enum handover handover; /* as the view was read */
     size_t rows;
     char digest[33];
     struct answer_part *parts; /* by partition */
     /* by judge.c */
     bool judged, equal;
     size_t rows_wrong, rows_true;
+    size_t rows_off; /* that differ from what the hand-over by offset would say there */
     double missing_share;
 };
 
@@ -72,6 +74,7 @@ struct sampler {
 struct side {
     const char *name; /* "lambda", "kappa" */
     const struct pipeline *pipeline;
+    enum handover handover; /* lambda: that its view is made with */
     struct redis_server redis;
     struct process children[CHILDREN_MAX];
     int child_count;
@@ -97,6 +100,7 @@ struct side {
     int64_t healed_ns;             /* first whole read from which on nothing was wrong; 0: never */
     size_t wrong_before_healing, rows_true;
     double missing_before_healing;
+    double off_mean, off_worst; /* share of the rows off the contract by offset, over whole reads */
     bool contract_held, final_true;
     size_t judged;
 };

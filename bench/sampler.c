@@ -119,6 +119,7 @@ static void keep_whole(struct sampler *sampler, const struct answer *answer, int
                             .done_ns = clock_wall_ns(),
                             .version = answer->version,
                             .exact = answer->exact,
+                            .handover = answer->handover,
                             .balanced = true,
                             .rows = answer->count};
     answer_digest(answer, whole->digest);

@@ -104,6 +104,7 @@ int cmd_compare(const struct settings *settings, struct err *err)
         .batch_every_ms = settings_int(settings, "batch-every"),
         .commit_ms = settings_int(settings, "commit"),
         .span_ms = settings_int(settings, "span"),
+        .handover = (enum handover)handover_of(settings_text(settings, "handover")),
         .faults = settings_text(settings, "faults"),
         .log = settings_text(settings, "log"),
         .keep_topic = settings_bool(settings, "keep-topic"),

@@ -7,12 +7,11 @@ static const struct pipeline_process PROCESSES[] = {
      PROCESS_SERVICE},
     {"speed",
      "lambda speed --plan {plan} --log {log} --topic {topic} --view {view} --commit {commit} "
-     "--span "
-     "{span} --json",
+     "--span {span} --handover {handover} --json",
      PROCESS_SERVICE},
     {"batch",
      "lambda batch --plan {plan} --archive {archive} --topic {topic} --view {view} --every "
-     "{batch_every} --json",
+     "{batch_every} --handover {handover} --json",
      PROCESS_SERVICE},
     {NULL, NULL, 0},
 };

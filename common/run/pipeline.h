@@ -2,8 +2,8 @@
  *
  * Filled once by lambda and once by kappa; bench walks the list and never asks which is which.
  * Commands are the same verbs that a user types, with {plan}, {healed} (the plan that takes late
- * events), {log}, {topic}, {view}, {archive}, {batch_every}, {commit} and {span} filled in by the
- * bench. */
+ * events), {log}, {topic}, {view}, {archive}, {batch_every}, {commit}, {span} and {handover}
+ * filled in by the bench. */
 #ifndef LK_RUN_PIPELINE_H
 #define LK_RUN_PIPELINE_H
 
