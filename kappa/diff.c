@@ -2,32 +2,8 @@
  * differs. */
 #include <jansson.h>
 
+#include "kappa/diff_sides.h"
 #include "kappa/version_parts.h"
-
-static int64_t smallest_T(const struct answer *answer)
-{
-    int64_t T_ms = INT64_MAX;
-    for (int p = 0; p < answer->partitions; p++)
-        if (answer->parts[p].next > 0 && answer->parts[p].T_ms < T_ms)
-            T_ms = answer->parts[p].T_ms; /* a partition without events makes nothing wait */
-    return T_ms;
-}
-
-/* Keep the rows of windows that no rule-abiding event can change any more, in both versions. */
-static size_t keep_final(struct answer *answer, const struct plan *const *plans,
-                         const int64_t *T_ms, int64_t floor_ms)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < answer->count; i++) {
-        int64_t window = answer->rows[i].window_ms;
-        if (window >= floor_ms && window_final(plans[0], window, T_ms[0]) &&
-            window_final(plans[1], window, T_ms[1]))
-            answer->rows[kept++] = answer->rows[i];
-    }
-    size_t dropped = answer->count - kept;
-    answer->count = kept;
-    return dropped;
-}
 
 const char *const KAPPA_CAUSES[] = {[CAUSE_NONE] = "none",
                                     [CAUSE_RULE] = "changed rule",
@@ -80,8 +56,8 @@ void rows_compare(const struct answer *live, const struct answer *target,
                   void *state, kappa_differ *differ, void *context, struct kappa_diff *out)
 {
     struct counting counting = {cause_of, differ, state, context, out};
-    out->rows = live->count > target->count ? live->count : target->count;
-    out->differing = answer_diff(live, target, count_row, &counting);
+    out->rows += live->count > target->count ? live->count : target->count;
+    out->differing += answer_diff(live, target, count_row, &counting);
 }
 
 /* ---- two versions as they stand ---- */
@@ -106,32 +82,25 @@ static enum kappa_cause same_cause(const struct answer_row *live, const struct a
     return *(enum kappa_cause *)state;
 }
 
-static int read_version(struct kv *kv, const char *view, int number, struct answer *out,
-                        struct err *err)
-{
-    struct view_query query = {.version = number, .exact = true};
-    return view_read(kv, view, ARCH_KAPPA, &query, out, err);
-}
-
 int version_compare(struct kv *kv, const struct plan *const *plans, struct kappa_diff *out,
                     kappa_differ *differ, void *context, struct err *err)
 {
-    struct answer live = {0}, target = {0};
-    int rc = read_version(kv, plans[0]->view, out->live, &live, err);
-    if (rc == 0)
-        rc = read_version(kv, plans[0]->view, out->target, &target, err);
-    if (rc == 0) {
-        int64_t T_ms[] = {smallest_T(&live), smallest_T(&target)};
-        int64_t floors[] = {answer_floor(&live), answer_floor(&target)};
-        int64_t floor_ms = floors[0] > floors[1] ? floors[0] : floors[1];
-        out->not_final = keep_final(&live, plans, T_ms, floor_ms);
-        size_t other = keep_final(&target, plans, T_ms, floor_ms);
-        out->not_final = other > out->not_final ? other : out->not_final;
-        enum kappa_cause cause = cause_of_versions(plans, &live, &target);
-        rows_compare(&live, &target, same_cause, &cause, differ, context, out);
+    struct sides sides = {.plans = {plans[0], plans[1]}, .numbers = {out->live, out->target}};
+    int rc = sides_open(&sides, kv, err);
+    enum kappa_cause cause =
+        rc < 0 ? CAUSE_NONE : cause_of_versions(plans, &sides.stand[0], &sides.stand[1]);
+    for (size_t i = 0; rc == 0 && i < sides.count; i++) {
+        struct answer rows[2] = {0};
+        rc = sides_read(&sides, i, rows, err);
+        if (rc == 1)
+            rows_compare(&rows[0], &rows[1], same_cause, &cause, differ, context, out);
+        else if (rc == 0)
+            out->not_final += rows[0].count > rows[1].count ? rows[0].count : rows[1].count;
+        rc = rc < 0 ? rc : 0;
+        answer_release(&rows[0]);
+        answer_release(&rows[1]);
     }
-    answer_release(&live);
-    answer_release(&target);
+    sides_close(&sides);
     return rc;
 }
 

@@ -18,7 +18,7 @@ int version_compare(struct kv *kv, const struct plan *const *plans, struct kappa
                     kappa_differ *differ, void *context, struct err *err);
 /* diff.c: the causes that tell two plans apart: late, rule, or both, as bits 1 << cause. */
 unsigned causes_of_plans(const struct plan *live, const struct plan *target);
-/* diff.c: count rows, differences and causes. cause_of says why a row differs. */
+/* diff.c: add rows, differences and causes to out's. cause_of says why a row differs. */
 void rows_compare(const struct answer *live, const struct answer *target,
                   enum kappa_cause (*cause_of)(const struct answer_row *, const struct answer_row *,
                                                void *),
