@@ -82,6 +82,8 @@ static const struct verb VERBS[] = {
     {"bench drain", "", "kappa against a straight-line program over the same log", cmd_bench, true},
     {"bench batch", "", "batch against a straight-line program over the same archive", cmd_bench,
      true},
+    {"bench batch-kinds", "", "full, incremental and by-time batches of the same growing archive",
+     cmd_bench, true},
     {"bench gen", "", "the generator, events a second on one core", cmd_bench, true},
     {"bench read", "", "lambda's merged read against kappa's, side by side", cmd_bench, true},
     {"bench anomalies", "", "every answer against the exact one while pointers flip, by hand-over",

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/bench_batch_kinds.h"
 #include "bench/bench_kafka.h"
 #include "bench/raw_loop.h"
 #include "cmd/cmd.h"
@@ -123,6 +124,20 @@ static int run_batch(const struct settings *settings, struct err *err)
     return bench_batch(stdout, err);
 }
 
+static int run_batch_kinds(const struct settings *settings, struct err *err)
+{
+    const struct batch_kinds_options options = {
+        .events = settings_int(settings, "events"),
+        .rounds = (int)settings_int(settings, "rounds"),
+        .growth = settings_number(settings, "growth"),
+        .late_share = settings_number(settings, "late-share"),
+        .bucket_ms = settings_int(settings, "bucket"),
+        .seed = (uint64_t)settings_int(settings, "seed"),
+        .json = settings_bool(settings, "json"),
+    };
+    return bench_batch_kinds(&options, stdout, err);
+}
+
 static int run_gen(const struct settings *settings, struct err *err)
 {
     (void)settings;
@@ -132,9 +147,16 @@ static int run_gen(const struct settings *settings, struct err *err)
 static const struct {
     const char *name;
     int (*run)(const struct settings *settings, struct err *err);
-} BENCHES[] = {{"scan", run_scan}, {"drain", run_drain}, {"batch", run_batch},
-               {"gen", run_gen},   {"read", run_read},   {"anomalies", run_anomalies},
-               {"ysb", run_ysb},   {"fresh", run_fresh}, {"raw", run_raw}};
+} BENCHES[] = {{"scan", run_scan},
+               {"drain", run_drain},
+               {"batch", run_batch},
+               {"batch-kinds", run_batch_kinds},
+               {"gen", run_gen},
+               {"read", run_read},
+               {"anomalies", run_anomalies},
+               {"ysb", run_ysb},
+               {"fresh", run_fresh},
+               {"raw", run_raw}};
 
 int cmd_bench(const struct settings *settings, struct err *err)
 {
@@ -143,6 +165,7 @@ int cmd_bench(const struct settings *settings, struct err *err)
     for (size_t i = 0; count == 1 && i < sizeof BENCHES / sizeof *BENCHES; i++)
         if (strcmp(words[0], BENCHES[i].name) == 0)
             return BENCHES[i].run(settings, err);
-    return err_set(err, ERR_USAGE,
-                   "lk bench: one of scan, drain, batch, gen, read, anomalies, ysb, fresh, raw");
+    return err_set(
+        err, ERR_USAGE,
+        "lk bench: one of scan, drain, batch, batch-kinds, gen, read, anomalies, ysb, fresh, raw");
 }

@@ -3,6 +3,7 @@
 #include "lambda/batch.h"
 
 #include "common/base/fault.h"
+#include "lambda/generation.h"
 #include "tests/lambda/kit.h"
 
 /* As KIT_PLAN, without dedupe: every kind can compute it. */
@@ -398,5 +399,317 @@ Test(batch_kinds, an_id_that_names_no_generation_is_a_mistake)
     cr_assert_not_null(strstr(err.text, "lk lambda generations"), "%s", err.text);
     batch_release(&result);
     manifest_release(&manifest);
+    kit_close(&kit);
+}
+
+/* ---- what each heals: the table of docs/batch.md ---- */
+
+static const enum batch_kind KINDS[] = {BATCH_FULL, BATCH_INCREMENTAL, BATCH_BY_TIME};
+
+/* Archive one event of every partition, as old as the first. */
+static void fill_late(const struct kit *kit, int64_t offset)
+{
+    struct archive_writer *writer = NULL;
+    struct err err = {0};
+    cr_assert_eq(archive_open(kit->archive, KIT_TOPIC, KIT_PARTITIONS, &writer, &err), 0);
+    for (int q = 0; q < KIT_PARTITIONS; q++) {
+        char text[160];
+        int64_t time_ms = KIT_START_MS + 1, due_ns = 0;
+        snprintf(text, sizeof text, "{\"t\":%lld,\"k\":\"late\",\"id\":1,\"x\":1}",
+                 (long long)time_ms);
+        struct bytes key = {0}, value = bytes_of(text);
+        struct log_batch batch = {q, 1, &offset, &time_ms, &due_ns, &key, &value, offset + 1};
+        cr_assert_eq(archive_add(writer, &batch, &err), 0, "%s", err.text);
+        cr_assert_geq(archive_roll(writer, q, &err), 0, "%s", err.text);
+    }
+    archive_close(writer);
+}
+
+Test(batch_kinds, a_late_event_is_healed_by_the_next_batch_of_any_kind)
+{
+    struct kit kit;
+    struct manifest base, wanted, found;
+    kit_open(&kit, 50, 100);
+    use_plan(&kit, PLAIN_PLAN);
+    kit_fill(&kit, 0, 30000);
+    fill_late(&kit, 30000);
+    struct batch_options options = by_time(&kit, 10000, 0);
+    options.base = NULL;
+    struct batch_result result = compute_ok(&options, &kit, 30000, &base);
+    batch_release(&result);
+    for (size_t k = 0; k < 3; k++) {
+        options.kind = KINDS[k];
+        options.base = KINDS[k] == BATCH_FULL ? NULL : base.id;
+        result = compute_ok(&options, &kit, 30001, k ? &found : &wanted);
+        if (k)
+            expect_same(&wanted, &found, batch_kind_name(KINDS[k]));
+        if (KINDS[k] ==
+            BATCH_BY_TIME) /* the late one's, and that of T: as no buffer reaches back */
+            cr_assert_eq(result.stale_buckets, 2 * KIT_PARTITIONS, "%lld",
+                         (long long)result.stale_buckets);
+        if (k)
+            manifest_release(&found);
+        batch_release(&result);
+    }
+    manifest_release(&wanted);
+    manifest_release(&base);
+    kit_close(&kit);
+}
+
+Test(batch_kinds, a_changed_rule_is_healed_by_full_and_refused_by_the_others)
+{
+    struct kit kit;
+    struct manifest base, found;
+    kit_open(&kit, 51, 100);
+    use_plan(&kit, PLAIN_PLAN);
+    kit_fill(&kit, 0, 3000);
+    struct batch_options options = by_time(&kit, 10000, 0);
+    struct batch_result result = compute_ok(&options, &kit, 2000, &base);
+    batch_release(&result);
+    use_plan(&kit, HOPPING_PLAN);
+    options.plan = kit.plan;
+    for (size_t k = 1; k < 3; k++) {
+        options.kind = KINDS[k];
+        options.base = base.id;
+        expect_refused(&options, &kit, 3000, ERR_USAGE, "another plan");
+        options.base = NULL; /* none of this plan: it becomes a full one */
+        result = compute_ok(&options, &kit, 3000, &found);
+        cr_assert_eq(result.kind, k == 1 ? BATCH_FULL : KINDS[k], "upon the full one before");
+        batch_release(&result);
+        manifest_release(&found);
+    }
+    manifest_release(&base);
+    kit_close(&kit);
+}
+
+/* Every row of a partition's file, one after the other as text. */
+static int read_rows(const struct kit *kit, const struct manifest *manifest, int partition,
+                     struct buf *rows, int room)
+{
+    struct generation_reader *reader = NULL;
+    struct generation_head head;
+    struct generation_row row;
+    struct err err = {0};
+    struct folder *folder = open_folder(kit);
+    char *path = folder_file(folder, manifest->id, partition, "");
+    int count = 0;
+    cr_assert_eq(generation_open(path, NULL, &head, &reader, &err), 0, "%s", err.text);
+    for (; generation_next(reader, &row, &err) == 1 && count < room; count++)
+        buf_printf(&rows[count], "%.*s %.*s %.*s", (int)row.field.len, row.field.ptr,
+                   (int)row.key.len, row.key.ptr, (int)row.partial.len, row.partial.ptr);
+    generation_close(reader);
+    folder_close(folder);
+    free(path);
+    return count;
+}
+
+/* Write partition 0's file anew with the first and the last cell made wrong, under a checksum that fits. */
+static void tamper(const struct kit *kit, struct manifest *manifest)
+{
+    struct generation_reader *reader = NULL;
+    struct generation_writer *writer = NULL;
+    struct generation_head head;
+    struct generation_row row;
+    struct err err = {0};
+    struct folder *folder = open_folder(kit);
+    char *path = folder_file(folder, manifest->id, 0, "");
+    int64_t rows, bytes, cells = 0;
+    cr_assert_eq(generation_open(path, NULL, &head, &reader, &err), 0, "%s", err.text);
+    while (generation_next(reader, &row, &err) == 1)
+        cells += !bytes_equal(row.field, bytes_of(GENERATION_BAD));
+    generation_close(reader);
+    cr_assert_eq(generation_open(path, NULL, &head, &reader, &err), 0, "%s", err.text);
+    cr_assert_eq(generation_create(path, &head, &writer, &err), 0, "%s", err.text);
+    for (int64_t i = 0; generation_next(reader, &row, &err) == 1; i++) {
+        if (i == 0 || i == cells - 1)
+            row.partial = bytes_of("1000000,1000000,1000000");
+        cr_assert_eq(generation_add(writer, &row, &err), 0, "%s", err.text);
+    }
+    cr_assert_eq(generation_finish_take(writer, manifest->files[0].checksum, &rows, &bytes, &err),
+                 0);
+    generation_close(reader);
+    free(path);
+    path = folder_path(folder, manifest->id, ".json");
+    cr_assert_eq(manifest_write(path, KIT_TOPIC, "v", manifest, &err), 0, "%s", err.text);
+    free(path);
+    folder_close(folder);
+}
+
+enum { ROWS_ROOM = 20000 };
+
+static int count_differing(const struct kit *kit, const struct manifest *a,
+                           const struct manifest *b)
+{
+    struct buf *left = mem_zero(ROWS_ROOM, sizeof *left),
+               *right = mem_zero(ROWS_ROOM, sizeof *right);
+    int count = read_rows(kit, a, 0, left, ROWS_ROOM), differing = 0;
+    cr_assert_eq(read_rows(kit, b, 0, right, ROWS_ROOM), count);
+    for (int i = 0; i < count; i++)
+        differing += !bytes_equal(buf_bytes(&left[i]), buf_bytes(&right[i]));
+    for (int i = 0; i < ROWS_ROOM; i++) {
+        buf_release(&left[i]);
+        buf_release(&right[i]);
+    }
+    free(left);
+    free(right);
+    return differing;
+}
+
+Test(batch_kinds, a_wrong_row_with_a_right_checksum_stays_in_incremental_and_outside_stale_buckets)
+{
+    static const int differing[] = {0, 2, 1};
+    struct kit kit;
+    struct manifest base, wanted, found;
+    kit_open(&kit, 52, 20);
+    use_plan(&kit, PLAIN_PLAN);
+    kit_fill(&kit, 0, 31000);
+    struct batch_options options = by_time(&kit, 10000, -1);
+    struct batch_result result = compute_ok(&options, &kit, 30000, &base);
+    batch_release(&result);
+    result = compute_ok(&options, &kit, 31000, &wanted);
+    batch_release(&result);
+    tamper(&kit, &base);
+    for (size_t k = 0; k < 3; k++) {
+        options.kind = KINDS[k];
+        options.base = KINDS[k] == BATCH_FULL ? NULL : base.id;
+        result = compute_ok(&options, &kit, 31000, &found);
+        cr_assert_eq(count_differing(&kit, &wanted, &found), differing[k], "%s: %d",
+                     batch_kind_name(KINDS[k]), count_differing(&kit, &wanted, &found));
+        batch_release(&result);
+        manifest_release(&found);
+    }
+    manifest_release(&wanted);
+    manifest_release(&base);
+    kit_close(&kit);
+}
+
+static struct batch_result run_ok(struct kv *kv, const struct batch_options *options)
+{
+    struct batch_result result;
+    struct err err = {0};
+    cr_assert_eq(batch_run(kv, options, &result, &err), 0, "%s", err.text);
+    for (int q = 0; q < KIT_PARTITIONS; q++)
+        cr_assert_eq(result.parts[q].publish.state, PUBLISH_DONE, "%s",
+                     result.parts[q].publish.why);
+    return result;
+}
+
+/* What the view says, as one text. */
+static struct buf view_text(struct kv *kv)
+{
+    struct answer answer;
+    struct view_query query = {0};
+    struct err err = {0};
+    struct buf text = {0};
+    cr_assert_eq(view_read(kv, "v", ARCH_LAMBDA, &query, &answer, &err), 0, "%s", err.text);
+    for (size_t i = 0; i < answer.count; i++)
+        answer_row_json(&answer.rows[i], &text);
+    answer_release(&answer);
+    return text;
+}
+
+/* Put a wrong number into every cell of one field of the generation that serves partition 0. */
+static void spoil_cells(struct kv *kv)
+{
+    struct arena arena = {0};
+    struct kv_reply *replies;
+    struct err err = {0};
+    char part[POS_ID_BYTES + 1] = "g";
+    struct pos pos = kit_pos(kv, 0);
+    memcpy(part + 1, pos.generation, POS_ID_BYTES);
+    pos_release(&pos);
+    kv_words(kv, "SMEMBERS", key_part(&arena, "v", "l1", 0, part), NULL);
+    cr_assert_eq(kv_roundtrip(kv, &replies, &err), 1);
+    char *key =
+        key_cells(&arena, "v", "l1", 0, part, arena_bytes(&arena, replies[0].items[0].text).ptr);
+    kv_words(kv, "HGETALL", key, NULL);
+    cr_assert_eq(kv_roundtrip(kv, &replies, &err), 1);
+    char *field = (char *)arena_bytes(&arena, replies[0].items[0].text).ptr;
+    kv_words(kv, "HSET", key, field, "77,77,77", NULL);
+    cr_assert_eq(kv_roundtrip(kv, &replies, &err), 1);
+    arena_release(&arena);
+}
+
+Test(batch_kinds, a_spoilt_cell_and_a_lost_store_are_healed_from_files_in_every_kind)
+{
+    for (size_t k = 0; k < 3; k++) {
+        struct kit kit;
+        kit_open(&kit, 53, 20);
+        use_plan(&kit, PLAIN_PLAN);
+        kit_fill(&kit, 0, 5000);
+        memory_drop("kinds_heal");
+        struct kv *kv = kit_kv("memory:kinds_heal");
+        struct batch_options options = by_time(&kit, 10000, 0);
+        struct batch_result result = run_ok(kv, &options);
+        batch_release(&result);
+        struct buf before = view_text(kv);
+        spoil_cells(kv);
+        struct buf spoilt = view_text(kv);
+        cr_assert(!bytes_equal(buf_bytes(&before), buf_bytes(&spoilt)));
+        kit_fill(&kit, 5000, 5100);
+        options.kind = KINDS[k];
+        result = run_ok(kv, &options);
+        cr_assert_eq(result.kind, KINDS[k]);
+        batch_release(&result);
+        struct buf healed = view_text(kv);
+        kv_close(kv);
+        memory_drop("kinds_heal");
+        kv = kit_kv("memory:kinds_heal");
+        options.reload =
+            true; /* what an incremental or by-time batch left is loaded like any other */
+        result = run_ok(kv, &options);
+        batch_release(&result);
+        struct buf again = view_text(kv);
+        cr_assert(bytes_equal(buf_bytes(&healed), buf_bytes(&again)));
+        memory_drop("kinds_heal");
+        kv_close(kv);
+        kv = kit_kv("memory:kinds_heal");
+        options.reload = false;
+        options.kind = BATCH_FULL;
+        result = run_ok(kv, &options);
+        batch_release(&result);
+        struct buf full = view_text(kv);
+        cr_assert(bytes_equal(buf_bytes(&healed), buf_bytes(&full)), "%s",
+                  batch_kind_name(KINDS[k]));
+        struct buf *texts[] = {&before, &spoilt, &healed, &again, &full};
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+            buf_release(texts[i]);
+        kv_close(kv);
+        kit_close(&kit);
+    }
+}
+
+/* ---- litter ---- */
+
+Test(batch_kinds, sidecars_live_and_go_with_their_generations)
+{
+    struct kit kit;
+    kit_open(&kit, 54, 20);
+    use_plan(&kit, PLAIN_PLAN);
+    kit_fill(&kit, 0, 500);
+    struct kv *kv = kit_kv("memory:kinds_litter");
+    struct batch_options options = by_time(&kit, 10000, 0);
+    options.keep = 1;
+    struct batch_result result = run_ok(kv, &options);
+    batch_release(&result);
+    for (int round = 1; round < 4; round++) {
+        kit_fill(&kit, 500 * round, 500 * round + 500);
+        options.kind = KINDS[round % 3];
+        result = run_ok(kv, &options);
+        batch_release(&result);
+        cr_assert_eq(kit_files(&kit, ".times"), KIT_PARTITIONS, "%d", kit_files(&kit, ".times"));
+        cr_assert_eq(kit_files(&kit, ".json"), 1);
+    }
+    struct err err = {0};
+    kit_fill(&kit, 2000, 2500);
+    fault_set("generation times:2:error", NULL);
+    cr_assert_eq(batch_run(kv, &options, &result, &err), ERR_FULL, "%d %s", err.code, err.text);
+    fault_set(NULL, NULL);
+    batch_release(&result);
+    cr_assert_gt(kit_files(&kit, ".times"), KIT_PARTITIONS, "one is written, and of no generation");
+    result = run_ok(kv, &options);
+    batch_release(&result);
+    cr_assert_eq(kit_files(&kit, ".times"), KIT_PARTITIONS);
+    kv_close(kv);
     kit_close(&kit);
 }
