@@ -46,11 +46,13 @@ struct archive_totals {
 struct archive_totals archive_totals(struct archive_writer *writer);
 
 /* Read every segment of a topic again and hold it against the manifest: sizes, checksums, offsets,
- * every record. damaged is called for each that is not as it was noted. Needs no lock: segments
+ * every record; and every columnar file. damaged is called for each that is not as it was noted. Needs no lock: segments
  * never change. ERR_ENV: no such archive or topic; ERR_DATA: a manifest that cannot be read. */
 struct archive_health {
     int64_t segments, events, raw_bytes, file_bytes;
     int64_t damaged; /* segments */
+    /* Columnar files (columnar.h): a damaged one is of no use, but no event is lost by it. */
+    int64_t columnar, columnar_bytes, columnar_damaged;
 };
 int archive_verify(const char *directory, const char *topic,
                    void (*damaged)(const struct err *why, void *context), void *context,

@@ -3,6 +3,7 @@
  *     DIR/TOPIC/topic                 {"format":"lk archive 1","partitions":N}
  *     DIR/TOPIC/writer                flock of the one writer, its pid inside
  *     DIR/TOPIC/P/FIRST-LAST.jsonl.zst
+ *     DIR/TOPIC/P/FIRST-LAST.<hash>.columns   its columnar form for some fields, if there is one
  *     DIR/TOPIC/P/manifest            one JSON line a segment, in order of offsets
  *     DIR/TOPIC/P/.tmp-...            what a writer is at, or was when it was killed */
 #ifndef LK_LOG_ARCHIVE_FILES_H
@@ -51,6 +52,8 @@ void archive_path(const struct archive_manifest *manifest, int64_t first, int64_
  * temporary file is gone. */
 int archive_write_file(const char *temporary, const char *path, struct bytes bytes,
                        struct err *err);
+/* All of a file into out: 0, or an errno. */
+int archive_read_file(const char *path, struct buf *out);
 /* Make DIR/TOPIC with its partitions, or check that it has as many. */
 int archive_make_place(const char *directory, const char *topic, int partitions, struct err *err);
 /* Lock DIR/TOPIC/writer: a descriptor to close, or a code naming the pid that has it. */

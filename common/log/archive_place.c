@@ -79,6 +79,24 @@ int archive_write_file(const char *temporary, const char *path, struct bytes byt
     return err_errno(err, ERR_ENV, "cannot write %s", path);
 }
 
+int archive_read_file(const char *path, struct buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    int number = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
+    buf_clear(out);
+    if (number == 0)
+        buf_reserve(out, (size_t)st.st_size);
+    for (ssize_t got = 1; number == 0 && got > 0 && out->len < (size_t)st.st_size;) {
+        got = read(fd, out->ptr + out->len, (size_t)st.st_size - out->len);
+        number = got < 0 ? errno : 0;
+        out->len += got > 0 ? (size_t)got : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return number;
+}
+
 int archive_partitions(const char *directory, const char *topic, struct err *err)
 {
     struct buf path = {0};

@@ -24,11 +24,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 #include <zstd.h>
@@ -214,28 +211,13 @@ void archive_segment_release(struct archive_segment *segment)
 
 static int read_file(struct buf *out, const char *path, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
+    errno = archive_read_file(path, out);
+    if (errno == ENOENT)
         return err_set(err, ERR_DATA,
                        "the segment %s is missing; run `lk lambda archive` again, which writes it "
                        "anew from the log",
                        path);
-    if (fd < 0)
-        return err_errno(err, ERR_ENV, "cannot open the segment %s", path);
-    struct stat st;
-    buf_clear(out);
-    int rc = fstat(fd, &st) == 0 ? 0 : -1;
-    if (rc == 0)
-        buf_reserve(out, (size_t)st.st_size);
-    for (ssize_t got = 1; rc == 0 && got > 0 && out->len < (size_t)st.st_size;) {
-        got = read(fd, out->ptr + out->len, (size_t)st.st_size - out->len);
-        rc = got < 0 ? -1 : 0;
-        out->len += got > 0 ? (size_t)got : 0;
-    }
-    if (rc < 0)
-        rc = err_errno(err, ERR_ENV, "cannot read the segment %s", path);
-    close(fd);
-    return rc;
+    return errno ? err_errno(err, ERR_ENV, "cannot read the segment %s", path) : 0;
 }
 
 /* The skippable frame, found from the end of the file; NULL if there is none. */

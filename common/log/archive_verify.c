@@ -1,7 +1,6 @@
 /* common/log/archive_verify.c - every segment of an archive read again and held against its manifest. */
-#include "common/log/archive_files.h"
-
 #include "common/base/stop.h"
+#include "common/log/columnar_files.h"
 
 struct checking {
     void (*damaged)(const struct err *why, void *context);
@@ -28,8 +27,16 @@ static void check_segment(const struct archive_manifest *manifest, int i,
     buf_release(&path);
 }
 
+/* What is of no use is told, and counted apart: the segments hold the same. */
+static void damaged_columns(const struct err *why, void *context)
+{
+    const struct checking *checking = context;
+    checking->health->columnar_damaged++;
+    checking->damaged(why, checking->context);
+}
+
 static int check_partition(const char *directory, const char *topic, int partition,
-                           const struct checking *checking, struct err *err)
+                           struct checking *checking, struct err *err)
 {
     struct archive_manifest manifest;
     struct archive_segment segment = {0};
@@ -37,6 +44,9 @@ static int check_partition(const char *directory, const char *topic, int partiti
     int rc = archive_manifest_read(&manifest, err);
     for (int i = 0; rc == 0 && i < manifest.count && !stop_asked(); i++)
         check_segment(&manifest, i, &segment, checking);
+    if (rc == 0)
+        checking->health->columnar += columnar_verify(&manifest, damaged_columns, checking,
+                                                      &checking->health->columnar_bytes);
     archive_segment_release(&segment);
     archive_manifest_release(&manifest);
     return rc;

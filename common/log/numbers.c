@@ -100,3 +100,34 @@ void numbers_unpack(const struct numbers *packed, int count, int64_t *out)
             out[i] = packed->least;
     }
 }
+
+#define UNPACK_CODES(type)                                                                         \
+    for (int i = 0; i < count; i++) {                                                              \
+        type difference;                                                                           \
+        memcpy(&difference, from + (size_t)i * sizeof difference, sizeof difference);              \
+        out[i] = least + difference;                                                               \
+        greatest = out[i] > greatest ? out[i] : greatest;                                          \
+    }
+
+bool numbers_unpack_codes(const struct numbers *packed, int count, uint32_t most, uint32_t *out)
+{
+    if (packed->least < 0 || packed->least > most || packed->width > 4)
+        return false;
+    uint32_t least = (uint32_t)packed->least, greatest = 0;
+    const char *from = packed->differences;
+    switch (packed->width) {
+    case 1:
+        UNPACK_CODES(uint8_t)
+        break;
+    case 2:
+        UNPACK_CODES(uint16_t)
+        break;
+    case 4:
+        UNPACK_CODES(uint32_t)
+        break;
+    default:
+        for (int i = 0; i < count; i++)
+            out[i] = least;
+    }
+    return greatest <= most;
+}

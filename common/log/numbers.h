@@ -27,5 +27,7 @@ void numbers_pack(const int64_t *numbers, int count, struct buf *to);
  * before end, or the width is none of ours. */
 bool numbers_look(const char **at, const char *end, int count, struct numbers *out);
 void numbers_unpack(const struct numbers *packed, int count, int64_t *out);
+/* The same for numbers of 0 .. most (a code of a dictionary); false if one is none. */
+bool numbers_unpack_codes(const struct numbers *packed, int count, uint32_t most, uint32_t *out);
 
 #endif
