@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/worker_options.h"
 #include "common/log/archive.h"
 #include "lambda/archive.h"
 
@@ -10,32 +11,41 @@ static void print_summary(const struct archive_totals *totals, const struct sett
 {
     const char *form = settings_bool(settings, "json")
                            ? "{\"events\":%lld,\"segments\":%lld,\"raw_bytes\":%lld,"
-                             "\"file_bytes\":%lld}\n"
+                             "\"file_bytes\":%lld,\"columnar\":%lld}\n"
                            : "archived %lld events in %lld segments: %lld bytes of values, %lld on "
-                             "disk\n";
+                             "disk; %lld files of columns\n";
     printf(form, (long long)totals->events, (long long)totals->segments,
-           (long long)totals->raw_bytes, (long long)totals->file_bytes);
+           (long long)totals->raw_bytes, (long long)totals->file_bytes,
+           (long long)totals->columnar);
 }
 
 int cmd_lambda_archive(const struct settings *settings, struct err *err)
 {
     struct log *log = NULL;
+    struct plan *plan = NULL;
     struct archive_totals totals = {0};
+    const char *columnar = settings_text(settings, "columnar");
     int rc = settings_require(settings, "log,topic,archive", err);
+    if (rc == 0 && columnar)
+        rc = cmd_plan_at(columnar, &plan, err);
     rc = rc ? rc : log_open(settings_text(settings, "log"), false, &log, err);
-    if (rc < 0)
+    if (rc < 0) {
+        plan_free(plan);
         return rc;
+    }
     struct archive_options options = {
         .log = log,
         .topic = settings_text(settings, "topic"),
         .directory = settings_text(settings, "archive"),
         .roll_ms = settings_int(settings, "roll"),
         .until_end = settings_bool(settings, "until-end"),
+        .columnar = plan,
         .progress = isatty(STDERR_FILENO),
     };
     rc = archive_run(&options, &totals, err);
     if (rc == 0 || rc == ERR_INTERRUPTED)
         print_summary(&totals, settings);
     log_close(log);
+    plan_free(plan);
     return rc;
 }

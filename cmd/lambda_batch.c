@@ -23,14 +23,15 @@ static void print_json(const struct batch_result *r)
                "{\"who\":\"lambda batch\",\"generation\":\"%s\",\"kind\":\"%s\",\"base\":\"%s\","
                "\"events\":%lld,\"seconds\":%.3f,"
                "\"fold_seconds\":%.3f,\"cpu_seconds\":%.3f,\"bytes_read\":%lld,\"rows\":%lld,"
-               "\"rows_copied\":%lld,\"stale_buckets\":%lld,"
+               "\"rows_copied\":%lld,\"stale_buckets\":%lld,\"columnar_segments\":%lld,"
                "\"file_bytes\":%lld,\"cells_max\":%zu,\"runs\":%d,\"passes\":%d,\"workers\":%d,"
                "\"done_ms\":%lld,\"partitions\":[",
                r->generation, batch_kind_name(r->kind), r->base, (long long)r->events,
                (double)r->wall_ns / 1e9, (double)r->fold_ns / 1e9, (double)r->cpu_ns / 1e9,
                (long long)r->bytes, (long long)r->rows, (long long)r->rows_copied,
-               (long long)r->stale_buckets, (long long)r->file_bytes, r->cells_max, r->runs,
-               r->passes, r->workers, (long long)clock_wall_ms());
+               (long long)r->stale_buckets, (long long)r->segments_columnar,
+               (long long)r->file_bytes, r->cells_max, r->runs, r->passes, r->workers,
+               (long long)clock_wall_ms());
     for (int q = 0; q < r->partitions; q++) {
         const struct batch_part *part = &r->parts[q];
         buf_printf(&out, "%s{\"partition\":%d,\"boundary\":%lld,\"state\":\"%s\",\"counters\":[",
@@ -159,6 +160,7 @@ int cmd_lambda_batch(const struct settings *settings, struct err *err)
         .memory_bytes = (size_t)settings_int(settings, "memory"),
         .keep = (int)settings_int(settings, "keep"),
         .reload = settings_bool(settings, "reload"),
+        .columnar = settings_bool(settings, "columnar"),
         .only_new = every_ms > 0,
         .kind = kind_of(settings_text(settings, "kind")),
         .base = settings_text(settings, "base"),

@@ -119,6 +119,11 @@ const struct setting SETTINGS[] = {
      "DURATION  a member of a group that is unheard for so long loses its partitions"},
     {"roll", SETTING_DURATION, "1s", 10, 3600000, NULL, "lambda archive",
      "DURATION  at most that an event waits before its segment is closed"},
+    {"columnar", SETTING_TEXT, NULL, 0, 0, NULL, "lambda archive",
+     "PLAN  beside each segment also keep the fields of this plan as columns, for batches with "
+     "--columnar (docs/columnar.md); makes what is missing of earlier segments, too"},
+    {"columnar", SETTING_BOOL, "no", 0, 0, NULL, "lambda batch",
+     "fold the columns that lk lambda archive --columnar made, where they are"},
     {"wait", SETTING_DURATION, "30s", 0, 86400000, NULL,
      "kappa diff,kappa canary,kappa promote,kappa rollback",
      "DURATION  for the new version to have folded what the live one has"},

@@ -5,10 +5,10 @@
 
 #include "common/base/clock.h"
 
-int cmd_plan(const struct settings *settings, struct plan **out, struct err *err)
+int cmd_plan_at(const char *path, struct plan **out, struct err *err)
 {
     struct buf mistakes = {0};
-    int rc = plan_load(settings_text(settings, "plan"), out, &mistakes, err);
+    int rc = plan_load(path, out, &mistakes, err);
     if (mistakes.len)
         fputs(mistakes.ptr, stderr);
     buf_release(&mistakes);
@@ -19,6 +19,11 @@ int cmd_handover(const struct settings *settings)
 {
     return settings_has(settings, "handover") ? handover_of(settings_text(settings, "handover"))
                                               : HANDOVER_AS_IT_IS;
+}
+
+int cmd_plan(const struct settings *settings, struct plan **out, struct err *err)
+{
+    return cmd_plan_at(settings_text(settings, "plan"), out, err);
 }
 
 /* "0,1,5" */

@@ -6,7 +6,8 @@
 #include "common/base/settings.h"
 #include "common/run/job.h"
 
-/* The plan that --plan names; its mistakes go to stderr. Owned: plan_free. */
+/* The plan of a file, or the one that --plan names; its mistakes go to stderr. Owned: plan_free. */
+int cmd_plan_at(const char *path, struct plan **out, struct err *err);
 int cmd_plan(const struct settings *settings, struct plan **out, struct err *err);
 /* --handover: an enum handover, or HANDOVER_AS_IT_IS where it is not given. */
 int cmd_handover(const struct settings *settings);

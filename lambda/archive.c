@@ -4,7 +4,8 @@
  *
  * No position is kept but the archive's own end: what it holds and where to go on cannot differ.
  * That the log is still the one that was archived is seen by the last archived record: the log must
- * have the same one at its offset, or must have dropped it for age. */
+ * have the same one at its offset, or must have dropped it for age.
+ * Columnar files are made from the segments that stand, so they are never ahead of them. */
 #include "lambda/archive.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/stop.h"
+#include "lambda/columnar.h"
 
 enum { READ_WAIT_MS = 100 };
 
@@ -23,6 +25,8 @@ struct archiver {
     int64_t *end;           /* where each partition is done; INT64_MAX: never */
     int64_t begin, to_read; /* positions at the start: done, and in all; for progress */
     int64_t started_ns, said_ns;
+    struct columnar_maker *maker; /* NULL: no columns are wanted */
+    int64_t made, filled_ns;      /* columnar files; when they were looked after last */
 };
 
 static int made_anew(const struct archiver *archiver, int partition, int64_t offset,
@@ -118,6 +122,9 @@ static int begin(struct archiver *archiver, struct err *err)
         rc ? rc : log_reader_open(options->log, options->topic, all, count, &archiver->reader, err);
     for (int p = 0; p < count && rc == 0; p++)
         rc = begin_partition(archiver, p, err);
+    if (rc == 0 && options->columnar)
+        rc = columnar_maker_open(options->directory, options->topic, count, options->columnar,
+                                 &archiver->maker, err);
     return rc;
 }
 
@@ -128,6 +135,18 @@ static int roll(struct archiver *archiver, int64_t age_ms, struct err *err)
     for (int p = 0; p < archiver->partitions && rc >= 0; p++)
         if (archive_pending_ms(archiver->writer, p) >= age_ms)
             rc = archive_roll(archiver->writer, p, err);
+    return rc < 0 ? rc : 0;
+}
+
+/* Make the columnar files that are missing by now; not more often than segments are rolled. */
+static int make_columns(struct archiver *archiver, int64_t age_ms, struct err *err)
+{
+    int64_t now = clock_mono_ns();
+    if (!archiver->maker || now - archiver->filled_ns < age_ms * 1000000)
+        return 0;
+    int rc = columnar_maker_fill(archiver->maker, err);
+    archiver->made += rc > 0 ? rc : 0;
+    archiver->filled_ns = clock_mono_ns();
     return rc < 0 ? rc : 0;
 }
 
@@ -197,11 +216,13 @@ static int copy(struct archiver *archiver, struct err *err)
         if (rc >= 0 && batch.partition >= 0) /* 0 records: its position alone has moved */
             rc = add(archiver, &batch, err);
         rc = rc < 0 ? rc : roll(archiver, roll_ms, err);
+        rc = rc < 0 ? rc : make_columns(archiver, roll_ms, err);
         if (rc < 0)
             return rc;
         say_progress(archiver);
     }
     int rc = roll(archiver, 0, err);
+    rc = rc ? rc : make_columns(archiver, 0, err);
     if (rc == 0 && !at_end(archiver))
         rc = err_set(err, ERR_INTERRUPTED, "interrupted; all that was read is archived");
     return rc;
@@ -215,6 +236,8 @@ int archive_run(const struct archive_options *options, struct archive_totals *to
     int rc = begin(&archiver, err);
     rc = rc ? rc : copy(&archiver, err);
     *totals = archiver.writer ? archive_totals(archiver.writer) : (struct archive_totals){0};
+    totals->columnar = archiver.made;
+    columnar_maker_close(archiver.maker);
     log_reader_close(archiver.reader);
     archive_close(archiver.writer);
     free(archiver.end);

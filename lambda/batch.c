@@ -149,6 +149,7 @@ static void sum_up(const struct crew *crew, struct manifest *manifest, struct ba
             result->stale_buckets += work->stale_buckets;
         result->file_bytes += work->file.bytes;
         result->runs += work->runs;
+        result->segments_columnar += work->segments_columnar;
         if (work->passes > result->passes)
             result->passes = work->passes;
         if (work->cells_max > result->cells_max)
@@ -210,6 +211,7 @@ static int fold_all(const struct batch_options *options, struct log *log, const 
             .buffer_ms = options->buffer_ms < 0 ? bucket_ms : options->buffer_ms,
             .memory_bytes = options->memory_bytes / (size_t)workers,
             .folder = folder,
+            .columnar = options->columnar ? options->archive : NULL,
             .failed = &crew.failed};
     int64_t begin_ns = clock_mono_ns();
     rc = run_crew(&crew, workers, err);

@@ -29,6 +29,7 @@ struct batch_options {
     size_t memory_bytes; /* that cells and ids may take, all workers together */
     int keep;            /* generations that stay in the folder */
     bool reload;         /* publish the newest generation again, compute nothing */
+    bool columnar;       /* fold the archive's columnar files where they are (columnar.h) */
     bool only_new;       /* leave off where no boundary would grow */
     enum batch_kind kind;
     const char *base;      /* id of the generation to build upon; NULL: the newest that fits */
@@ -53,6 +54,7 @@ struct batch_result {
     int64_t wall_ns, cpu_ns; /* of it all; fold_ns without load and publish */
     int64_t fold_ns;
     size_t cells_max;
+    int64_t segments_columnar; /* folded from columns, over all passes */
     int runs, passes, workers;
     enum batch_kind kind;       /* full also where there was no base */
     char base[FOLDER_ID_BYTES]; /* "": none */

@@ -30,8 +30,9 @@ struct state {
     char *bad_path;
     struct generation_writer *writer;
     struct buf field, partial;
-    struct base base; /* its reader is NULL where there is none */
-    bool indexed;     /* the file gets a sidecar: times */
+    struct columnar_feed *feed; /* NULL: the log is read */
+    struct base base;           /* its reader is NULL where there is none */
+    bool indexed;               /* the file gets a sidecar: times */
     struct times times;
     int64_t events; /* of the task, up to the last block */
     struct stale stale;
@@ -88,12 +89,13 @@ static int keep_bad(struct state *state, struct fold *fold, struct err *err)
     return 0;
 }
 
-/* The event times of what the last step read, which still stands in the columns. */
+/* The event times of what the last step read, which still stands in the columns unless it was fed. */
 static void note_times(struct state *state, const struct task *task)
 {
     const struct columns *columns = task->folder.columns;
-    int64_t min_ms = INT64_MAX, max_ms = INT64_MIN;
-    for (int64_t row = 0; row < task->events - state->events; row++) {
+    int64_t min_ms = task->fed ? task->fed_min_ms : INT64_MAX;
+    int64_t max_ms = task->fed ? task->fed_max_ms : INT64_MIN;
+    for (int64_t row = 0; !task->fed && row < task->events - state->events; row++) {
         int64_t time_ms = columns->column[0].i64[row];
         if (columns->bad[row] != BAD_NOT || (bug_planted("sidecar-short") && row > 0))
             continue;
@@ -162,8 +164,9 @@ static int end(void *context, struct task *task, struct err *err)
 
 static const struct task_sink sink = {begin, tick, end};
 
-static struct task task_of(const struct partition_work *work, const int64_t *until)
+static struct task task_of(const struct state *state, const int64_t *until)
 {
+    const struct partition_work *work = state->work;
     return (struct task){.plan = work->plan,
                          .rules = {.lateness = false},
                          .log = work->log,
@@ -171,6 +174,7 @@ static struct task task_of(const struct partition_work *work, const int64_t *unt
                          .partitions = &work->partition,
                          .count = 1,
                          .until = until,
+                         .feed = state->feed ? columnar_feed_task(state->feed) : NULL,
                          .wait_ms = WAIT_MS};
 }
 
@@ -179,7 +183,7 @@ static int fold_passes(struct state *state, struct err *err)
     const struct partition_work *work = state->work;
     int rc = 0;
     for (state->pass = 0; rc == 0 && state->pass < work->passes; state->pass++) {
-        struct task task = task_of(work, &work->boundary);
+        struct task task = task_of(state, &work->boundary);
         rc = task_run(&task, &sink, state, err);
     }
     return rc;
@@ -266,7 +270,7 @@ static int fold_stale(struct state *state, struct err *err)
     work->stale_buckets = stale_count(&state->stale, work->head.T_ms);
     if (!next_range(state))
         return 0;
-    struct task task = task_of(work, &state->until);
+    struct task task = task_of(state, &state->until);
     return task_run(&task, &again, state, err);
 }
 
@@ -400,6 +404,7 @@ static void release(struct state *state)
     cells_release(&state->cells);
     runs_free(state->runs);
     base_close(&state->base);
+    columnar_feed_close(state->feed);
     times_release(&state->times);
     stale_release(&state->stale);
     if (state->bad) {
@@ -428,10 +433,15 @@ int partition_fold(struct partition_work *work, struct err *err)
     cells_init(&state.cells, work->plan);
     stale_init(&state.stale, work->bucket_ms);
     int rc = open_base(&state, err);
+    if (rc == 0 && work->columnar)
+        rc = columnar_feed_open(work->columnar, work->topic, work->partition, work->plan,
+                                &state.feed, err);
     work->passes = passes_of(&state, share);
     if (rc == 0)
         rc = fold_and_write(&state, path, times_path, err);
     work->runs = runs_count(state.runs);
+    if (state.feed)
+        work->segments_columnar = columnar_feed_segments(state.feed);
     release(&state);
     free(times_path);
     free(runs_path);

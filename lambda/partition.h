@@ -17,6 +17,7 @@
 #include "common/log/log.h"
 #include "common/plan/plan.h"
 #include "lambda/base.h"
+#include "lambda/columnar.h"
 
 struct partition_work {
     const struct plan *plan;
@@ -31,15 +32,17 @@ struct partition_work {
     int64_t block_offsets;       /* of the sidecar; 0: TIMES_OFFSETS */
     size_t memory_bytes;         /* that cells and ids may take */
     const struct folder *folder;
-    atomic_bool *failed; /* another thread's work has: leave off */
+    const char *columnar; /* DIR of the archive: fold its columnar files; NULL: do not */
+    atomic_bool *failed;  /* another thread's work has: leave off */
     /* Filled by partition_fold. */
     struct generation_head head;
     struct manifest_file file;
     int64_t events, bytes; /* read, over all passes */
     size_t cells_max;      /* at once in memory */
     int runs, passes;
-    int64_t stale_buckets; /* -1: every one */
-    int64_t rows_copied;   /* rows of the base that nothing was merged with */
+    int64_t stale_buckets;     /* -1: every one */
+    int64_t segments_columnar; /* folded from columns, over all passes */
+    int64_t rows_copied;       /* rows of the base that nothing was merged with */
 };
 
 /* Make the partition's file of the folder's id. ERR_INTERRUPTED also where another has failed. */

@@ -42,6 +42,7 @@ int64_t archive_pending_ms(const struct archive_writer *writer, int partition);
 /* What this writer has archived since it was opened. */
 struct archive_totals {
     int64_t events, segments, raw_bytes, file_bytes;
+    int64_t columnar; /* files of columns; not the writer's to count */
 };
 struct archive_totals archive_totals(struct archive_writer *writer);
 

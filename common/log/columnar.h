@@ -43,11 +43,20 @@ struct columnar {
     int64_t from, next; /* positions of the segment */
     int events, column_count, bad_count;
     int64_t file_bytes;
-    int64_t *offset, *time_ms; /* log time */
+    int64_t *offset; /* NULL: from + row */
     struct columnar_column column[COLUMNAR_COLUMNS_MAX];
     struct columnar_bad *bad; /* rows rising */
     struct buf file, body;
+    const char *times; /* where log times lie in the body */
+    int64_t *time_ms;
 };
+/* The offset of a row. */
+static inline int64_t columnar_offset(const struct columnar *columnar, int row)
+{
+    return columnar->offset ? columnar->offset[row] : columnar->from + row;
+}
+/* The log time of every event, unpacked at the first call for a file. */
+const int64_t *columnar_times(struct columnar *columnar);
 void columnar_release(struct columnar *columnar);
 
 /* A partition of an archive, and the fields that are looked for. */

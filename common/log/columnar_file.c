@@ -224,17 +224,40 @@ static bool take_deltas(struct reading *reading, int64_t *out)
     return true;
 }
 
+/* Offsets without gaps are not unpacked, nor are log times that nobody may ask for. */
 static bool take_places(struct reading *reading, struct columnar *out)
 {
-    if (!take_numbers(reading, reading->events, out->offset) || !take_deltas(reading, out->time_ms))
+    struct numbers offsets, times;
+    int n = reading->events;
+    int64_t *offset = out->offset;
+    out->offset = NULL;
+    if (!numbers_look(&reading->at, reading->end, n, &offsets))
         return false;
-    for (int i = 0; i < reading->events; i++) {
-        out->offset[i] += out->from + i;
-        if (out->offset[i] < (i ? out->offset[i - 1] + 1 : out->from) ||
-            out->offset[i] >= out->next)
-            return false;
+    if (offsets.width > 0 || offsets.least != 0) {
+        out->offset = mem_grow(offset, (size_t)n * sizeof *offset);
+        offset = NULL;
+        numbers_unpack(&offsets, n, out->offset);
+        for (int i = 0; i < n; i++)
+            out->offset[i] += out->from + i;
     }
-    return true;
+    free(offset);
+    out->times = reading->at;
+    int64_t first;
+    return take(reading, &first, sizeof first) &&
+           numbers_look(&reading->at, reading->end, n - 1, &times);
+}
+
+const int64_t *columnar_times(struct columnar *columnar)
+{
+    if (columnar->times) {
+        struct reading reading = {columnar->times, columnar->body.ptr + columnar->body.len,
+                                  columnar->events};
+        columnar->time_ms =
+            mem_grow(columnar->time_ms, (size_t)columnar->events * sizeof *columnar->time_ms);
+        take_deltas(&reading, columnar->time_ms);
+        columnar->times = NULL;
+    }
+    return columnar->time_ms;
 }
 
 static bool take_bad(struct reading *reading, struct columnar *out)
@@ -313,9 +336,6 @@ static bool take_column(struct reading *reading, struct columnar_column *out)
 static bool take_body(struct columnar *out)
 {
     struct reading reading = {out->body.ptr, out->body.ptr + out->body.len, out->events};
-    size_t bytes = (size_t)out->events * sizeof(int64_t);
-    out->offset = mem_grow(out->offset, bytes);
-    out->time_ms = mem_grow(out->time_ms, bytes);
     bool good = take_places(&reading, out) && take_bad(&reading, out);
     for (int c = 0; c < out->column_count && good; c++)
         good = take_column(&reading, &out->column[c]);

@@ -137,9 +137,11 @@ int columnar_fill(struct columnar_place *place,
                                struct columnar_builder *builder),
                   void *context, struct err *err)
 {
+    int made = 0, rc = archive_manifest_read(&place->manifest, err);
+    if (rc < 0 || place->made == place->manifest.count)
+        return rc;
     struct maker *maker = mem_zero(1, sizeof *maker);
     *maker = (struct maker){.place = place, .scan = scan, .context = context};
-    int made = 0, rc = archive_manifest_read(&place->manifest, err);
     columnar_builder_init(&maker->builder, place->fields);
     for (; rc == 0 && place->made < place->manifest.count && !stop_asked(); place->made++) {
         const struct archive_entry *entry = &place->manifest.entries[place->made];

@@ -73,23 +73,36 @@ static inline int64_t column_value(const struct column *column, int row)
     return column->type == FIELD_DOUBLE ? double_to_order(column->f64[row]) : column->i64[row];
 }
 
+static inline void add_value(const struct value *value, int128 *slots,
+                             const struct columns *columns, int row)
+{
+    if (value->kind == AGG_COUNT) {
+        slots[value->slot]++;
+        return;
+    }
+    const struct column *column = &columns->column[value->field];
+    if (!column->present[row])
+        return;
+    slot_combine(KINDS[value->kind].combine, &slots[value->slot], column_value(column, row));
+    if (value->kind == AGG_AVG)
+        slots[value->slot + 1]++;
+}
+
 void aggregate_add(const struct plan *plan, int128 *slots, const struct columns *columns, int row)
 {
     for (int i = 0; i < plan->value_count; i++) {
         const struct value *value = &plan->values[i];
-        if (value->where && !filter_row(value->where, columns, row))
-            continue;
-        if (value->kind == AGG_COUNT) {
-            slots[value->slot]++;
-            continue;
-        }
-        const struct column *column = &columns->column[value->field];
-        if (!column->present[row])
-            continue;
-        slot_combine(KINDS[value->kind].combine, &slots[value->slot], column_value(column, row));
-        if (value->kind == AGG_AVG)
-            slots[value->slot + 1]++;
+        if (!value->where || filter_row(value->where, columns, row))
+            add_value(value, slots, columns, row);
     }
+}
+
+void aggregate_add_taken(const struct plan *plan, int128 *slots, const struct columns *columns,
+                         int row, const uint8_t *const *takes)
+{
+    for (int i = 0; i < plan->value_count; i++)
+        if (!takes[i] || takes[i][row])
+            add_value(&plan->values[i], slots, columns, row);
 }
 
 void aggregate_merge(const struct plan *plan, int128 *to, const int128 *from)

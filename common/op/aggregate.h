@@ -20,6 +20,9 @@
 void aggregate_zero(const struct plan *plan, int128 *slots);
 /* Fold row of columns into slots: each value's own `where` is asked, an absent field adds nothing. */
 void aggregate_add(const struct plan *plan, int128 *slots, const struct columns *columns, int row);
+/* The same where each value's `where` has been asked: takes[i] NULL or takes[i][row] != 0. */
+void aggregate_add_taken(const struct plan *plan, int128 *slots, const struct columns *columns,
+                         int row, const uint8_t *const *takes);
 void aggregate_merge(const struct plan *plan, int128 *to, const int128 *from);
 /* Append the finished members: "flights":12,"mean_delay":3.5,"worst":null - no braces.
  * sum, min, max of a decimal with its scale's digits; avg the double nearest to the exact quotient. */

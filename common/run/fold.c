@@ -71,7 +71,7 @@ void fold_init(struct fold *fold, const struct plan *plan, struct rules rules, i
     dedupe_init(&fold->ids, rules.lateness ? plan->dedupe_horizon_ms : INT64_MAX);
 }
 
-static void keep_bad(struct fold *fold, int64_t offset, enum bad_reason reason, int field)
+void fold_keep_bad(struct fold *fold, int64_t offset, enum bad_reason reason, int field)
 {
     struct buf words = {0};
     bad_describe(reason, &fold->plan->schema, field, &words);
@@ -89,7 +89,7 @@ static void keep_bad(struct fold *fold, int64_t offset, enum bad_reason reason, 
     buf_release(&words);
 }
 
-static bool is_ahead(const struct plan *plan, int64_t time_ms, int64_t log_time_ms)
+bool fold_is_ahead(const struct plan *plan, int64_t time_ms, int64_t log_time_ms)
 {
     return plan->max_ahead_ms != PLAN_UNLIMITED &&
            time_ms > (int128)log_time_ms + plan->max_ahead_ms;
@@ -116,24 +116,28 @@ static void raise_T(struct fold *fold, int64_t position, int64_t time_ms)
         memmove(fold->marks, fold->marks + drop, (size_t)fold->mark_count * sizeof *fold->marks);
 }
 
-/* Scan, set the bad rows apart, select the others, move T. */
-static void scan_rows(struct folder *folder, struct fold *fold, bool count, struct rows *rows)
+static void scan(struct folder *folder, const struct log_batch *batch)
+{
+    scanner_batch(folder->scanner, batch->value, batch->count, folder->columns);
+    fault_point("scan");
+}
+
+/* Set the bad rows apart, select the others, move T. */
+static void judge_rows(struct fold *fold, bool count, struct rows *rows)
 {
     const struct log_batch *batch = rows->batch;
     const struct columns *columns = rows->columns;
     const int64_t *time_ms = columns->column[0].i64;
-    scanner_batch(folder->scanner, batch->value, batch->count, rows->columns);
-    fault_point("scan");
     rows->n = 0;
     for (int row = 0; row < batch->count; row++) {
         enum bad_reason bad = columns->bad[row];
-        if (bad == BAD_NOT && is_ahead(fold->plan, time_ms[row], batch->time_ms[row]))
+        if (bad == BAD_NOT && fold_is_ahead(fold->plan, time_ms[row], batch->time_ms[row]))
             bad = BAD_AHEAD;
         if (bad != BAD_NOT) {
             if (count) {
                 fold->counters.bad++;
-                keep_bad(fold, batch->offset[row], bad,
-                         bad == BAD_AHEAD ? 0 : columns->bad_field[row]);
+                fold_keep_bad(fold, batch->offset[row], bad,
+                              bad == BAD_AHEAD ? 0 : columns->bad_field[row]);
             }
             continue;
         }
@@ -183,7 +187,7 @@ static void narrow(struct folder *folder, struct fold *fold, bool count, struct 
     assert(batch->count <= COLUMNS_ROWS_MAX && batch->partition == fold->partition);
     assert(batch->count == 0 || batch->offset[0] >= fold->next);
     bool whole = count && fold->share == 0; /* for what does not belong to an id's share */
-    scan_rows(folder, fold, whole, rows);
+    judge_rows(fold, whole, rows);
     int good = rows->n;
     rows->n = filter_select(fold->plan->where, rows->columns, rows->sel, rows->n);
     if (folder->lookup)
@@ -195,7 +199,7 @@ static void narrow(struct folder *folder, struct fold *fold, bool count, struct 
     if (fold->plan->dedupe_by >= 0)
         select_new(fold, count, rows);
     fold->next = batch->next;
-    if (batch->count == 0)
+    if (batch->count == 0 || !batch->value)
         return;
     int last = batch->count - 1;
     fold->tail_offset = batch->offset[last];
@@ -244,7 +248,7 @@ static void fold_row(struct folder *folder, struct fold *fold, struct rows *rows
     fold->counters.folded++;
 }
 
-void fold_batch(struct folder *folder, struct fold *fold, const struct log_batch *batch)
+void fold_columns(struct folder *folder, struct fold *fold, const struct log_batch *batch)
 {
     struct rows rows;
     rows.batch = batch;
@@ -255,8 +259,15 @@ void fold_batch(struct folder *folder, struct fold *fold, const struct log_batch
     fault_point("fold");
 }
 
+void fold_batch(struct folder *folder, struct fold *fold, const struct log_batch *batch)
+{
+    scan(folder, batch);
+    fold_columns(folder, fold, batch);
+}
+
 void fold_horizon(struct folder *folder, struct fold *fold, const struct log_batch *batch)
 {
+    scan(folder, batch);
     struct rows rows;
     rows.batch = batch;
     rows.columns = folder->columns;

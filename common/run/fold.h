@@ -62,6 +62,13 @@ struct fold {
 void fold_init(struct fold *fold, const struct plan *plan, struct rules rules, int partition);
 /* Fold a batch of this partition that begins at or above next. */
 void fold_batch(struct folder *folder, struct fold *fold, const struct log_batch *batch);
+/* The same where folder->columns holds the batch's rows already; values and keys may be NULL (then
+ * tail_* stay as they are). */
+void fold_columns(struct folder *folder, struct fold *fold, const struct log_batch *batch);
+/* Keep a bad event in fold->bad. */
+void fold_keep_bad(struct fold *fold, int64_t offset, enum bad_reason reason, int field);
+/* Is an event time further ahead of the log's than the plan allows? */
+bool fold_is_ahead(const struct plan *plan, int64_t time_ms, int64_t log_time_ms);
 /* Only T, marks and ids: rebuilds horizon state from mark; next moves on, cells and counters do not. */
 void fold_horizon(struct folder *folder, struct fold *fold, const struct log_batch *batch);
 /* Where horizon state can be rebuilt from: next without dedupe. */

@@ -109,8 +109,13 @@ static int may_read(struct task *task)
 static int step(struct task *task, int wait_ms, struct err *err)
 {
     close_aside(task);
-    int rc = seek_moved(task, err);
-    if (rc < 0)
+    int rc = task->feed ? task->feed->fold(task->feed->state, task, err) : 0;
+    task->fed = rc == 1;
+    if (task->fed)
+        task->moved[0] = true;
+    if (rc == 0)
+        rc = seek_moved(task, err);
+    if (rc != 0)
         return rc;
     for (int i = 0; i < task->count; i++)
         log_pause(task->reader, task->partitions[i],

@@ -9,6 +9,18 @@
 #include "common/run/fold.h"
 #include "common/run/pace.h"
 
+struct task;
+
+/* Another source of a single partition's events than the log, as far as it has them. */
+struct task_feed {
+    /* Fold some events of task->folds[0] from its next on, below until[0], and move its next: 1; or 0:
+     * there are none of them here, the log is read; or a code. Counts events and bytes, and sets
+     * fed_min_ms, fed_max_ms. Runs on the
+     * task's thread. */
+    int (*fold)(void *state, struct task *task, struct err *err);
+    void *state;
+};
+
 struct task {
     /* Set by the caller before task_run. */
     const struct plan *plan;
@@ -19,6 +31,7 @@ struct task {
     int count;
     const int64_t *until; /* by index: stop a partition there; NULL: go on until stop_asked */
     const struct log_group *group; /* the reader joins it; NULL: none. Shared: until is NULL */
+    const struct task_feed *feed;  /* asked before the log is; NULL: none */
     int wait_ms;                   /* at most between two ticks while nothing comes */
     double rate; /* events a second up to where the log ends at task_run; 0: as fast as it goes */
 
@@ -29,6 +42,8 @@ struct task {
     bool *moved;        /* by index: the sink has set folds[i].next; seek before reading on */
     bool *paused;       /* by index: not read for now (waiting for a batch) */
     bool *lost; /* by index: another worker's now; not read, unless the group deals it again */
+    bool fed; /* the last step was the feed's, and these are the event times of its good events; */
+    int64_t fed_min_ms, fed_max_ms; /* INT64_MAX, INT64_MIN: it had none */
     struct log_reader *reader;
     struct log_reader *aside; /* of task_rebuild; NULL once the task reads on */
     struct pace pace;         /* with rate */
