@@ -76,6 +76,8 @@ static const struct verb VERBS[] = {
      cmd_verify, false},
     {"compare runbooks", "", "play what operators do in both architectures, and say what it takes",
      cmd_runbooks, false},
+    {"compare evolve", "", "change one rule under load in both architectures, and take it back",
+     cmd_evolve, false},
     {"compare", "flights | ads | --plan P.json --events FILE --time-field F",
      "drive the same events through both architectures, and report", cmd_compare, false},
     {"bench scan", "", "the field scanner against jansson", cmd_bench, true},

@@ -24,6 +24,7 @@ static const struct {
     {"boundary-any", "batch/publish/kill"},
     {"canary-moves", "flips"},
     {"flip-stale", "flips"},
+    {"live-named", "flips"},
     {"keep-memory", "redis/killed, nothing kept/kappa"},
     {"skip-fence", "redis/FLUSHALL/kappa"},
     {"forget-swept", "redis/older RDB/lambda"},
