@@ -17,7 +17,7 @@
 #include "common/plan/plan.h"
 #include "common/store/read.h"
 
-enum { EVOLVE_PARTITIONS = 4, READERS_MAX = 16, ACTORS_MAX = 12 };
+enum { EVOLVE_PARTITIONS = 4, READERS_MAX = 16, ACTORS_MAX = 12, KEY_BYTES = 128 };
 
 #define EVOLVE_TOPIC "ads"
 
@@ -58,9 +58,9 @@ extern const struct evolve_way EVOLVE_WAYS[2];
 
 /* One answer of an application. */
 struct seen {
-    int64_t done_ns; /* monotonic */
-    enum rule named; /* by the version, or the view that was asked */
-    char key[40];    /* "": all keys */
+    int64_t done_ns;     /* monotonic */
+    enum rule named;     /* by the version, or the view that was asked */
+    char key[KEY_BYTES]; /* "": all keys */
     char digest[33];
     struct answer_part *parts;
     /* by evolve_judge.c */

@@ -27,7 +27,7 @@ static enum rule rule_named(const struct side *side, const struct answer *answer
 
 /* Keys of what it was told last are what it asks for next. */
 struct keys {
-    char text[KEYS_MAX][40];
+    char text[KEYS_MAX][KEY_BYTES];
     size_t count;
 };
 
@@ -35,10 +35,11 @@ static void pick_keys(const struct answer *answer, struct rng *rng, struct keys 
 {
     for (int i = 0; i < KEYS_MAX && answer->count > 0; i++) {
         const struct answer_row *row = &answer->rows[rng_below(rng, answer->count)];
+        if (row->key.len >= KEY_BYTES)
+            continue;
         char *to = keys->text[keys->count < KEYS_MAX ? keys->count++ : (size_t)i];
-        snprintf(to, sizeof *keys->text, "%.39s", row->key.len < 40 ? row->key.ptr : "[]");
-        if (row->key.len < 40)
-            to[row->key.len] = 0;
+        memcpy(to, row->key.ptr, row->key.len);
+        to[row->key.len] = 0;
     }
 }
 
