@@ -1,4 +1,4 @@
-/* cmd/lambda_archive.c - `lk lambda archive`: the flags, the run, and a summary; --verify. */
+/* cmd/lambda_archive.c - `lk lambda archive`: the flags, the run, and a summary; --compact. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -6,6 +6,7 @@
 #include "cmd/worker_options.h"
 #include "common/log/archive.h"
 #include "lambda/archive.h"
+#include "lambda/batch.h"
 
 static void print_summary(const struct archive_totals *totals, const struct settings *settings)
 {
@@ -19,12 +20,34 @@ static void print_summary(const struct archive_totals *totals, const struct sett
            (long long)totals->columnar);
 }
 
+/* --compact: copy nothing, merge small segments. */
+static int compact(const struct settings *settings, struct err *err)
+{
+    struct archive_compaction done = {0};
+    char topic[LOG_TOPIC_MAX + 1];
+    int rc = settings_require(settings, "archive", err);
+    struct batch_options options = {.archive = settings_text(settings, "archive"),
+                                    .topic = settings_text(settings, "topic")};
+    rc = rc ? rc : batch_topic(&options, topic, err);
+    rc = rc ? rc : archive_compact(options.archive, topic, &done, err);
+    if (rc == 0 || rc == ERR_INTERRUPTED)
+        printf(settings_bool(settings, "json")
+                   ? "{\"segments_before\":%lld,\"segments_after\":%lld,\"bytes_before\":%lld,"
+                     "\"bytes_after\":%lld}\n"
+                   : "%lld segments are %lld now: %lld bytes on disk before, %lld after\n",
+               (long long)done.segments_before, (long long)done.segments_after,
+               (long long)done.bytes_before, (long long)done.bytes_after);
+    return rc;
+}
+
 int cmd_lambda_archive(const struct settings *settings, struct err *err)
 {
     struct log *log = NULL;
     struct plan *plan = NULL;
     struct archive_totals totals = {0};
     const char *columnar = settings_text(settings, "columnar");
+    if (settings_bool(settings, "compact"))
+        return compact(settings, err);
     int rc = settings_require(settings, "log,topic,archive", err);
     if (rc == 0 && columnar)
         rc = cmd_plan_at(columnar, &plan, err);

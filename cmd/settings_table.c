@@ -124,6 +124,8 @@ const struct setting SETTINGS[] = {
      "--columnar (docs/columnar.md); makes what is missing of earlier segments, too"},
     {"columnar", SETTING_BOOL, "no", 0, 0, NULL, "lambda batch",
      "fold the columns that lk lambda archive --columnar made, where they are"},
+    {"compact", SETTING_BOOL, "no", 0, 0, NULL, "lambda archive",
+     "copy nothing: merge neighbouring small segments into full ones, readers may go on"},
     {"wait", SETTING_DURATION, "30s", 0, 86400000, NULL,
      "kappa diff,kappa canary,kappa promote,kappa rollback",
      "DURATION  for the new version to have folded what the live one has"},

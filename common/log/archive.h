@@ -46,9 +46,22 @@ struct archive_totals {
 };
 struct archive_totals archive_totals(struct archive_writer *writer);
 
+/* Merge neighbouring small segments into full ones, in place. Safe at any moment: a larger one is whole,
+ * synced and read back before the manifest names it in the others' place, in one rename; their files,
+ * and what stands beside them as FIRST-LAST.*, go afterwards; a reader that finds one gone reads the
+ * manifest again and goes on at its position. What a killed one leaves, the next archive_open removes.
+ * Missing segments stay as they are. Wants the writer's lock (ERR_ENV names who has it). ERR_DATA: a
+ * damaged segment, named. ERR_INTERRUPTED: what was merged so far stays merged. */
+struct archive_compaction {
+    int64_t segments_before, segments_after, bytes_before, bytes_after; /* of files */
+};
+int archive_compact(const char *directory, const char *topic, struct archive_compaction *out,
+                    struct err *err);
+
 /* Read every segment of a topic again and hold it against the manifest: sizes, checksums, offsets,
  * every record; and every columnar file. damaged is called for each that is not as it was noted. Needs no lock: segments
- * never change. ERR_ENV: no such archive or topic; ERR_DATA: a manifest that cannot be read. */
+ * never change, and merges are followed. ERR_ENV: no such archive or topic; ERR_DATA: a manifest that
+ * cannot be read. */
 struct archive_health {
     int64_t segments, events, raw_bytes, file_bytes;
     int64_t damaged; /* segments */

@@ -18,9 +18,10 @@ static int note(struct archive_closing *closing, const char *path, struct err *e
     if (fault_point("segment noted"))
         rc = err_set(err, ERR_FULL, "cannot write the manifest in %s: No space left on device",
                      manifest->directory.ptr);
-    else if (hole >= 0)
-        rc = archive_manifest_replace(manifest, hole, &closing->entry, err);
-    else
+    else if (hole >= 0) {
+        manifest->entries[hole] = closing->entry;
+        rc = archive_manifest_rewrite(manifest, manifest->entries, manifest->count, err);
+    } else
         rc = archive_manifest_add(manifest, &closing->entry, err);
     if (rc < 0)
         unlink(path);

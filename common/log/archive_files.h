@@ -18,6 +18,8 @@ struct archive_entry {
     uint64_t hash[2];                                                   /* xxh128, high then low */
 };
 
+struct archive_segment;
+
 /* archive_manifest.c */
 struct archive_manifest {
     struct buf directory; /* DIR/TOPIC/P */
@@ -28,15 +30,18 @@ struct archive_manifest {
 void archive_manifest_init(struct archive_manifest *manifest, const char *directory,
                            const char *topic, int partition);
 void archive_manifest_release(struct archive_manifest *manifest);
-/* Take in the lines that are new; a torn last line is not seen. ERR_DATA for lines that are not
+/* Take in the lines that are new, or all where the file was replaced; a torn last line is not seen. ERR_DATA for lines that are not
  * ours or do not follow each other. */
 int archive_manifest_read(struct archive_manifest *manifest, struct err *err);
 /* Append an entry's line and sync it. */
 int archive_manifest_add(struct archive_manifest *manifest, const struct archive_entry *entry,
                          struct err *err);
-/* Put another entry in place of the i-th (a segment written anew), by a new file. */
-int archive_manifest_replace(struct archive_manifest *manifest, int i,
-                             const struct archive_entry *entry, struct err *err);
+/* The same from the beginning: what a reader does that finds a segment gone, since neighbours may have
+ * been merged into a larger one meanwhile. */
+int archive_manifest_again(struct archive_manifest *manifest, struct err *err);
+/* Make the manifest name these (no more than it did), by a new file. Where it fails the file holds either. */
+int archive_manifest_rewrite(struct archive_manifest *manifest, const struct archive_entry *entries,
+                             int count, struct err *err);
 /* Cut a torn line off the file. */
 int archive_manifest_mend(const struct archive_manifest *manifest, struct err *err);
 int64_t archive_manifest_end(const struct archive_manifest *manifest);
@@ -45,6 +50,10 @@ int archive_manifest_find(const struct archive_manifest *manifest, int64_t posit
 /* path = DIR/TOPIC/P/FIRST-LAST.jsonl.zst */
 void archive_path(const struct archive_manifest *manifest, int64_t first, int64_t last,
                   struct buf *path);
+
+/* Read the segment that covers position, following merges: 1 and its index, 0 at the end, or a code. */
+int archive_manifest_open(struct archive_manifest *manifest, int64_t position,
+                          struct archive_segment *segment, int *index, struct err *err);
 
 /* archive_place.c */
 /* Make path hold bytes, durably and all at once: temporary file, sync, rename, sync of the

@@ -3,7 +3,8 @@
  * A line is written after its segment's file is durable, so what the manifest names is there. A
  * writer that is killed in a line leaves it without its newline: a reader does not see it, the next
  * writer cuts it off. Lines follow each other without a hole: from = the next of the line before.
- */
+ * Lines are appended; where segments are merged or written anew, a new file takes the old one's place. A
+ * reader notices that by its last line, which then stands elsewhere, and takes in all of it again. */
 #include "common/log/archive_files.h"
 
 #include <assert.h>
@@ -88,6 +89,21 @@ static void push(struct archive_manifest *manifest, const struct archive_entry *
     manifest->entries[manifest->count++] = *entry;
 }
 
+/* Do the bytes before manifest->bytes still hold the line that was taken in last? */
+static bool continues(const struct archive_manifest *manifest, int fd)
+{
+    struct buf line = {0}, there = {0};
+    if (manifest->count == 0)
+        return true;
+    add_line(&line, &manifest->entries[manifest->count - 1]);
+    buf_reserve(&there, line.len);
+    ssize_t got = pread(fd, there.ptr, line.len, manifest->bytes - (int64_t)line.len);
+    bool same = got == (ssize_t)line.len && memcmp(there.ptr, line.ptr, line.len) == 0;
+    buf_release(&line);
+    buf_release(&there);
+    return same;
+}
+
 /* Take in the whole lines of text (NUL-terminated, changed). */
 static int take_lines(struct archive_manifest *manifest, char *text, struct err *err)
 {
@@ -113,6 +129,8 @@ int archive_manifest_read(struct archive_manifest *manifest, struct err *err)
                                            manifest->directory.ptr);
     struct stat st;
     struct buf text = {0};
+    if (!continues(manifest, fd))
+        manifest->count = 0, manifest->bytes = 0;
     int rc = fstat(fd, &st) == 0 ? 0 : -1;
     if (rc == 0 && st.st_size > manifest->bytes) {
         size_t wanted = (size_t)(st.st_size - manifest->bytes);
@@ -128,6 +146,13 @@ int archive_manifest_read(struct archive_manifest *manifest, struct err *err)
     close(fd);
     buf_release(&text);
     return rc;
+}
+
+int archive_manifest_again(struct archive_manifest *manifest, struct err *err)
+{
+    manifest->count = 0;
+    manifest->bytes = 0;
+    return archive_manifest_read(manifest, err);
 }
 
 int archive_manifest_add(struct archive_manifest *manifest, const struct archive_entry *entry,
@@ -152,17 +177,20 @@ int archive_manifest_add(struct archive_manifest *manifest, const struct archive
     return rc;
 }
 
-int archive_manifest_replace(struct archive_manifest *manifest, int i,
-                             const struct archive_entry *entry, struct err *err)
+int archive_manifest_rewrite(struct archive_manifest *manifest, const struct archive_entry *entries,
+                             int count, struct err *err)
 {
     struct buf text = {0}, temporary = {0}, path = {0};
-    manifest->entries[i] = *entry;
-    for (int j = 0; j < manifest->count; j++)
-        add_line(&text, &manifest->entries[j]);
+    for (int i = 0; i < count; i++)
+        add_line(&text, &entries[i]);
     buf_printf(&temporary, "%s/.tmp-manifest", manifest->directory.ptr);
     buf_printf(&path, "%s/manifest", manifest->directory.ptr);
     int rc = archive_write_file(temporary.ptr, path.ptr, buf_bytes(&text), err);
-    manifest->bytes = (int64_t)text.len;
+    if (rc == 0) {
+        memmove(manifest->entries, entries, (size_t)count * sizeof *entries);
+        manifest->count = count;
+        manifest->bytes = (int64_t)text.len;
+    }
     buf_release(&text);
     buf_release(&temporary);
     buf_release(&path);
@@ -199,4 +227,39 @@ int archive_manifest_find(const struct archive_manifest *manifest, int64_t posit
             low = middle + 1;
     }
     return low;
+}
+
+static int read_entry(struct archive_segment *segment, const struct archive_manifest *manifest,
+                      int i, struct err *err)
+{
+    struct buf path = {0};
+    const struct archive_entry *entry = &manifest->entries[i];
+    archive_path(manifest, entry->first, entry->last, &path);
+    int rc = archive_segment_read(segment, path.ptr, entry, err);
+    buf_release(&path);
+    return rc;
+}
+
+/* A file that is gone, though the manifest named it, may have been merged with its neighbours: then the
+ * manifest says so now, since it was replaced before. Where it says the same the file is missing. */
+int archive_manifest_open(struct archive_manifest *manifest, int64_t position,
+                          struct archive_segment *segment, int *index, struct err *err)
+{
+    struct archive_entry failed = {.first = -1};
+    for (;;) {
+        struct err why = {0};
+        int i = *index = archive_manifest_find(manifest, position);
+        if (i == manifest->count)
+            return 0;
+        struct archive_entry entry = manifest->entries[i];
+        int rc = read_entry(segment, manifest, i, &why);
+        if (rc == 0)
+            return 1;
+        if (memcmp(&entry, &failed, sizeof entry) == 0)
+            return err_set(err, rc, "%s", why.text);
+        failed = entry;
+        rc = archive_manifest_again(manifest, err);
+        if (rc < 0)
+            return rc;
+    }
 }

@@ -97,18 +97,7 @@ static int archive_log_range(void *handle, const char *topic, int partition, int
     return rc;
 }
 
-static int read_entry(struct archive_segment *segment, const struct archive_manifest *manifest,
-                      int i, struct err *err)
-{
-    struct buf path = {0};
-    const struct archive_entry *entry = &manifest->entries[i];
-    archive_path(manifest, entry->first, entry->last, &path);
-    int rc = archive_segment_read(segment, path.ptr, entry, err);
-    buf_release(&path);
-    return rc;
-}
-
-static int find_time(const struct archive_manifest *manifest, int64_t time_ms, int64_t *offset,
+static int find_time(struct archive_manifest *manifest, int64_t time_ms, int64_t *offset,
                      struct err *err)
 {
     int i = 0;
@@ -118,11 +107,11 @@ static int find_time(const struct archive_manifest *manifest, int64_t time_ms, i
     if (i == manifest->count)
         return 0;
     struct archive_segment segment = {0};
-    int rc = read_entry(&segment, manifest, i, err);
+    int rc = archive_manifest_open(manifest, manifest->entries[i].from, &segment, &i, err);
     for (int j = segment.count - 1; j >= 0 && segment.time_ms[j] >= time_ms; j--)
         *offset = segment.offset[j];
     archive_segment_release(&segment);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 static int archive_log_offset_at(void *handle, const char *topic, int partition, int64_t time_ms,
@@ -244,15 +233,15 @@ static int fill_from(struct reader *reader, struct position *at, struct err *err
 {
     int i, rc;
     while ((i = archive_manifest_find(&at->manifest, at->next)) == at->manifest.count) {
-        int known = at->manifest.count;
+        int64_t known = archive_manifest_end(&at->manifest);
         rc = archive_manifest_read(&at->manifest, err);
         rc = rc ? rc : check_position(reader, at, at->next, err);
-        if (rc < 0 || at->manifest.count == known)
+        if (rc < 0 || archive_manifest_end(&at->manifest) == known)
             return rc;
     }
     rc = check_position(reader, at, at->next, err);
-    rc = rc ? rc : read_entry(&reader->segment, &at->manifest, i, err);
-    if (rc < 0)
+    rc = rc ? rc : archive_manifest_open(&at->manifest, at->next, &reader->segment, &i, err);
+    if (rc <= 0)
         return rc;
     reader->from = at;
     reader->index = find_record(&reader->segment, at->next);
@@ -320,8 +309,8 @@ static int open_single(struct reader *reader, struct position *at, int64_t offse
     if (rc < 0 || i == at->manifest.count)
         return rc;
     reader->single_partition = -1;
-    rc = read_entry(&reader->single, &at->manifest, i, err);
-    if (rc < 0)
+    rc = archive_manifest_open(&at->manifest, offset, &reader->single, &i, err);
+    if (rc <= 0)
         return rc;
     reader->single_partition = at->partition;
     return 1;

@@ -2,7 +2,8 @@
  *
  * Exactly once needs no state of its own: a segment's name and header say which positions it
  * covers, and the archive ends where its manifest ends. So a writer that died is taken up by
- * reading its files: what was renamed but not noted is checked and noted, temporary files go.
+ * reading its files: what was renamed but not noted is checked and noted, temporary files go, and so do
+ * the segments that a killed compaction had merged, or the one that it had not noted yet.
  * A segment that the manifest notes and that is not there (removed because it was damaged) is a
  * hole: archive_next names its positions first, and it is written anew under the same name. */
 #include "common/log/archive_writer.h"
@@ -19,24 +20,56 @@
 /* All open segments of a topic together stay below this, unless there are very many partitions. */
 enum { OPEN_BYTES_MAX = 8 * SEGMENT_VALUE_BYTES, CLOSE_BYTES_MIN = 256 * 1024 };
 
-static bool is_segment(const char *name)
+/* A segment is FIRST-LAST.jsonl.zst; what else is named FIRST-LAST.* goes with it. */
+static bool split_name(const char *name, long long *first, long long *last, const char **rest)
 {
-    size_t len = strlen(name);
-    return len > 10 && name[0] != '.' && strcmp(name + len - 10, ".jsonl.zst") == 0;
+    int end = 0;
+    bool good = sscanf(name, "%20lld-%20lld%n", first, last, &end) == 2 && name[end] == '.';
+    *rest = name + end;
+    return good;
+}
+
+static bool is_segment(const char *rest)
+{
+    return strcmp(rest, ".jsonl.zst") == 0;
+}
+
+static bool is_temporary(const char *name)
+{
+    return strncmp(name, ".tmp-", 5) == 0;
 }
 
 static int is_left_over(const struct dirent *entry)
 {
-    return strncmp(entry->d_name, ".tmp-", 5) == 0 || is_segment(entry->d_name);
+    long long first, last;
+    const char *rest;
+    return is_temporary(entry->d_name) || split_name(entry->d_name, &first, &last, &rest);
 }
 
-static bool is_noted(const struct archive_manifest *manifest, const char *name)
+static bool is_noted(const struct archive_manifest *manifest, int64_t first, int64_t last)
 {
-    long long first;
-    if (sscanf(name, "%lld-", &first) != 1)
-        return false;
     int i = archive_manifest_find(manifest, first);
-    return i < manifest->count && manifest->entries[i].first == first;
+    return i < manifest->count && manifest->entries[i].first == first &&
+           manifest->entries[i].last == last;
+}
+
+static bool is_there(const struct archive_manifest *manifest, int i)
+{
+    struct buf path = {0};
+    archive_path(manifest, manifest->entries[i].first, manifest->entries[i].last, &path);
+    bool there = access(path.ptr, F_OK) == 0 || errno != ENOENT;
+    buf_release(&path);
+    return there;
+}
+
+/* Does the manifest have all of these offsets in other segments, whose files are there? */
+static bool is_covered(const struct archive_manifest *manifest, int64_t first, int64_t last)
+{
+    int i = archive_manifest_find(manifest, first);
+    bool covered = last < archive_manifest_end(manifest) && manifest->entries[0].from <= first;
+    for (; covered && i < manifest->count && manifest->entries[i].from <= last; i++)
+        covered = is_there(manifest, i);
+    return covered;
 }
 
 /* A segment that is not noted: note it if it is whole and the next one, else leave it or remove it.
@@ -61,11 +94,16 @@ static int note_left_over(struct archive_manifest *manifest, const char *path, s
 static int take_left_over(struct archive_manifest *manifest, const char *name, struct err *err)
 {
     struct buf path = {0};
+    long long first, last;
+    const char *rest;
     int rc = 0;
+    bool temporary = is_temporary(name);
     buf_printf(&path, "%s/%s", manifest->directory.ptr, name);
-    if (!is_segment(name))
+    bool noted =
+        !temporary && split_name(name, &first, &last, &rest) && is_noted(manifest, first, last);
+    if (temporary || (!noted && is_covered(manifest, first, last)))
         rc = unlink(path.ptr) == 0 ? 0 : err_errno(err, ERR_ENV, "cannot remove %s", path.ptr);
-    else if (!is_noted(manifest, name))
+    else if (!noted && is_segment(rest))
         rc = note_left_over(manifest, path.ptr, err);
     buf_release(&path);
     return rc;
@@ -93,13 +131,8 @@ static int finish(struct archive_manifest *manifest, struct err *err)
 /* The first entry from i on whose file is not there; -1: none. */
 static int find_hole(const struct archive_manifest *manifest, int i)
 {
-    struct buf path = {0};
-    for (; i < manifest->count; i++) {
-        archive_path(manifest, manifest->entries[i].first, manifest->entries[i].last, &path);
-        if (access(path.ptr, F_OK) != 0 && errno == ENOENT)
-            break;
-    }
-    buf_release(&path);
+    while (i < manifest->count && is_there(manifest, i))
+        i++;
     return i < manifest->count ? i : -1;
 }
 
