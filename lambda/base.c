@@ -78,13 +78,27 @@ static int named(const struct manifest *manifests, int count, const struct base_
     return rc ? rc : found;
 }
 
+/* Is it the withdrawn one, or built upon it, however far back? */
+static bool is_withdrawn(const struct manifest *manifests, int count, int i, int64_t withdrawn)
+{
+    for (int base; i < count; i = base) {
+        if (manifests[i].number == withdrawn)
+            return true;
+        for (base = i + 1; base < count; base++) /* the newest is first */
+            if (strcmp(manifests[base].id, manifests[i].base) == 0)
+                break;
+    }
+    return false;
+}
+
 /* The newest of this plan whose boundaries fit; count: none. */
 static int newest(const struct manifest *manifests, int count, const struct base_wanted *wanted)
 {
     int i = 0;
     while (i < count && (strcmp(manifests[i].plan, wanted->plan->hash) != 0 ||
                          manifests[i].partitions != wanted->partitions ||
-                         reaches_beyond(&manifests[i], wanted) >= 0))
+                         reaches_beyond(&manifests[i], wanted) >= 0 ||
+                         is_withdrawn(manifests, count, i, wanted->withdrawn)))
         i++;
     return i;
 }

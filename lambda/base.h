@@ -17,7 +17,9 @@ int base_kind_fits(enum batch_kind kind, const struct plan *plan, struct err *er
 
 struct base_wanted {
     const struct plan *plan;
-    const char *id; /* or the beginning of one; NULL: the newest of this plan that fits */
+    const char *id;    /* or the beginning of one; NULL: the newest of this plan that fits */
+    int64_t withdrawn; /* number of the generation that was rolled back; 0: none. It, and what was
+                          built upon it, is a base only by its name */
     int partitions;
     const int64_t *boundaries; /* of the new generation */
 };

@@ -164,6 +164,7 @@ static int choose_base(const struct batch_options *options, const int64_t *bound
 {
     const struct base_wanted wanted = {.plan = options->plan,
                                        .id = options->base,
+                                       .withdrawn = options->withdrawn,
                                        .partitions = result->partitions,
                                        .boundaries = boundaries};
     int rc = options->kind == BATCH_FULL ? 0 : base_find(folder, &wanted, base, err);
@@ -260,7 +261,8 @@ struct run {
     struct folder *folder;
     struct manifest manifest;
     int version, handover;
-    int64_t *slots; /* by partition: two-slot and naive */
+    int64_t *slots;    /* by partition: two-slot and naive */
+    int64_t withdrawn; /* number of the generation that was rolled back last; 0: none */
 };
 
 /* ---- boundaries ---- */
@@ -285,7 +287,7 @@ static int64_t choose_boundary(const struct pos *pos, int handover, int64_t end)
 }
 
 /* Sets *grows where some partition's boundary is above its published one. */
-static int choose_boundaries(const struct run *run, int partitions, const int64_t *ends,
+static int choose_boundaries(struct run *run, int partitions, const int64_t *ends,
                              int64_t *boundaries, bool *grows, struct err *err)
 {
     struct kv *kv = run->kv;
@@ -305,6 +307,7 @@ static int choose_boundaries(const struct run *run, int partitions, const int64_
             break;
         boundaries[q] = choose_boundary(&pos, run->handover, ends[q]);
         *grows = *grows || boundaries[q] > pos.boundary;
+        run->withdrawn = pos.withdrawn > run->withdrawn ? pos.withdrawn : run->withdrawn;
         pos_release(&pos);
     }
     arena_release(&arena);
@@ -358,8 +361,9 @@ static int compute(struct run *run, int partitions, struct log *log, struct err 
     if (rc == 0 && wanted && run->handover != HANDOVER_OFFSET)
         rc = archive_ends(log, topic, partitions, boundaries, err); /* as of now */
     if (rc == 0 && wanted) {
-        rc = batch_compute(options, topic, boundaries, run->folder, &run->manifest, run->result,
-                           err);
+        struct batch_options now = *options;
+        now.withdrawn = run->withdrawn;
+        rc = batch_compute(&now, topic, boundaries, run->folder, &run->manifest, run->result, err);
         rc = rc < 0 ? rc : 1;
     }
     free(numbers);

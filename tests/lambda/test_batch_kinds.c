@@ -4,6 +4,7 @@
 
 #include "common/base/fault.h"
 #include "lambda/generation.h"
+#include "lambda/rollback.h"
 #include "tests/lambda/kit.h"
 
 /* As KIT_PLAN, without dedupe: every kind can compute it. */
@@ -677,6 +678,62 @@ Test(batch_kinds, a_spoilt_cell_and_a_lost_store_are_healed_from_files_in_every_
         kv_close(kv);
         kit_close(&kit);
     }
+}
+
+/* pos as a speed layer leaves it that is ahead of every batch. */
+static void put_speed(struct kv *kv, const struct kit *kit)
+{
+    struct arena arena = {0};
+    struct kv_reply *replies;
+    struct err err = {0};
+    for (int q = 0; q < KIT_PARTITIONS; q++) {
+        struct kv_args hset =
+            args_new(&arena, "HSET", key_pos(&arena, "v", "l1", q), "owner", "somebody", NULL);
+        args_pair(&hset, "plan", kit->plan->hash);
+        args_int(&hset, "next", 9000);
+        args_int(&hset, "from", 0);
+        args_pair(&hset, "cuts", "0,500,1000,1500,2000,9000");
+        args_queue(&hset, kv);
+        cr_assert_eq(kv_roundtrip(kv, &replies, &err), 1);
+    }
+    arena_release(&arena);
+}
+
+Test(batch_kinds, what_was_rolled_back_is_no_base_unless_it_is_named)
+{
+    struct kit kit;
+    struct rollback_result rolled = {0};
+    struct err err = {0};
+    char first[FOLDER_ID_BYTES], withdrawn[FOLDER_ID_BYTES];
+    kit_open(&kit, 55, 20);
+    use_plan(&kit, PLAIN_PLAN);
+    kit_fill(&kit, 0, 500);
+    struct kv *kv = kit_kv("memory:kinds_rolled");
+    struct batch_options options = by_time(&kit, 10000, 0);
+    options.keep = 10;
+    put_speed(kv, &kit);
+    struct batch_result result = run_ok(kv, &options);
+    memcpy(first, result.generation, sizeof first);
+    batch_release(&result);
+    kit_fill(&kit, 500, 1000);
+    options.kind = BATCH_INCREMENTAL;
+    result = run_ok(kv, &options);
+    cr_assert_str_eq(result.base, first);
+    memcpy(withdrawn, result.generation, sizeof withdrawn);
+    batch_release(&result);
+    cr_assert_eq(rollback_run(kv, kit.plan, &rolled, &err), 0, "%s", err.text);
+    rollback_release(&rolled);
+    kit_fill(&kit, 1000, 1500);
+    result = run_ok(kv, &options);
+    cr_assert_str_eq(result.base, first, "not %s", withdrawn);
+    batch_release(&result);
+    kit_fill(&kit, 1500, 2000);
+    options.base = withdrawn;
+    result = run_ok(kv, &options);
+    cr_assert_str_eq(result.base, withdrawn);
+    batch_release(&result);
+    kv_close(kv);
+    kit_close(&kit);
 }
 
 /* ---- litter ---- */
