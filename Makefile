@@ -38,7 +38,7 @@ below_bench          := lambda kappa workloads $(COMMON)
 below_cmd            := bench lambda kappa workloads $(COMMON)
 knows    = $(foreach p,$(1) $(below_$(1)),$(call archive,$(p)))
 
-.PHONY: all test demo bench bench-scan bench-ysb bench-fresh bench-read bench-anomalies asan tsan lint headers docs install clean help
+.PHONY: all test demo bench bench-scan bench-ysb bench-fresh bench-read bench-anomalies bench-keys asan tsan lint headers docs install clean help
 .DEFAULT_GOAL := all
 
 ## programs
@@ -78,6 +78,8 @@ bench-read: lk ## lambda's merged read against kappa's read of one view, side by
 	./lk bench read
 bench-anomalies: lk ## a million answers of each hand-over mode against the exact ones, while a thousand batches land
 	./lk bench anomalies --handover all --versions
+bench-keys: lk ## a million keys in 24 windows: time, memory, a version's life, a takeover; every row checked
+	./lk bench keys
 bench-ysb: lk ## drains of 20 million events from a real Kafka, against a plain librdkafka loop
 	tools/with-kafka sh -c './lk bench ysb --log $$LK_TEST_KAFKA'
 bench-fresh: lk ## from due to visible through a real Kafka, against a bare echo

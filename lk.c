@@ -87,6 +87,8 @@ static const struct verb VERBS[] = {
     {"bench batch-kinds", "", "full, incremental and by-time batches of the same growing archive",
      cmd_bench, true},
     {"bench gen", "", "the generator, events a second on one core", cmd_bench, true},
+    {"bench keys", "", "more cells than memory: time, memory, a version's life, a takeover",
+     cmd_bench, true},
     {"bench read", "", "lambda's merged read against kappa's, side by side", cmd_bench, true},
     {"bench anomalies", "", "every answer against the exact one while pointers flip, by hand-over",
      cmd_bench, true},

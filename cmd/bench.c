@@ -81,6 +81,18 @@ static int run_read(const struct settings *settings, struct err *err)
     return rc ? rc : bench_read(&options, stdout, err);
 }
 
+static int run_keys(const struct settings *settings, struct err *err)
+{
+    char program[4096];
+    struct keys_options options = {.program = program,
+                                   .keys = settings_int(settings, "keys"),
+                                   .windows = settings_int(settings, "windows"),
+                                   .memory_bytes = settings_int(settings, "memory"),
+                                   .json = settings_bool(settings, "json")};
+    int rc = own_path(program, err);
+    return rc ? rc : bench_keys(&options, stdout, err);
+}
+
 /* Which modes are played: bits of struct anomalies_options. */
 static unsigned modes_of(const struct settings *settings)
 {
@@ -154,6 +166,7 @@ static const struct {
                {"gen", run_gen},
                {"read", run_read},
                {"anomalies", run_anomalies},
+               {"keys", run_keys},
                {"ysb", run_ysb},
                {"fresh", run_fresh},
                {"raw", run_raw}};
