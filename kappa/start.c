@@ -13,9 +13,12 @@
 
 #include <stdlib.h>
 
+#include "common/base/clock.h"
 #include "common/base/stop.h"
 #include "common/event/convert.h"
 #include "common/event/scan.h"
+
+#define TIME_MAX_MS (INT64_C(1) << 53)
 
 /* ---- positions ---- */
 
@@ -81,23 +84,25 @@ int start_positions(const char *text, struct log *log, const char *topic, int pa
 /* ---- the largest event time below a position ---- */
 
 /* The largest log time below next: what lies at or above it comes behind next. By halving, since the
- * log finds offsets by time and not the other way. */
+ * log finds offsets by time and not the other way. Of what retention has deleted the log knows nothing;
+ * it deletes the oldest, which is taken to be no later than the first that is left (or than now). */
 static int log_time_below(struct log *log, const char *topic, int partition, int64_t next,
                           int64_t *time_ms, struct err *err)
 {
-    int64_t low = 0, high = INT64_C(1) << 53; /* no offset below next has a log time >= high */
-    while (low < high) {
+    int64_t first, end, low = 0, high = TIME_MAX_MS;
+    int rc = log_range(log, topic, partition, &first, &end, err);
+    if (first > 0 && next <= first)
+        next = first + 1;
+    while (rc == 0 && low < high) {
         int64_t middle = low + (high - low) / 2, offset;
-        int rc = log_offset_at(log, topic, partition, middle, &offset, err);
-        if (rc < 0)
-            return rc;
+        rc = log_offset_at(log, topic, partition, middle, &offset, err);
         if (offset >= next)
             high = middle;
         else
             low = middle + 1;
     }
-    *time_ms = low - 1;
-    return 0;
+    *time_ms = low < TIME_MAX_MS ? low - 1 : clock_wall_ms(); /* nothing is left */
+    return rc;
 }
 
 /* The prefix, read and scanned. */

@@ -93,8 +93,17 @@ third=(--plan "$work/third.json" "${view[@]}")
 chain=(--log "chain:$work/archive+embedded:$work/log" --topic flights)
 row 0 '20000 events' "$lk" kappa deploy "${third[@]}" "${chain[@]}"
 row 0 '"equal":true' "$lk" verify "${third[@]}" "${chain[@]}" --from kappa --json
+sed 's/30m/70m/' $plan >"$work/from.json"
+from=(--plan "$work/from.json" "${view[@]}")
+row 2 'source.max_ahead*chain:' "$lk" kappa deploy "${from[@]}" "${log[@]}" --from 0=7000,1=1000
+row 0 ' events' "$lk" kappa deploy "${from[@]}" "${chain[@]}" --from 0=7000,1=1000
+row 0 '8000 skipped*equal: yes' "$lk" verify "${from[@]}" "${chain[@]}" --from kappa
+sed 's/30m/80m/; s/"source": {/"source": {"max_ahead": "1d",/' $plan >"$work/ahead.json"
+ahead=(--plan "$work/ahead.json" "${view[@]}")
+row 0 ' events' "$lk" kappa deploy "${ahead[@]}" "${log[@]}" --from 2001-01-01T00:00:00Z # what retention has left
+row 0 'equal: yes' "$lk" verify "${ahead[@]}" "${chain[@]}" --from kappa
 "$lk" kappa status "${two[@]}" >"$work/status"
-row 0 '5' wc -l "$work/status" # the deploy that was refused has made no version
+row 0 '7' wc -l "$work/status" # the deploy that was refused has made no version
 sed 's/"30m"/"unlimited"/; s/flight_delays/files/' $plan >"$work/files.json"
 files=(--plan "$work/files.json" "${view[@]}")
 row 0 '20000 events' "$lk" kappa run "${files[@]}" --log "archive:$work/archive" --topic flights --until-end
