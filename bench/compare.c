@@ -179,6 +179,7 @@ static void release(struct run *run)
     }
     log_close(run->log);
     buf_release(&run->plan_json);
+    buf_release(&run->speed_layer);
     buf_release(&run->healed_json);
     buf_release(&run->samples);
     free(run);

@@ -91,8 +91,11 @@ static int check_plan(struct run *run, struct bytes text, const char *directory,
     int rc = plan_parse(text, directory, true, &plan, &mistakes, err);
     if (mistakes.len)
         fputs(mistakes.ptr, stderr);
-    if (rc == 0)
+    if (rc == 0) {
         buf_add_text(&run->plan_json, plan->json);
+        plan_say_speed(plan, &run->speed_layer);
+        run->faulty = plan_is_faulty(plan);
+    }
     plan_free(plan);
     buf_release(&mistakes);
     rc = rc == 0 ? heal_plan(run, err) : rc;

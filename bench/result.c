@@ -198,11 +198,11 @@ static json_t *settings_json(const struct run *run)
     const struct compare_options *o = &run->options;
     char log[400];
     say_log(run, log);
-    return json_pack("{s:I, s:I, s:I, s:f, s:s, s:s, s:s, s:s}", "commit ms",
-                     (json_int_t)o->commit_ms, "span ms", (json_int_t)o->span_ms, "batch every ms",
-                     (json_int_t)o->batch_every_ms, "speed", o->speed, "faults", o->faults,
-                     "healed lateness", o->heal_lateness, "log", log, "hand-over",
-                     handover_name(o->handover));
+    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:s, s:s, s:s, s:s}", "speed layer",
+                     run->speed_layer.ptr, "commit ms", (json_int_t)o->commit_ms, "span ms",
+                     (json_int_t)o->span_ms, "batch every ms", (json_int_t)o->batch_every_ms,
+                     "speed", o->speed, "faults", o->faults, "healed lateness", o->heal_lateness,
+                     "log", log, "hand-over", handover_name(o->handover));
 }
 
 static void set_plan(json_t *root, const struct run *run)
@@ -416,9 +416,10 @@ int run_report(struct run *run, FILE *out, bool *pass, struct err *err)
     int rc = write_json(run, "run.json", root, err);
     if (rc == 0)
         rc = write_file(run, "samples.jsonl", buf_bytes(&run->samples), err);
-    json_t *result = json_pack(
-        "{s:b, s:O, s:O, s:O}", "pass", *pass, "metrics", json_object_get(root, "metrics"),
-        "checks", json_object_get(root, "checks"), "faults", json_object_get(root, "faults"));
+    json_t *result =
+        json_pack("{s:b, s:s, s:O, s:O, s:O}", "pass", *pass, "speed_layer", run->speed_layer.ptr,
+                  "metrics", json_object_get(root, "metrics"), "checks",
+                  json_object_get(root, "checks"), "faults", json_object_get(root, "faults"));
     if (rc == 0)
         rc = write_json(run, "result.json", result, err);
     if (rc == 0)
@@ -430,6 +431,7 @@ int run_report(struct run *run, FILE *out, bool *pass, struct err *err)
         print_table(run, out);
         if (!run->options.attach)
             print_cpu(run, out);
+        fprintf(out, "lambda's speed layer: %s\n", run->speed_layer.ptr);
         print_checks(run, out);
         print_findings(root, out);
         fprintf(out, "\n%s; report: %s/report.html\n", *pass ? "passed" : "FAILED", run->dir);

@@ -130,8 +130,10 @@ struct run {
     bool log_is_ours; /* embedded, in the work folder; else it was there before and stays */
     struct log *log;
     struct buf plan_json, healed_json;
-    bool heals;                            /* the healed plan is another plan */
-    const char *table_dir;                 /* where the plans' table stands */
+    struct buf speed_layer; /* lambda's, in words: mirrored, or cheap and how */
+    bool faulty;            /* by the plan it may count twice, lose or forget when it dies */
+    bool heals;             /* the healed plan is another plan */
+    const char *table_dir;  /* where the plans' table stands */
     char plan_path[500], healed_path[500]; /* there; removed at the end where it is the user's */
     struct process generator;
     struct side sides[SIDES_MAX];

@@ -254,6 +254,8 @@ static void tell(const struct view_args *args, const struct answer *answer, bool
     for (int p = 0; p < answer->partitions; p++)
         if (answer->parts[p].read)
             fprintf(stderr, " %d:%lld", p, (long long)answer->parts[p].next);
+    if (args->arch == ARCH_LAMBDA)
+        fprintf(stderr, "; speed layer %s", args->speed_layer.ptr);
     fputc('\n', stderr);
     const struct registry *registry = &args->registry;
     if (registry->canary && answer->version == registry->live)

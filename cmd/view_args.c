@@ -82,6 +82,8 @@ int view_args_open(struct view_args *args, const struct settings *settings, bool
     if (rc == 0)
         rc = plan_parse(bytes_of(args->version->plan), args->plan->directory, false, &args->stored,
                         NULL, err);
+    if (rc == 0)
+        plan_say_speed(args->stored, &args->speed_layer);
     return rc;
 }
 
@@ -89,6 +91,7 @@ void view_args_close(struct view_args *args)
 {
     plan_free(args->stored);
     plan_free(args->plan);
+    buf_release(&args->speed_layer);
     registry_release(&args->registry);
     if (args->kv)
         kv_close(args->kv);

@@ -13,6 +13,7 @@ struct view_args {
     struct kv *kv;
     struct registry registry;
     const struct registry_version *version; /* of registry */
+    struct buf speed_layer;                 /* of lambda, in words: mirrored, or cheap and how */
 };
 
 /* Wants plan, view, from. The version is --version's; else the one made of --plan (by_plan; a line

@@ -6,6 +6,13 @@
 
 int base_kind_fits(enum batch_kind kind, const struct plan *plan, struct err *err)
 {
+    if (kind == BATCH_INCREMENTAL && plan->dedupe_by >= 0 &&
+        plan_of_speed(plan)->max_ahead_ms != plan->max_ahead_ms)
+        return err_set(err, ERR_USAGE,
+                       "view %s has dedupe and a speed layer with another max_ahead: a generation "
+                       "keeps the speed layer's T, by which the horizon of its ids would be wrong; "
+                       "use --kind full",
+                       plan->view);
     if (kind != BATCH_BY_TIME)
         return 0;
     if (plan->window == WINDOW_NONE)

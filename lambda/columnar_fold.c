@@ -175,8 +175,10 @@ struct columnar_fold *columnar_fold_new(const struct plan *plan)
 {
     struct columnar_fold *f = mem_zero(1, sizeof *f);
     f->plan = plan;
-    bool covered = plan->dedupe_by < 0 && plan->max_ahead_ms == PLAN_UNLIMITED && take_key(f) &&
-                   take_where(f, plan->where, 0) && take_values(f);
+    const struct plan *speed = plan_of_speed(plan); /* T is by its rules */
+    bool covered = plan->dedupe_by < 0 && plan->max_ahead_ms == PLAN_UNLIMITED &&
+                   speed->max_ahead_ms == PLAN_UNLIMITED && !speed->schema.fields[0].shift_ms &&
+                   take_key(f) && take_where(f, plan->where, 0) && take_values(f);
     for (int i = 0; i < f->leaf_count && covered; i++)
         covered = f->leaves[i].where->field < plan->schema.scanned;
     map_init(&f->groups, sizeof(uint32_t));

@@ -27,7 +27,8 @@ int64_t oracle_end(const struct oracle *oracle, int partition);
 
 /* What a view must say whose part p is at parts[p].next with its batch up to parts[p].boundary (0:
  * kappa): below the boundary no lateness and dedupe over all history; from it on the late rule and
- * the horizon, with T and ids of the whole prefix. Fills out: sorted rows above every part's floor,
+ * the horizon, with T and ids of the whole prefix, and what the plan's "speed" says otherwise where
+ * the part says that a speed layer made it. Fills out: sorted rows above every part's floor,
  * parts (next, boundary, T, floor, counters of a single run under the late rule over [0, next)).
  * Of a version that begins at parts[p].from the rows from from_floor_ms on must be those of the whole
  * prefix all the same; its T and counters are those of [from, next), what lies below being skipped. */
@@ -48,7 +49,7 @@ void oracle_history(struct oracle *oracle, const int64_t *history);
 /* All events with due time <= due_ns (INT64_MAX: all; events without a due time are due always). */
 int oracle_truth(struct oracle *oracle, int64_t due_ns, struct answer *out, struct err *err);
 
-/* Plant a bug in the oracle itself (tests): NULL, "late", "floor", "avg". */
+/* Plant a bug in the oracle itself (tests): NULL, "late", "floor", "avg", "speed". */
 void oracle_plant(struct oracle *oracle, const char *bug);
 
 #endif

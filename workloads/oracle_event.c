@@ -24,6 +24,7 @@ static bool read_row(struct oracle *oracle, struct bytes value, int64_t log_ms, 
     for (int i = 0; i < book->scanned; i++)
         if (!scalar_find(&book->facts[i], &oracle->event, &row[i]))
             return false;
+    row_amend(book, row);
     return book->max_ahead_ms == UNLIMITED ||
            (int128)row[0].whole <= (int128)log_ms + book->max_ahead_ms;
 }
@@ -39,7 +40,7 @@ static uint32_t key_number(struct oracle *oracle, const struct scalar *row)
         scalar_json(&book->facts[book->key[i]], &row[book->key[i]], &oracle->text);
     }
     buf_add_char(&oracle->text, ']');
-    return intern(&oracle->keys, buf_bytes(&oracle->text));
+    return intern(oracle->keys, buf_bytes(&oracle->text));
 }
 
 static uint32_t id_number(struct oracle *oracle, struct shard *shard, const struct scalar *row)
@@ -59,8 +60,9 @@ static uint32_t read_amounts(const struct rulebook *book, const struct scalar *r
     uint32_t adds = 0;
     for (int v = 0; v < book->value_count; v++) {
         int fact = book->values[v].fact;
-        amounts[v] = 0;
-        if (!where_holds(book, book->values[v].where, row) || (fact >= 0 && !row[fact].present))
+        amounts[v] = fact < 0; /* a count is a sum of ones */
+        if (book->values[v].left_out || !where_holds(book, book->values[v].where, row) ||
+            (fact >= 0 && !row[fact].present))
             continue;
         adds |= UINT32_C(1) << v;
         if (fact >= 0 && book->facts[fact].kind == KIND_DOUBLE)

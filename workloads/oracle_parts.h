@@ -49,6 +49,7 @@ struct fact { /* one field of the plan */
     int path_count;
     bool optional;
     struct scalar fallback; /* present: the plan's default */
+    int64_t step;           /* of a speed layer that cuts off to multiples of it; 0: it does not */
     const char *time_format;
 };
 
@@ -73,6 +74,7 @@ struct rulebook {
     struct fact facts[FACTS_MAX]; /* 0 the event time, then source.fields, then the taken ones */
     int scanned, count;
     int64_t out_of_order_ms, lateness_ms, keep_ms, max_ahead_ms;
+    int64_t shift_ms;    /* of a speed layer whose event times are off */
     const json_t *where; /* NULL: everything */
     int on;              /* fact that the look-up matches; -1: none */
     bool keep_missing;
@@ -87,14 +89,24 @@ struct rulebook {
         enum { VALUE_COUNT, VALUE_SUM, VALUE_MIN, VALUE_MAX, VALUE_AVG } kind;
         int fact; /* -1: count */
         const json_t *where;
+        bool left_out; /* by the speed layer */
     } values[VALUES_MAX];
     int value_count;
 };
 
-int rulebook_open(struct rulebook *book, struct bytes plan_json, const char *directory,
+/* speed: as lambda's speed layer has it. */
+int rulebook_open(struct rulebook *book, struct bytes plan_json, const char *directory, bool speed,
                   struct err *err);
 void rulebook_release(struct rulebook *book);
 int rulebook_find(const struct rulebook *book, const char *name); /* -1: no such field */
+
+/* --- oracle_speed.c: what lambda's speed layer does otherwise -----------------------------------
+ */
+
+bool rulebook_has_speed(const struct rulebook *book);
+void rulebook_lay_speed(struct rulebook *book);                  /* before it is read */
+int rulebook_amend(struct rulebook *book, struct err *err);      /* behind it */
+void row_amend(const struct rulebook *book, struct scalar *row); /* an event's fields */
 
 /* --- oracle_table.c, oracle_where.c ------------------------------------------------------------
  */
@@ -135,11 +147,13 @@ struct oracle {
     char *topic;
     int partitions;
     struct shard *shards;
-    struct map keys; /* JSON array -> its number */
+    struct map *keys, own_keys; /* JSON array -> its number */
+    struct oracle
+        *speed; /* the same events by the rules of lambda's speed layer; NULL: the same rules */
     struct exact event;
     struct buf text;
-    int64_t *history;                  /* by partition; NULL: up to the boundary */
-    bool bug_late, bug_floor, bug_avg; /* planted */
+    int64_t *history; /* by partition; NULL: up to the boundary */
+    bool bug_late, bug_floor, bug_avg, bug_speed; /* planted */
 };
 
 /* Keep a record of the log in shard. */

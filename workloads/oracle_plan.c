@@ -249,13 +249,15 @@ static int read_rules(struct rulebook *book, struct err *err)
     return where_check(book, book->where, err);
 }
 
-int rulebook_open(struct rulebook *book, struct bytes plan_json, const char *directory,
+int rulebook_open(struct rulebook *book, struct bytes plan_json, const char *directory, bool speed,
                   struct err *err)
 {
     *book = (struct rulebook){0};
     struct bytes text = arena_bytes(&book->arena, plan_json);
     if (!exact_parse(&book->json, text) || !json_is_object(book->json.root))
         return err_set(err, ERR_USAGE, "oracle: the plan is not a JSON object");
+    if (speed)
+        rulebook_lay_speed(book);
     int rc = read_source(book, err);
     if (rc == 0)
         rc = read_lookup(book, directory, err);
@@ -267,7 +269,9 @@ int rulebook_open(struct rulebook *book, struct bytes plan_json, const char *dir
         rc = read_key(book, err);
     if (rc == 0)
         rc = read_window(book, err);
-    return rc == 0 ? read_values(book, err) : rc;
+    if (rc == 0)
+        rc = read_values(book, err);
+    return rc == 0 && speed ? rulebook_amend(book, err) : rc;
 }
 
 void rulebook_release(struct rulebook *book)

@@ -115,7 +115,7 @@ void tally_finish(const struct rulebook *book, const struct tally *tallies, bool
         buf_add_json_string(out, bytes_of(book->values[v].name));
         buf_add_char(out, ':');
         if (book->values[v].kind == VALUE_COUNT)
-            buf_add_int64(out, tallies[v].count);
+            buf_add_int128(out, tallies[v].sum);
         else
             finish_field(book, v, &tallies[v], crude, out);
     }

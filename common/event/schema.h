@@ -46,6 +46,9 @@ struct field {
     int64_t default_int;
     double default_double;
     struct bytes default_string;
+    /* What a sloppy speed layer does to a value once it is read (common/plan/plan_speed.c). */
+    int64_t shift_ms; /* FIELD_TIME: added; what an int64 cannot hold becomes its bound */
+    int64_t step;     /* INT, DECIMAL (scaled): cut off to a multiple of it, towards 0; 0: not */
     enum time_format time_format; /* FIELD_TIME */
     const char *time_pattern;     /* TIME_STRPTIME */
 };

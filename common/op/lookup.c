@@ -286,7 +286,7 @@ int lookup_check(const struct plan *plan, struct err *err)
     struct lookup *lookup = NULL;
     int rc = plan->table ? lookup_open(plan, &lookup, err) : 0;
     lookup_close(lookup);
-    return rc;
+    return rc == 0 && plan->speed ? lookup_check(plan->speed, err) : rc;
 }
 
 void lookup_close(struct lookup *lookup)

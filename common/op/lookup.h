@@ -10,7 +10,8 @@ struct lookup;
 
 /* Load plan->table; ERR_USAGE with file and line for a bad one, a repeated key, or a missing column. */
 int lookup_open(const struct plan *plan, struct lookup **out, struct err *err);
-/* Whether lookup_open would succeed, for whoever is about to register the plan; 0 without a table. */
+/* Whether lookup_open would succeed, for whoever is about to register the plan; 0 without a table.
+ * The speed layer's own table is looked at, too. */
 int lookup_check(const struct plan *plan, struct err *err);
 void lookup_close(struct lookup *lookup);
 /* Fill columns schema.scanned.. of the n rows in sel; drops rows without a match from sel, in

@@ -33,12 +33,6 @@ static void read_view(struct check *check, const struct at *at, json_t *value)
         check_mistake(check, at, value, "a name [a-z][a-z0-9_]* such as flight_delays");
 }
 
-static void refuse_speed(struct check *check, const struct at *at, json_t *value)
-{
-    (void)value;
-    check_note(check, at, "overrides for the speed layer", "no such member yet: speed comes later");
-}
-
 /* In the order of reading: what a member needs to know stands above it. */
 static const struct check_member MEMBERS[] = {
     {"view", read_view, "a name [a-z][a-z0-9_]* such as flight_delays"},
@@ -53,10 +47,10 @@ static const struct check_member MEMBERS[] = {
     {"allowed_lateness", plan_read_lateness, NULL},
     {"keep", plan_read_keep, NULL},
     {"values", plan_read_values, "an object of values such as {\"flights\": \"count\"}"},
-    {"speed", refuse_speed, NULL},
+    {"speed", plan_read_speed, NULL},
 };
 
-static void init_plan(struct plan *plan, struct arena *arena, const char *directory)
+void plan_init(struct plan *plan, struct arena *arena, const char *directory)
 {
     plan->directory = arena_string(arena, directory && *directory ? directory : ".");
     plan->schema.fields = arena_zero(arena, SCHEMA_FIELDS_MAX, sizeof *plan->schema.fields);
@@ -64,6 +58,15 @@ static void init_plan(struct plan *plan, struct arena *arena, const char *direct
     plan->schema.scanned = plan->schema.count = 1;
     plan->max_ahead_ms = plan->keep_ms = PLAN_UNLIMITED;
     plan->dedupe_by = -1;
+}
+
+void plan_read_members(struct check *check, const struct at *root, json_t *document)
+{
+    check->document = document;
+    check_object(check, root, document, "one JSON object with the plan", MEMBERS,
+                 sizeof MEMBERS / sizeof *MEMBERS);
+    if (check->count == 0)
+        plan_check_window(check, root);
 }
 
 static void read_document(struct check *check, struct bytes json, json_t **document)
@@ -78,10 +81,7 @@ static void read_document(struct check *check, struct bytes json, json_t **docum
         check_note(check, &root, found, "one JSON object with the plan");
         return;
     }
-    check_object(check, &root, *document, "one JSON object with the plan", MEMBERS,
-                 sizeof MEMBERS / sizeof *MEMBERS);
-    if (check->count == 0)
-        plan_check_window(check);
+    plan_read_members(check, &root, *document);
 }
 
 /* ---- identity ---- */
@@ -101,10 +101,16 @@ static int hash_file(XXH3_state_t *state, const char *path, struct err *err)
     return code;
 }
 
-/* hash = XXH3-128(json [NUL, the table's bytes]) */
+static int hash_table(XXH3_state_t *state, const struct plan *plan, struct err *err)
+{
+    XXH3_128bits_update(state, "", 1);
+    return hash_file(state, plan->table, err);
+}
+
+/* hash = XXH3-128(json [NUL, the table's bytes [NUL, those of the speed layer's own table]]) */
 static int identify(struct check *check, json_t *document, struct err *err)
 {
-    struct plan *plan = check->plan;
+    struct plan *plan = check->plan, *speed = check->speed;
     struct buf json = {0};
     plan_canonical(document, &json);
     plan->json = arena_string(check->arena, json.ptr);
@@ -113,14 +119,19 @@ static int identify(struct check *check, json_t *document, struct err *err)
     XXH3_128bits_reset(state);
     XXH3_128bits_update(state, plan->json, strlen(plan->json));
     int code = 0;
-    if (plan->table && check->check_table) {
-        XXH3_128bits_update(state, "", 1);
-        code = hash_file(state, plan->table, err);
-    }
+    if (plan->table && check->check_table)
+        code = hash_table(state, plan, err);
+    if (code == 0 && speed && plan->table && check->check_table &&
+        strcmp(plan->table, speed->table) != 0)
+        code = hash_table(state, speed, err);
     XXH128_hash_t hash = XXH3_128bits_digest(state);
     XXH3_freeState(state);
     snprintf(plan->hash, sizeof plan->hash, "%016llx%016llx", (unsigned long long)hash.high64,
              (unsigned long long)hash.low64);
+    if (speed) {
+        speed->json = plan->json;
+        memcpy(speed->hash, plan->hash, sizeof speed->hash);
+    }
     return code;
 }
 
@@ -192,7 +203,7 @@ static int parse(struct bytes json, const char *directory, bool check_table, str
     struct check check = {.plan = &box->plan, .arena = &box->arena, .check_table = check_table};
     json_t *document;
     int code = 0;
-    init_plan(&box->plan, &box->arena, directory);
+    plan_init(&box->plan, &box->arena, directory);
     read_document(&check, json, &document);
     if (check.count > 0)
         code = report_lines(&check, report.name, report.lines, err);

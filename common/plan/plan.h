@@ -46,6 +46,9 @@ struct value {
     int slot;            /* first int128 slot of its partial (common/op/aggregate.h) */
 };
 
+/* How the speed layer commits cells and position: together, cells first, position first. */
+enum delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE, DELIVERY_AT_MOST_ONCE };
+
 struct plan {
     const char *view;
     const char *directory; /* of the plan's file: tables are relative to it */
@@ -70,7 +73,13 @@ struct plan {
     int64_t pane_ms;                      /* gcd(size, hop) */
     struct value values[PLAN_VALUES_MAX]; /* by name, so that equal json means equal partials */
     int value_count;
-    int slots;        /* int128 slots a partial has */
+    int slots; /* int128 slots a partial has */
+    /* By what lambda's speed layer folds where the plan says "speed": the same view, hash, json, key,
+     * window and partials, other rules. NULL: mirrored; and in such a plan itself. */
+    const struct plan *speed;
+    const struct plan *whole; /* of a speed layer's plan: the plan that it is of; NULL elsewhere */
+    enum delivery delivery;   /* of a speed layer's plan; exactly once everywhere else */
+    bool forgets;     /* of a speed layer's plan: ids and T are not rebuilt when it restarts */
     const char *json; /* the plan, canonical: sorted members, compact, shortest numbers */
     char hash[33];    /* 128-bit hash of json and of the table's bytes, in hexadecimal */
 };
@@ -91,6 +100,25 @@ int plan_check(const char *path, struct buf *json, struct err *err);
 
 /* The plan in English, layer by layer, with its state, its reads and its warnings. */
 void plan_explain(const struct plan *plan, struct buf *out);
+
+/* By what lambda's speed layer folds: plan->speed, or the plan itself. */
+static inline const struct plan *plan_of_speed(const struct plan *plan)
+{
+    return plan->speed ? plan->speed : plan;
+}
+/* By what readers and batches go, given either of both. */
+static inline const struct plan *plan_of_view(const struct plan *plan)
+{
+    return plan->whole ? plan->whole : plan;
+}
+/* Is the speed layer exact without crashes only? (delivery, state) */
+static inline bool plan_is_faulty(const struct plan *plan)
+{
+    const struct plan *speed = plan_of_speed(plan);
+    return speed->delivery != DELIVERY_EXACTLY_ONCE || speed->forgets;
+}
+/* "mirrored", or "cheap: dedupe off, allowed_lateness 10m", appended. */
+void plan_say_speed(const struct plan *plan, struct buf *out);
 
 /* What a change means for the partials that stand. */
 enum plan_fate {

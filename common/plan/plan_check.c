@@ -119,22 +119,22 @@ static const char *keep_text(struct check *check, struct buf *text)
     return kept;
 }
 
-static void add_mistake(struct check *check, struct mistake mistake)
+void check_adopt(struct check *check, const struct mistake *mistake)
 {
     if (check->count == check->capacity) {
         check->capacity = check->capacity ? 2 * check->capacity : 8;
         check->mistakes =
             mem_grow(check->mistakes, (size_t)check->capacity * sizeof *check->mistakes);
     }
-    check->mistakes[check->count++] = mistake;
+    check->mistakes[check->count++] = *mistake;
 }
 
 void check_note(struct check *check, const struct at *at, const char *found, const char *expected)
 {
     struct buf path = {0};
     add_path(at, &path);
-    add_mistake(check, (struct mistake){keep_text(check, &path), arena_string(check->arena, found),
-                                        arena_string(check->arena, expected), NULL});
+    check_adopt(check, &(struct mistake){keep_text(check, &path), arena_string(check->arena, found),
+                                         arena_string(check->arena, expected), NULL});
 }
 
 void check_mistake(struct check *check, const struct at *at, const json_t *found,

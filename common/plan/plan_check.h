@@ -30,6 +30,9 @@ struct check {
     struct plan *plan;
     struct arena *arena; /* the plan's; mistakes live in it too */
     bool check_table;
+    json_t *document;   /* the plan that is read; borrowed */
+    struct plan *speed; /* plan_speed.c: what "speed" makes of the plan; NULL: nothing */
+    json_t *laid;       /* its JSON: the plan's with the overrides laid over it */
     struct mistake *mistakes;
     int count, capacity;
 };
@@ -53,6 +56,8 @@ struct check_member {
 /* Note a mistake. found NULL: nothing was there. */
 void check_mistake(struct check *check, const struct at *at, const json_t *found,
                    const char *expected, ...) __attribute__((format(printf, 4, 5)));
+/* Note a mistake whose texts are in the plan's arena already. */
+void check_adopt(struct check *check, const struct mistake *mistake);
 /* Give the mistake noted last a hint, if one of names is nearly word. */
 void check_hint(struct check *check, const char *word, const char *const *names, int count);
 /* Note a mistake whose `found` is words and not a JSON value. */
@@ -86,9 +91,12 @@ struct where *check_where(struct check *check, const struct at *at, json_t *valu
 /* The readers of the top members, each in its file. */
 check_reader plan_read_source, plan_read_lookup, plan_read_where, plan_read_dedupe;
 check_reader plan_read_dedupe_scope, plan_read_window, plan_read_key, plan_read_values;
-check_reader plan_read_lateness, plan_read_keep;
+check_reader plan_read_lateness, plan_read_keep, plan_read_speed;
 /* What no single member can see: keep against the window, scope without dedupe ... */
-void plan_check_window(struct check *check);
+void plan_check_window(struct check *check, const struct at *root);
+/* Read all members of a plan; root: where it stands. */
+void plan_read_members(struct check *check, const struct at *root, json_t *document);
+void plan_init(struct plan *plan, struct arena *arena, const char *directory);
 
 /* Append value in its canonical form. */
 void plan_canonical(json_t *value, struct buf *out);

@@ -73,6 +73,13 @@ static enum plan_fate judge_lookup(struct change *change)
     return verdict(change, PLAN_REPLAYED, "events are given other columns");
 }
 
+static enum plan_fate judge_speed(struct change *change)
+{
+    return verdict(change, PLAN_KEPT,
+                   "lambda's speed layer alone: batch and kappa do not read it, and what the speed "
+                   "layer has added stays until a batch covers it");
+}
+
 static bool has_key(const struct plan *plan, const char *name)
 {
     for (int i = 0; i < plan->keys; i++)
@@ -157,6 +164,7 @@ static const struct {
     {NULL, "allowed_lateness", false, judge_lateness},
     {NULL, "keep", false, judge_keep},
     {NULL, "values", true, judge_value},
+    {NULL, "speed", true, judge_speed},
 };
 enum { MEMBER_COUNT = sizeof MEMBERS / sizeof *MEMBERS };
 

@@ -223,13 +223,22 @@ static void explain_values(const struct plan *plan, struct buf *out)
 static void explain_layers(const struct plan *plan, struct buf *out)
 {
     bool late = plan->window != WINDOW_NONE && plan->allowed_lateness_ms != PLAN_UNLIMITED;
+    struct buf speed = {0};
+    plan_say_speed(plan, &speed);
     say_section(out, "LAYERS");
     say(out, "kappa", "one engine over the log, with all of the above. %s",
         late ? "A late event stays lost until a version with more lateness is deployed, which "
                "replays "
                "the log from its beginning."
              : "A changed plan is deployed as a new version, which replays the log.");
-    say(out, "speed", "the same rules, for what the batch does not have yet.");
+    if (plan->speed)
+        say(out, "speed",
+            "for what the batch does not have yet, by other rules, which batch and kappa do not "
+            "read. %s",
+            speed.ptr);
+    else
+        say(out, "speed", "mirrored: the same rules, for what the batch does not have yet.");
+    buf_release(&speed);
     say(out, "batch",
         "all events of the archive, with %s%s. It replaces the speed layer's answer "
         "below its boundary.",

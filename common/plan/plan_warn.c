@@ -99,6 +99,21 @@ static bool no_key(const struct plan *plan)
     return plan->keys == 0 && !windowed(plan);
 }
 
+static bool adds_twice(const struct plan *plan)
+{
+    return plan_of_speed(plan)->delivery == DELIVERY_AT_LEAST_ONCE;
+}
+
+static bool loses(const struct plan *plan)
+{
+    return plan_of_speed(plan)->delivery == DELIVERY_AT_MOST_ONCE;
+}
+
+static bool forgets(const struct plan *plan)
+{
+    return plan_of_speed(plan)->forgets;
+}
+
 static const struct {
     bool (*applies)(const struct plan *plan);
     const char *label, *text;
@@ -128,6 +143,17 @@ static const struct {
     {not_of_absent, "where",
      "a comparison with an absent field is false, so \"not\" of it is true. If that is not meant, "
      "ask with \"exists\" too."},
+    {adds_twice, "speed",
+     "at-least-once: what a speed layer that dies, or loses its connection, has just added is "
+     "added "
+     "again, until a batch covers it."},
+    {loses, "speed",
+     "at-most-once: what a speed layer that dies, or loses its connection, was about to add is "
+     "missing, until a batch covers it."},
+    {forgets, "speed",
+     "state in memory: after a restart late events and copies are taken for new ones, until a "
+     "batch "
+     "covers them."},
     {no_key, "key", "no key and no window: the view is a single row."},
 };
 

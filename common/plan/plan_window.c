@@ -91,10 +91,10 @@ void plan_read_keep(struct check *check, const struct at *at, json_t *value)
 
 /* A window below the floor takes nothing and is not served: it must not get there while it may
  * still change. */
-void plan_check_window(struct check *check)
+void plan_check_window(struct check *check, const struct at *root)
 {
     const struct plan *plan = check->plan;
-    const struct at root = {0}, at = {&root, "keep", 0};
+    const struct at at = {root, "keep", 0};
     if (plan->keep_ms == PLAN_UNLIMITED)
         return;
     struct buf found = {0}, wanted = {0};

@@ -35,6 +35,8 @@ void folder_init(struct folder *folder, const struct plan *plan, struct lookup *
     *folder = (struct folder){.plan = plan, .lookup = lookup};
     folder->scanner = scanner_new(&plan->schema, SCAN_BEST);
     folder->columns = columns_new(&plan->schema);
+    for (int i = 0; i < plan->schema.scanned; i++)
+        folder->amends |= plan->schema.fields[i].shift_ms || plan->schema.fields[i].step;
 }
 
 void folder_release(struct folder *folder)
@@ -64,10 +66,16 @@ static void forget(struct fold *fold)
 
 void fold_init(struct fold *fold, const struct plan *plan, struct rules rules, int partition)
 {
-    *fold = (struct fold){.plan = plan, .rules = rules, .partition = partition};
+    *fold = (struct fold){.plan = plan, .clock = plan, .rules = rules, .partition = partition};
     forget(fold);
     cells_init(&fold->cells, plan);
-    /* A fold without lateness is the batch's: no horizon either. Its marks are the plan's still. */
+    fold->horizon_ms = plan->dedupe_horizon_ms;
+    /* A fold without lateness is the batch's: no horizon either. Its marks are good for both layers. */
+    if (!rules.lateness && !bug_planted("batch-clock")) {
+        fold->clock = plan_of_speed(plan);
+        if (fold->clock->dedupe_horizon_ms > fold->horizon_ms)
+            fold->horizon_ms = fold->clock->dedupe_horizon_ms;
+    }
     dedupe_init(&fold->ids, rules.lateness ? plan->dedupe_horizon_ms : INT64_MAX);
 }
 
@@ -99,7 +107,7 @@ bool fold_is_ahead(const struct plan *plan, int64_t time_ms, int64_t log_time_ms
  * so what lies below the second is beyond the horizon if the first is, and a 64th more. */
 static void raise_T(struct fold *fold, int64_t position, int64_t time_ms)
 {
-    int128 horizon_ms = fold->plan->dedupe_horizon_ms, step_ms = horizon_ms / 64;
+    int128 horizon_ms = fold->horizon_ms, step_ms = horizon_ms / 64;
     int count = fold->mark_count, drop = 0;
     fold->T_ms = time_ms;
     if (fold->plan->dedupe_by < 0)
@@ -116,9 +124,47 @@ static void raise_T(struct fold *fold, int64_t position, int64_t time_ms)
         memmove(fold->marks, fold->marks + drop, (size_t)fold->mark_count * sizeof *fold->marks);
 }
 
+static int64_t shifted(int64_t time_ms, int64_t shift_ms)
+{
+    int64_t sum_ms;
+    if (__builtin_add_overflow(time_ms, shift_ms, &sum_ms))
+        return shift_ms > 0 ? INT64_MAX : INT64_MIN;
+    return sum_ms;
+}
+
+/* What the plan of a sloppy speed layer does to values once they are read. */
+static void amend(const struct schema *schema, struct columns *columns)
+{
+    for (int i = 0; i < schema->scanned; i++) {
+        const struct field *field = &schema->fields[i];
+        const struct column *column = &columns->column[i];
+        if (!field->shift_ms && !field->step)
+            continue;
+        for (int row = 0; row < columns->rows; row++) {
+            if (columns->bad[row] != BAD_NOT || !column->present[row])
+                continue;
+            if (field->step)
+                column->i64[row] -= column->i64[row] % field->step;
+            else
+                column->i64[row] = shifted(column->i64[row], field->shift_ms);
+        }
+    }
+}
+
+/* Raise T by a well-formed event. */
+static void see_time(struct fold *fold, int64_t position, int64_t time_ms, int64_t log_time_ms)
+{
+    if (fold->clock != fold->plan) /* else it is amended already */
+        time_ms = shifted(time_ms, fold->clock->schema.fields[0].shift_ms);
+    if (time_ms > fold->T_ms && !fold_is_ahead(fold->clock, time_ms, log_time_ms))
+        raise_T(fold, position, time_ms);
+}
+
 static void scan(struct folder *folder, const struct log_batch *batch)
 {
     scanner_batch(folder->scanner, batch->value, batch->count, folder->columns);
+    if (folder->amends)
+        amend(&folder->plan->schema, folder->columns);
     fault_point("scan");
 }
 
@@ -131,6 +177,8 @@ static void judge_rows(struct fold *fold, bool count, struct rows *rows)
     rows->n = 0;
     for (int row = 0; row < batch->count; row++) {
         enum bad_reason bad = columns->bad[row];
+        if (bad == BAD_NOT)
+            see_time(fold, batch->offset[row], time_ms[row], batch->time_ms[row]);
         if (bad == BAD_NOT && fold_is_ahead(fold->plan, time_ms[row], batch->time_ms[row]))
             bad = BAD_AHEAD;
         if (bad != BAD_NOT) {
@@ -141,8 +189,6 @@ static void judge_rows(struct fold *fold, bool count, struct rows *rows)
             }
             continue;
         }
-        if (time_ms[row] > fold->T_ms)
-            raise_T(fold, batch->offset[row], time_ms[row]);
         rows->T_ms[row] = fold->T_ms;
         rows->sel[rows->n++] = (uint16_t)row;
     }

@@ -19,6 +19,7 @@ struct folder {
     struct columns *columns;
     struct lookup *lookup; /* NULL without one; borrowed */
     struct buf key;
+    bool amends; /* the plan does something to values once they are read */
 };
 
 void folder_init(struct folder *folder, const struct plan *plan, struct lookup *lookup);
@@ -34,6 +35,10 @@ struct fold_bad {
 
 struct fold {
     const struct plan *plan;
+    /* T goes by this plan: the plan, but in the batch the speed layer's, which takes it up where it jumps to
+     * the batch's boundary. The marks are for the longest horizon of both. */
+    const struct plan *clock;
+    int64_t horizon_ms;
     struct rules rules;
     int partition;
     int64_t next, T_ms;

@@ -106,6 +106,10 @@ static void settle_done(struct job *job, struct slot *slot)
         cells_changed_clear(&fold->cells);
     if (job->full)
         return;
+    if (job->options.arch == ARCH_LAMBDA && slot->sent_cuts)
+        cells_evict(&fold->cells, of_old_span, fold);
+    if (!(job->sends & SENDS_POS))
+        return;
     slot->next = slot->sent_next;
     slot_note(job, slot);
     slot->counters = slot->sent_counters;
@@ -116,8 +120,6 @@ static void settle_done(struct job *job, struct slot *slot)
     fold->bad_count -= slot->sent_bad;
     if (fold->bad_count > 0)
         memmove(fold->bad, fold->bad + slot->sent_bad, fold->bad_count * sizeof *fold->bad);
-    if (job->options.arch == ARCH_LAMBDA && slot->sent_cuts)
-        cells_evict(&fold->cells, of_old_span, fold);
 }
 
 /* Nothing of the commit was written: what it took along is dirty again. */
@@ -147,7 +149,8 @@ static void settle(struct job *job, enum outcome outcome)
         else
             settle_undone(job, slot);
     }
-    if (outcome == EXEC_DONE) {
+    job->landed = outcome == EXEC_DONE;
+    if (job->landed) {
         job->stats.commits++;
         if (!job->full)
             job->trouble_since_ns = 0;

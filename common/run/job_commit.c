@@ -373,7 +373,9 @@ bool job_note_registry(struct job *job, const struct kv_reply *reply)
 
 static void queue_slot(struct job *job, struct slot *slot, bool cut)
 {
-    slot->sending = slot_dirty(job, slot);
+    slot->sending =
+        slot_dirty(job, slot) || (job->sends == SENDS_CELLS && slot->state == SLOT_HELD &&
+                                  slot->fold->cells.changed_count > 0);
     if (!slot->sending)
         return;
     if (bug_planted("position-first")) {
@@ -386,7 +388,10 @@ static void queue_slot(struct job *job, struct slot *slot, bool cut)
         job->queued += 2;
         slot->news = true;
     }
-    queue_cells(job, slot);
+    if (job->sends & SENDS_CELLS)
+        queue_cells(job, slot);
+    if (!(job->sends & SENDS_POS))
+        return;
     queue_bad(job, slot);
     if (cut && !slot->waiting && job_makes_cuts(job))
         make_cut(slot);
@@ -412,12 +417,9 @@ static int send_queued(struct job *job, struct err *err)
     return rc;
 }
 
-int job_send(struct job *job, bool cut, struct err *err)
+static int send_exec(struct job *job, int sends, bool cut, struct err *err)
 {
-    arena_reset(&job->arena);
-    int rc = job->full ? 0 : touch_first(job, err);
-    if (rc < 0)
-        return rc;
+    job->sends = sends;
     job->number++;
     job->queued = 0;
     for (int i = 0; job->full && i < job->count; i++)
@@ -430,6 +432,32 @@ int job_send(struct job *job, bool cut, struct err *err)
     job_queue_watch(job);
     job->in_flight = true;
     return send_queued(job, err);
+}
+
+/* One half is sent and answered before the other is: a worker that dies between them has counted events
+ * twice (cells first: it folds them again, and adds) or lost them (position first). */
+static int send_halves(struct job *job, bool cut, struct err *err)
+{
+    bool cells_first = job->plan->delivery == DELIVERY_AT_LEAST_ONCE;
+    int rc = send_exec(job, cells_first ? SENDS_CELLS : SENDS_POS, cut, err);
+    if (rc == 0)
+        rc = job_answer(job, err);
+    if (rc < 0)
+        return rc;
+    if (!job->landed)
+        return job_send_look(job, err); /* all of it is to be sent again */
+    return send_exec(job, cells_first ? SENDS_POS : SENDS_CELLS, cut, err);
+}
+
+int job_send(struct job *job, bool cut, struct err *err)
+{
+    arena_reset(&job->arena);
+    int rc = job->full ? 0 : touch_first(job, err);
+    if (rc < 0)
+        return rc;
+    if (job->plan->delivery != DELIVERY_EXACTLY_ONCE && !job->full)
+        return send_halves(job, cut, err);
+    return send_exec(job, SENDS_CELLS | SENDS_POS, cut, err);
 }
 
 int job_send_look(struct job *job, struct err *err)

@@ -68,6 +68,9 @@ struct slot {
     size_t sent_bad;
 };
 
+/* What an EXEC takes along; a cheap delivery sends two, each half a commit of its own. */
+enum { SENDS_CELLS = 1, SENDS_POS = 2 };
+
 struct job {
     const struct plan *plan;
     struct job_options options;
@@ -81,6 +84,8 @@ struct job {
     char member[POS_ID_BYTES]; /* random; its beginning is that of all our tokens */
     uint32_t takes;
     bool in_flight, looking; /* a commit, or an idle look, awaits its answer */
+    int sends;               /* of the EXEC under way or the last one: SENDS_ bits */
+    bool landed;             /* the last EXEC was done */
     bool full;               /* the last EXEC was refused (-OOM and the like): unlink first */
     const struct kv_refusal *refusal; /* why */
     uint32_t number;                  /* of the commit under way or the last one; cells' `sent` */

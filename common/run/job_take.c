@@ -313,8 +313,9 @@ static void note_published(const struct job *job, struct slot *slot, const struc
     slot->needs_from = read_needs_from(handover, pos);
     if (slot->needs_from > slot->from)
         slot->news = true; /* the next commit raises from */
-    int64_t unserved_ms =
-        handover == HANDOVER_EVENT_TIME ? window_bound(job->plan, pos->previous_T_ms) : INT64_MIN;
+    int64_t unserved_ms = INT64_MIN;
+    if (handover == HANDOVER_EVENT_TIME) /* as readers have it */
+        unserved_ms = window_bound(plan_of_view(job->plan), pos->previous_T_ms);
     slot->unlink_due = slot->unlink_due || unserved_ms > slot->unserved_ms;
     slot->unserved_ms = unserved_ms;
 }
@@ -363,9 +364,10 @@ static void step_over(struct job *job, struct slot *slot, int64_t first)
 static int resume(struct job *job, struct slot *slot, const struct pos *pos, struct err *err)
 {
     struct fold *fold = slot->fold;
-    int rc = rebuild(job, slot, pos->mark, pos->next, pos->T_ms, err);
+    int rc = job->plan->forgets ? 0 : rebuild(job, slot, pos->mark, pos->next, pos->T_ms, err);
     if (rc < 0)
         return rc;
+    fold->next = pos->next;
     fold->track = true;
     fold->counters = pos->counters;
     fold->tail_offset = pos->tail_offset;
@@ -374,6 +376,11 @@ static int resume(struct job *job, struct slot *slot, const struct pos *pos, str
     fold->part = slot->cut_count ? (uint64_t)slot->cuts[slot->cut_count - 1] : 0;
     fold->evicted = pos->T_ms == INT64_MAX; /* no window begins behind it: none is surely new */
     fold->known_from_ms = pos->T_ms == INT64_MIN || fold->evicted ? INT64_MIN : pos->T_ms + 1;
+    if (job->plan->forgets) { /* a floor that was committed is never lowered: cells below it go */
+        fold->rules.has_floor = true;
+        fold->rules.floor_ms = pos->floor_ms;
+        fold->evicted = true; /* T says no more what is new */
+    }
     return 0;
 }
 

@@ -35,8 +35,10 @@ static void *run_thread(void *context)
 {
     struct thread *thread = context;
     const struct worker_options *options = thread->options;
+    const struct plan *plan =
+        options->job.arch == ARCH_LAMBDA ? plan_of_speed(options->plan) : options->plan;
     struct job *job = NULL;
-    struct task task = {.plan = options->plan,
+    struct task task = {.plan = plan,
                         .rules = {.lateness = true,
                                   .has_floor = options->job.start.next != NULL,
                                   .floor_ms = options->job.start.floor_ms},
@@ -48,7 +50,7 @@ static void *run_thread(void *context)
                         .group = &thread->group,
                         .rate = options->rate,
                         .wait_ms = wait_of(options->job.commit_ms)};
-    thread->rc = job_open(options->plan, &options->job, &job, &thread->err);
+    thread->rc = job_open(plan, &options->job, &job, &thread->err);
     if (thread->rc == 0) {
         thread->rc = task_run(&task, &job_sink, job, &thread->err);
         job_stats(job, &thread->stats);

@@ -147,6 +147,7 @@ void read_fill_part(const struct read_rules *rules, const struct pos *pos, struc
     *part = (struct answer_part){.read = true,
                                  .next = pos->next > pos->boundary ? pos->next : pos->boundary,
                                  .boundary = pos->boundary,
+                                 .speed = rules->arch == ARCH_LAMBDA,
                                  .T_ms = pos->next > pos->boundary ? pos->T_ms : pos->boundary_T_ms,
                                  .floor_ms = read_floor(rules, pos),
                                  .counters = pos->counters,

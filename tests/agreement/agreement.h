@@ -36,6 +36,7 @@ struct made {
     int64_t size_ms;            /* of the windows, or a usual one */
     bool absurd;                /* some event times are millions of years away */
     bool lossless;              /* no rule can drop anything: kappa = lambda = truth */
+    bool cheap;                 /* lambda's speed layer goes by rules of its own */
     int partitions;
     int count;
     struct made_event {

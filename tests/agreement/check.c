@@ -333,7 +333,8 @@ bool check_end(struct stage *stage, enum arch arch, char digest[33])
     }
     /* A batch of everything is the truth whatever the rules are, above the floor. */
     bool exact = handover_for(stage, arch) == HANDOVER_OFFSET;
-    bool whole = stage->made->lossless ||
+    bool lossless = stage->made->lossless && !(stage->made->cheap && arch == ARCH_LAMBDA);
+    bool whole = lossless ||
                  (healed && stage->plan->keep_ms == PLAN_UNLIMITED && check_batches_whole(stage));
     right = right && (!exact || !whole || is_truth(stage, arch, &found));
     answer_digest(&found, digest);

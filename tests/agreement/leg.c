@@ -11,6 +11,7 @@
 #include "common/base/stop.h"
 #include "common/run/job.h"
 #include "lambda/archive.h"
+#include "lambda/base.h"
 #include "lambda/batch.h"
 #include "lambda/rollback.h"
 #include "tests/agreement/agreement.h"
@@ -190,10 +191,11 @@ static int run_steps(struct stage *stage, const struct leg *leg, const int64_t *
     for (int p = 0; p < PARTITIONS_MAX; p++)
         partitions[p] = p;
     options.commit_ms = 0;
-    int rc = job_open(stage->plan, &options, &steps.job, err);
+    const struct plan *plan = leg->arch == ARCH_LAMBDA ? plan_of_speed(stage->plan) : stage->plan;
+    int rc = job_open(plan, &options, &steps.job, err);
     if (rc < 0)
         return rc;
-    struct task task = {.plan = stage->plan,
+    struct task task = {.plan = plan,
                         .rules = {.lateness = true},
                         .log = stage->log,
                         .topic = stage->topic,
@@ -375,7 +377,8 @@ static int batch_once(struct stage *stage, const struct batch_options *options, 
 static void choose_kind(struct stage *stage, struct batch_options *options)
 {
     uint64_t size_ms = (uint64_t)(stage->made->size_ms > 0 ? stage->made->size_ms : 1000);
-    options->kind = stage_chance(stage, 6) ? BATCH_FULL : stage->kind;
+    bool fits = base_kind_fits(stage->kind, stage->plan, NULL) == 0;
+    options->kind = stage_chance(stage, 6) || !fits ? BATCH_FULL : stage->kind;
     options->bucket_ms = 1 + (int64_t)rng_below(&stage->rng, 4 * size_ms);
     options->buffer_ms = (int64_t)rng_below(&stage->rng, 3 * size_ms) - 1;
     options->block_offsets = stage_chance(stage, 2) ? 1 : 0; /* a block a read, else one for all */

@@ -44,4 +44,18 @@ struct made_field {
 
 extern const struct made_field FIELDS[FIELDS_COUNT];
 
+/* A plan under way: which fields may be named. */
+struct plan_draft {
+    struct made *made;
+    struct buf *out;
+    bool has[FIELDS_COUNT];
+    bool lookup;
+};
+
+uint64_t draft_below(struct plan_draft *d, uint64_t bound);
+/* A random condition, up to so deep. */
+void draft_where(struct plan_draft *d, int depth);
+/* Append a "speed" to a plan that lacks its closing brace alone. */
+void made_speed(struct plan_draft *plan);
+
 #endif

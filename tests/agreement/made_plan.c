@@ -26,15 +26,7 @@ const struct made_field FIELDS[FIELDS_COUNT] = {
     [F_TIME] = {NULL, NULL, IS_TIME},
 };
 
-/* A plan under way: which fields may be named. */
-struct plan_draft {
-    struct made *made;
-    struct buf *out;
-    bool has[FIELDS_COUNT];
-    bool lookup;
-};
-
-static uint64_t below(struct plan_draft *d, uint64_t bound)
+uint64_t draft_below(struct plan_draft *d, uint64_t bound)
 {
     return rng_below(&d->made->rng, bound);
 }
@@ -48,7 +40,7 @@ static const char *name_of(const struct plan_draft *d, int field)
 static int pick(struct plan_draft *d, unsigned traits)
 {
     for (int tries = 0; tries < 60; tries++) {
-        int field = (int)below(d, FIELDS_COUNT);
+        int field = (int)draft_below(d, FIELDS_COUNT);
         if (d->has[field] && FIELDS[field].traits & traits)
             return field;
     }
@@ -67,16 +59,18 @@ static void add_constant(struct plan_draft *d, int field)
 {
     unsigned traits = FIELDS[field].traits;
     if (traits & IS_TIME)
-        buf_printf(d->out, "%lld",
-                   (long long)(d->made->start_ms + (int64_t)below(d, 4000) * d->made->grain_ms));
+        buf_printf(
+            d->out, "%lld",
+            (long long)(d->made->start_ms + (int64_t)draft_below(d, 4000) * d->made->grain_ms));
     else if (traits & IS_STRING)
-        buf_printf(d->out, "{\"literal\":\"%s\"}", WORDS[below(d, WORDS_COUNT)]);
+        buf_printf(d->out, "{\"literal\":\"%s\"}", WORDS[draft_below(d, WORDS_COUNT)]);
     else if (traits & IS_BOOL)
-        buf_add_text(d->out, below(d, 2) ? "true" : "false");
+        buf_add_text(d->out, draft_below(d, 2) ? "true" : "false");
     else if (traits & IS_INT)
-        buf_add_int64(d->out, (int64_t)below(d, 40) - 10);
+        buf_add_int64(d->out, (int64_t)draft_below(d, 40) - 10);
     else
-        buf_printf(d->out, "%d.%d", (int)below(d, 60) - 20, (int)below(d, 10) * 5 % 100);
+        buf_printf(d->out, "%d.%d", (int)draft_below(d, 60) - 20,
+                   (int)draft_below(d, 10) * 5 % 100);
 }
 
 static void add_compare(struct plan_draft *d)
@@ -85,42 +79,42 @@ static void add_compare(struct plan_draft *d)
     int field = pick(d, IS_INT | IS_STRING | IS_DECIMAL | IS_DOUBLE | IS_BOOL | IS_TIME);
     unsigned traits = FIELDS[field].traits;
     buf_printf(d->out, "[\"%s\",", name_of(d, field));
-    uint64_t way = below(d, 10);
+    uint64_t way = draft_below(d, 10);
     int other = way == 0 ? pick(d, traits & (IS_INT | IS_STRING)) : -1;
     if (way == 1) {
-        buf_printf(d->out, below(d, 2) ? "\"exists\"]" : "\"exists\",false]");
+        buf_printf(d->out, draft_below(d, 2) ? "\"exists\"]" : "\"exists\",false]");
     } else if (way == 2 && traits & (IS_STRING | IS_INT)) {
         buf_add_text(d->out, "\"in\",[");
-        for (int i = 0, count = 1 + (int)below(d, 3); i < count; i++) {
+        for (int i = 0, count = 1 + (int)draft_below(d, 3); i < count; i++) {
             buf_add_text(d->out, i ? "," : "");
             add_constant(d, field);
         }
         buf_add_text(d->out, "]]");
     } else if (way == 3 && traits & IS_STRING) {
-        buf_printf(d->out, "\"prefix\",{\"literal\":\"%s\"}]", WORDS[below(d, WORDS_COUNT)]);
+        buf_printf(d->out, "\"prefix\",{\"literal\":\"%s\"}]", WORDS[draft_below(d, WORDS_COUNT)]);
     } else if (other >= 0 && other != field) {
-        buf_printf(d->out, "\"%s\",\"%s\"]", ORDERS[below(d, 6)], name_of(d, other));
+        buf_printf(d->out, "\"%s\",\"%s\"]", ORDERS[draft_below(d, 6)], name_of(d, other));
     } else {
-        buf_printf(d->out, "\"%s\",", ORDERS[below(d, traits & IS_BOOL ? 2 : 6)]);
+        buf_printf(d->out, "\"%s\",", ORDERS[draft_below(d, traits & IS_BOOL ? 2 : 6)]);
         add_constant(d, field);
         buf_add_char(d->out, ']');
     }
 }
 
-static void add_where(struct plan_draft *d, int depth)
+void draft_where(struct plan_draft *d, int depth)
 {
-    uint64_t way = depth > 0 ? below(d, 10) : 9;
+    uint64_t way = depth > 0 ? draft_below(d, 10) : 9;
     if (way < 3) {
-        int count = 1 + (int)below(d, 3);
+        int count = 1 + (int)draft_below(d, 3);
         buf_printf(d->out, "{\"%s\":[", way == 0 ? "and" : "or");
         for (int i = 0; i < count; i++) {
             buf_add_text(d->out, i ? "," : "");
-            add_where(d, depth - 1);
+            draft_where(d, depth - 1);
         }
         buf_add_text(d->out, "]}");
     } else if (way < 5) {
         buf_add_text(d->out, "{\"not\":");
-        add_where(d, depth - 1);
+        draft_where(d, depth - 1);
         buf_add_char(d->out, '}');
     } else {
         add_compare(d);
@@ -136,15 +130,15 @@ static void add_source(struct plan_draft *d)
                                                     "us", "rfc3339", "%Y-%m-%dT%H:%M:%SZ"};
     static const int64_t STARTS[] = {INT64_C(978307200000), -50000, INT64_C(-3000000000000), 0};
     struct made *made = d->made;
-    made->time = (enum made_time)below(d, MADE_TIMES);
-    made->time_name = NAMES[below(d, 3)];
+    made->time = (enum made_time)draft_below(d, MADE_TIMES);
+    made->time_name = NAMES[draft_below(d, 3)];
     made->grain_ms = made->time == MADE_S || made->time == MADE_STRPTIME ? 1000 : 1;
-    made->start_ms = STARTS[below(d, 3) ? 0 : below(d, 4)];
+    made->start_ms = STARTS[draft_below(d, 3) ? 0 : draft_below(d, 4)];
     buf_printf(d->out, "\"source\":{\"time\":{\"field\":\"%s\",\"format\":\"%s\"},\"fields\":{",
                made->time_name, FORMATS[made->time]);
     const char *comma = "";
     for (int i = 0; i < F_SEGMENT; i++) {
-        d->has[i] = i == F_ID || below(d, 5) < 3;
+        d->has[i] = i == F_ID || draft_below(d, 5) < 3;
         if (!d->has[i])
             continue;
         buf_printf(d->out, "%s\"%s\":%s", comma, FIELDS[i].name, FIELDS[i].type);
@@ -157,15 +151,15 @@ static void add_source(struct plan_draft *d)
 static int64_t random_size(struct plan_draft *d)
 {
     static const int64_t SIZES[] = {1, 7, 10, 60, 250, 999, 2000, 60000};
-    return SIZES[below(d, sizeof SIZES / sizeof *SIZES)] * d->made->grain_ms;
+    return SIZES[draft_below(d, sizeof SIZES / sizeof *SIZES)] * d->made->grain_ms;
 }
 
 /* A size for this hop: often no multiple of it, yet of few panes. */
 static int64_t hopping_size(struct plan_draft *d, int64_t hop)
 {
     enum { PANES_MAX = 400 };
-    int64_t size = hop * (1 + (int64_t)below(d, 6));
-    int64_t odd = size + (int64_t)below(d, (uint64_t)hop), a = odd, b = hop;
+    int64_t size = hop * (1 + (int64_t)draft_below(d, 6));
+    int64_t odd = size + (int64_t)draft_below(d, (uint64_t)hop), a = odd, b = hop;
     while (b) {
         int64_t rest = a % b;
         a = b;
@@ -181,10 +175,10 @@ static void add_window(struct plan_draft *d)
 {
     struct made *made = d->made;
     bool windowed = made->handover == HANDOVER_EVENT_TIME;
-    uint64_t way = windowed ? 2 + below(d, 18) : below(d, 20);
+    uint64_t way = windowed ? 2 + draft_below(d, 18) : draft_below(d, 20);
     int64_t hop = random_size(d), size = hop;
-    int64_t late = (int64_t)below(d, 3) * random_size(d), order = 0;
-    bool unlimited = below(d, 5) < 2;
+    int64_t late = (int64_t)draft_below(d, 3) * random_size(d), order = 0;
+    bool unlimited = draft_below(d, 5) < 2;
     if (way < 2) {
         buf_add_text(d->out, "\"window\":\"none\",");
         made->size_ms = 1000;
@@ -201,14 +195,14 @@ static void add_window(struct plan_draft *d)
     made->lossless = made->lossless || unlimited;
     if (unlimited)
         buf_add_text(d->out, "\"allowed_lateness\":\"unlimited\",");
-    else if (late || below(d, 2))
+    else if (late || draft_below(d, 2))
         buf_printf(d->out, "\"allowed_lateness\":\"%lldms\",", (long long)late);
-    if (below(d, 2))
-        order = (int64_t)below(d, 2 * (uint64_t)made->size_ms + 1);
-    if (way >= 2 && below(d, 3) == 0) {
+    if (draft_below(d, 2))
+        order = (int64_t)draft_below(d, 2 * (uint64_t)made->size_ms + 1);
+    if (way >= 2 && draft_below(d, 3) == 0) {
         int64_t least = unlimited ? 1 : size + late + order;
         buf_printf(d->out, "\"keep\":\"%lldms\",",
-                   (long long)(least + (int64_t)below(d, (uint64_t)size * 5)));
+                   (long long)(least + (int64_t)draft_below(d, (uint64_t)size * 5)));
         made->lossless = false;
     }
     buf_printf(d->out, "\"out_of_order\":%lld",
@@ -217,24 +211,24 @@ static void add_window(struct plan_draft *d)
 
 static void add_lookup(struct plan_draft *d)
 {
-    int on = d->has[F_AD] && below(d, 2) ? F_AD : F_ID;
+    int on = d->has[F_AD] && draft_below(d, 2) ? F_AD : F_ID;
     struct made *made = d->made;
-    made->table_csv = below(d, 2);
+    made->table_csv = draft_below(d, 2);
     buf_printf(d->out,
                "\"lookup\":{\"table\":\"table.%s\",\"on\":\"%s\",\"take\":[\"segment\"]%s},",
                made->table_csv ? "csv" : "jsonl", FIELDS[on].name,
-               below(d, 3) == 0 ? ""
-               : below(d, 2)    ? ",\"missing\":\"keep\""
-                                : ",\"missing\":\"drop\"");
+               draft_below(d, 3) == 0 ? ""
+               : draft_below(d, 2)    ? ",\"missing\":\"keep\""
+                                      : ",\"missing\":\"drop\"");
     if (made->table_csv)
         buf_printf(&made->table, "%s,segment\n", FIELDS[on].name);
     for (int i = 0; i < 400; i++) {
-        if (below(d, 5) == 0)
+        if (draft_below(d, 5) == 0)
             continue;
         char cell[16], text[32];
         snprintf(cell, sizeof cell, on == F_AD ? "ad%d" : "%d", i);
-        snprintf(text, sizeof text, "s%d", (int)below(d, 4));
-        bool absent = below(d, 10) == 0;
+        snprintf(text, sizeof text, "s%d", (int)draft_below(d, 4));
+        bool absent = draft_below(d, 10) == 0;
         if (made->table_csv)
             buf_printf(&made->table, "%s,%s\n", cell, absent ? "" : text);
         else
@@ -249,16 +243,17 @@ static void add_lookup(struct plan_draft *d)
 
 static void add_dedupe(struct plan_draft *d)
 {
-    int by = below(d, 3) ? F_ID : pick(d, IS_INT | IS_STRING | IS_BOOL | IS_DECIMAL);
-    bool for_ever = below(d, 3) == 0;
+    int by = draft_below(d, 3) ? F_ID : pick(d, IS_INT | IS_STRING | IS_BOOL | IS_DECIMAL);
+    bool for_ever = draft_below(d, 3) == 0;
     if (by == F_SEGMENT)
         by = F_ID;
     buf_printf(d->out, "\"dedupe\":{\"by\":\"%s\",\"horizon\":\"", FIELDS[by].name);
     if (for_ever)
         buf_add_text(d->out, "36500d\"},");
     else
-        buf_printf(d->out, "%lldms\"},", (long long)(1 + below(d, 5) * (uint64_t)random_size(d)));
-    if (below(d, 2))
+        buf_printf(d->out, "%lldms\"},",
+                   (long long)(1 + draft_below(d, 5) * (uint64_t)random_size(d)));
+    if (draft_below(d, 2))
         buf_add_text(d->out, "\"dedupe_scope\":\"partition\",");
     d->made->lossless = d->made->lossless && for_ever;
 }
@@ -266,9 +261,9 @@ static void add_dedupe(struct plan_draft *d)
 static void add_keys(struct plan_draft *d)
 {
     bool taken[FIELDS_COUNT] = {false};
-    int keys = (int)below(d, 4);
+    int keys = (int)draft_below(d, 4);
     const char *comma = "";
-    if (keys == 0 && below(d, 2))
+    if (keys == 0 && draft_below(d, 2))
         return;
     buf_add_text(d->out, "\"key\":[");
     for (int i = 0; i < keys; i++) {
@@ -285,14 +280,14 @@ static void add_keys(struct plan_draft *d)
 static void add_values(struct plan_draft *d)
 {
     static const char *const KINDS[] = {"count", "sum", "min", "max", "avg"};
-    int count = 1 + (int)below(d, 6);
+    int count = 1 + (int)draft_below(d, 6);
     buf_add_text(d->out, "\"values\":{");
     for (int i = 0; i < count; i++) {
-        int kind = (int)below(d, 5);
+        int kind = (int)draft_below(d, 5);
         int field =
             kind ? pick(d, IS_INT | IS_DECIMAL | (kind == 2 || kind == 3 ? IS_DOUBLE : 0)) : 0;
-        bool where = below(d, 4) == 0;
-        buf_printf(d->out, "%s\"v%d\":", i ? "," : "", (int)below(d, 9) * 10 + i);
+        bool where = draft_below(d, 4) == 0;
+        buf_printf(d->out, "%s\"v%d\":", i ? "," : "", (int)draft_below(d, 9) * 10 + i);
         if (!where && kind == 0) {
             buf_add_text(d->out, "\"count\"");
             continue;
@@ -304,7 +299,7 @@ static void add_values(struct plan_draft *d)
             buf_printf(d->out, "\"%s\"", FIELDS[field].name);
         if (where) {
             buf_add_text(d->out, ",\"where\":");
-            add_where(d, 1);
+            draft_where(d, 1);
         }
         buf_add_char(d->out, '}');
     }
@@ -324,25 +319,30 @@ void made_plan(struct made *made)
     d.out = &made->json;
     if (order_ms)
         buf_printf(d.out, ",\"out_of_order\":\"%lldms\"", (long long)order_ms);
-    bool ahead = below(&d, 2);
-    made->absurd = !ahead && below(&d, 12) == 0 && made->time <= MADE_MS_TEXT;
+    bool ahead = draft_below(&d, 2);
+    made->absurd = !ahead && draft_below(&d, 12) == 0 && made->time <= MADE_MS_TEXT;
     if (ahead)
         buf_add_text(d.out, ",\"max_ahead\":\"1d\"");
     buf_add_text(d.out, "},");
     buf_add(d.out, window.ptr, (size_t)(order - window.ptr));
     buf_release(&window);
-    if (below(&d, 2)) {
+    if (draft_below(&d, 2)) {
         buf_add_text(d.out, "\"where\":");
-        add_where(&d, 3);
+        draft_where(&d, 3);
         buf_add_char(d.out, ',');
     }
-    if (below(&d, 3) == 0)
+    if (draft_below(&d, 3) == 0)
         add_lookup(&d);
-    if (below(&d, 5) < 3)
+    if (draft_below(&d, 5) < 3)
         add_dedupe(&d);
     add_keys(&d);
     add_values(&d);
+    struct rng rng = made->rng; /* events do not depend on it */
+    made->cheap = draft_below(&d, 3) == 0;
+    if (made->cheap)
+        made_speed(&d);
+    made->rng = rng;
     buf_add_char(d.out, '}');
     made->lossless = made->lossless && !made->absurd;
-    made->partitions = 1 + (int)below(&d, PARTITIONS_MAX);
+    made->partitions = 1 + (int)draft_below(&d, PARTITIONS_MAX);
 }

@@ -272,6 +272,8 @@ const struct plant PLANTS[] = {
     {.name = "base-twice", .kind = BATCH_INCREMENTAL},
     {.name = "stale-unseen", .kind = BATCH_BY_TIME},
     {.name = "sidecar-short", .kind = BATCH_BY_TIME},
+    {.name = "batch-clock"},
+    {.name = "speed", .in_oracle = true},
     {.name = "late", .in_oracle = true},
     {.name = "floor", .in_oracle = true},
     {.name = "avg", .in_oracle = true},

@@ -475,3 +475,68 @@ Test(plan, changed_bytes_make_a_plan_or_mistakes_and_never_both)
         free(text);
     }
 }
+
+/* ---- the speed layer's own plan ---- */
+
+static const char CHEAP[] =
+    "{\"source\": {\"time\": {\"field\": \"at\", \"format\": \"ms\"}, \"out_of_order\": \"1m\","
+    "  \"fields\": {\"delay\": {\"type\": \"int\", \"optional\": true}, \"price\": \"decimal:2\","
+    "   \"origin\": \"string\", \"id\": \"int\"}},"
+    " \"dedupe\": {\"by\": \"id\", \"horizon\": \"9m\"}, \"dedupe_scope\": \"partition\","
+    " \"values\": {\"n\": \"count\", \"s\": {\"sum\": \"delay\"}, \"p\": {\"max\": \"price\"}},"
+    " \"speed\": {\"source\": {\"out_of_order\": \"0s\", \"max_ahead\": \"1h\","
+    "   \"time\": {\"shift\": \"-1h\"},"
+    "   \"fields\": {\"delay\": {\"default\": 7}, \"price\": {\"round\": \"0.50\"}}},"
+    "  \"where\": [\"delay\", \"<=\", 3], \"dedupe\": \"off\", \"allowed_lateness\": \"1m\","
+    "  \"values\": {\"n\": {\"sum\": \"delay\"}, \"p\": null},"
+    "  \"delivery\": \"at-most-once\", \"state\": \"memory\"}}";
+
+Test(plan, speed_is_the_plan_with_the_overrides_laid_over_it)
+{
+    struct plan *plan = plans_good(CHEAP);
+    const struct plan *speed = plan->speed;
+    cr_assert(speed);
+    cr_expect_eq(plan_of_speed(plan), speed);
+    cr_expect_str_eq(speed->hash, plan->hash);
+    cr_expect_str_eq(speed->json, plan->json);
+    cr_expect_str_eq(speed->view, "v");
+    cr_expect(plan->out_of_order_ms == 60000 && speed->out_of_order_ms == 0);
+    cr_expect(plan->max_ahead_ms == PLAN_UNLIMITED && speed->max_ahead_ms == 3600000);
+    cr_expect(plan->schema.fields[0].shift_ms == 0 && speed->schema.fields[0].shift_ms == -3600000);
+    int delay = schema_find(&plan->schema, "delay"), price = schema_find(&plan->schema, "price");
+    cr_expect(speed->schema.fields[delay].has_default && !speed->schema.fields[delay].optional);
+    cr_expect(plan->schema.fields[delay].optional && !plan->schema.fields[delay].has_default);
+    cr_expect_eq(speed->schema.fields[delay].default_int, 7);
+    cr_expect_eq(speed->schema.fields[price].step, 50);
+    cr_expect(!plan->where && speed->where && speed->where->op == OP_LE);
+    cr_expect(plan->dedupe_by >= 0 && speed->dedupe_by == -1 && !speed->dedupe_partition);
+    cr_expect_eq(speed->allowed_lateness_ms, 60000);
+    cr_expect_eq(speed->slots, plan->slots);
+    cr_expect_eq(speed->values[0].kind, AGG_SUM); /* n */
+    cr_expect_null(speed->values[0].where);
+    cr_expect_str_eq(speed->values[1].name, "p");
+    cr_expect(speed->values[1].where && speed->values[1].where->children == 0);
+    cr_expect(speed->delivery == DELIVERY_AT_MOST_ONCE && speed->forgets && !plan->forgets);
+    cr_expect(plan_is_faulty(plan));
+    plan_free(plan);
+}
+
+Test(plan, what_the_speed_layer_is_can_be_said)
+{
+    struct plan *cheap = plans_good(CHEAP), *mirrored = plans_good("{\"speed\": {}}");
+    struct buf text = {0};
+    plan_say_speed(cheap, &text);
+    cr_expect_str_eq(
+        text.ptr,
+        "cheap: allowed_lateness 1m, dedupe off, delivery at-most-once, source.fields "
+        "{\"delay\":{\"default\":7},\"price\":{\"round\":\"0.50\"}}, source.max_ahead 1h, "
+        "source.out_of_order 0s, source.time {\"shift\":\"-1h\"}, state memory, values.n "
+        "{\"sum\":\"delay\"}, values.p left out, where [\"delay\",\"<=\",3]");
+    buf_clear(&text);
+    plan_say_speed(mirrored, &text);
+    cr_expect_str_eq(text.ptr, "mirrored");
+    cr_expect(!mirrored->speed && !plan_is_faulty(mirrored));
+    buf_release(&text);
+    plan_free(cheap);
+    plan_free(mirrored);
+}

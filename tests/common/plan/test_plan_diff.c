@@ -29,6 +29,8 @@ static const struct {
      PLAN_REPLAYED},
     {"{\"values\": {\"n\": \"count\", \"m\": {\"sum\": \"delay\"}}}", "{}", "values.m", PLAN_KEPT},
     {"{}", "{\"values\": {\"n\": {\"sum\": \"delay\"}}}", "values.n", PLAN_REPLAYED},
+    {"{}", "{\"speed\": {\"where\": [\"delay\", \">\", 3]}}", "speed.where", PLAN_KEPT},
+    {"{\"speed\": {\"state\": \"memory\"}}", "{}", "speed.state", PLAN_KEPT},
 };
 
 #define UNLIMITED "\"allowed_lateness\": \"unlimited\""

@@ -34,9 +34,63 @@ static const struct {
     {"{\"filter\": []}",
      "$.filter: found an unknown member, expected " MEMBERS "; did you mean \"where\"?"},
     {"{\"zzz zzz\": 1}", "$[\"zzz zzz\"]: found an unknown member, expected " MEMBERS},
-    {"{\"speed\": {}}",
-     "$.speed: found overrides for the speed layer, expected no such member yet: "
-     "speed comes later"},
+
+    /* speed */
+    {"{\"speed\": \"off\"}",
+     "$.speed: found \"off\", expected an object such as {\"dedupe\": \"off\"}"},
+    {"{\"speed\": {\"key\": [\"ok\"]}}",
+     "$.speed.key: found an unknown member, expected one of source, lookup, where, dedupe, "
+     "allowed_lateness, values, delivery, state"},
+    {"{\"speed\": {\"dedupe\": \"off\", \"lookup\": {\"table\": \"t\"}}}",
+     "$.speed.lookup: found {\"table\":\"t\"}, expected a plan that has \"lookup\": only what is "
+     "there "
+     "can differ\n"
+     "$.speed.dedupe: found \"off\", expected a plan that has \"dedupe\": only what is there can "
+     "differ"},
+    {"{\"speed\": {\"where\": [\"dely\", \">\", 3]}}",
+     "$.speed.where[0]: found \"dely\", expected a declared field; did you mean \"delay\"?"},
+    {"{\"where\": [\"dely\", \">\", 3], \"speed\": {\"allowed_lateness\": \"soon\"}}",
+     "$.where[0]: found \"dely\", expected a declared field; did you mean \"delay\"?\n"
+     "$.speed.allowed_lateness: found \"soon\", expected a duration such as 250ms, 10s, 5m, 1h, "
+     "7d, "
+     "or \"unlimited\""},
+    {"{\"keep\": \"2h\", \"speed\": {\"allowed_lateness\": \"90m\"}}",
+     "$.speed.keep: found \"2h\", expected at least 150m: window size + out_of_order + "
+     "allowed_lateness"},
+    {"{\"speed\": {\"delivery\": \"exactly_once\", \"state\": 1}}",
+     "$.speed.delivery: found \"exactly_once\", expected \"exactly-once\" or \"at-least-once\" or "
+     "\"at-most-once\"; did you mean \"exactly-once\"?\n"
+     "$.speed.state: found 1, expected \"durable\" or \"memory\""},
+    {"{\"speed\": {\"values\": {\"m\": null, \"n\": {\"max\": \"delay\"}}}}",
+     "$.speed.values.m: found no value of the plan, expected the name of one of the plan's values"},
+    {"{\"speed\": {\"values\": {\"n\": {\"max\": \"delay\"}}}}",
+     "$.speed.values.n: found {\"max\":\"delay\"}, expected a value whose partials can be merged "
+     "with "
+     "the batch's: the same aggregate (count and sum are one), of a field of the same scale"},
+    {"{\"speed\": {\"values\": {\"n\": {\"sum\": \"price\"}}}}",
+     "$.speed.values.n: found {\"sum\":\"price\"}, expected a value whose partials can be merged "
+     "with "
+     "the batch's: the same aggregate (count and sum are one), of a field of the same scale"},
+    {"{\"speed\": {\"source\": {\"time\": {\"shift\": \"an hour\"}, \"max_ahed\": \"1d\"}}}",
+     "$.speed.source.max_ahed: found an unknown member, expected one of out_of_order, max_ahead, "
+     "time, fields; did you mean \"max_ahead\"?\n"
+     "$.speed.source.time.shift: found \"an hour\", expected a duration such as 1h, or -1h for "
+     "earlier"},
+    {"{\"speed\": {\"source\": {\"fields\": {\"delay\": {\"default\": 0}, \"share\": {\"round\": "
+     "1}, \"price\": {\"round\": 0}, \"origin\": {}, \"at\": {}, \"x\": {}}}}}",
+     "$.speed.source.fields.delay.default: found 0, expected an optional field: no other is ever "
+     "absent\n"
+     "$.speed.source.fields.share.round: found \"share\" of type double, expected a field of type "
+     "int or decimal:S\n"
+     "$.speed.source.fields.price.round: found 0, expected a number above 0: values are cut off to "
+     "a multiple of it\n"
+     "$.speed.source.fields.origin: found a field that names events (key, dedupe, look-up), "
+     "expected "
+     "another one: key and names are the same in all layers\n"
+     "$.speed.source.fields.at: found the event time, expected {\"time\": {\"shift\": ...}} beside "
+     "fields\n"
+     "$.speed.source.fields.x: found \"x\", expected a declared field"},
+
     {"{\"source\": null, \"key\": []}",
      "$.source: found nothing, expected an object with \"time\" and \"fields\""},
     {"{\"window\": null}", "$.window: found nothing, expected {\"tumbling\": \"10s\"}, "
