@@ -248,7 +248,9 @@ static int make_exact(struct bench *bench, struct err *err)
         rc = straight_init(&bench->straight, table, err);
         rule.context = &bench->straight;
     }
-    return rc ? rc : exact_make(subject->workload, &options, &rule, PARTITIONS, &bench->exact, err);
+    return rc ? rc
+              : exact_make(subject->workload, &options, NULL, &rule, PARTITIONS, &bench->exact,
+                           err);
 }
 
 static int start(struct bench *bench, struct err *err)

@@ -150,12 +150,13 @@ static void make_lists(struct exact *exact)
 }
 
 int exact_make(const struct workload *workload, const struct workload_options *options,
-               const struct exact_rule *rule, int partitions, struct exact **out, struct err *err)
+               const struct disorder_options *disorder, const struct exact_rule *rule,
+               int partitions, struct exact **out, struct err *err)
 {
-    struct disorder_options disorder = {0};
+    struct disorder_options none = {0};
     struct stream *stream;
     struct workload_event event;
-    int rc = stream_open(workload, options, &disorder, &stream, err);
+    int rc = stream_open(workload, options, disorder ? disorder : &none, &stream, err);
     if (rc < 0)
         return rc;
     struct exact *exact = mem_zero(1, sizeof *exact);

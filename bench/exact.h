@@ -30,9 +30,11 @@ struct bytes exact_field(struct bytes value, const char *name);
 
 struct exact;
 
-/* All events of the workload, as `lk gen` appends them to a topic of so many partitions. */
+/* All events of the workload, as `lk gen` appends them to a topic of so many partitions. disorder (NULL: none)
+ * may hold events back: their offsets are then later, their windows the same. */
 int exact_make(const struct workload *workload, const struct workload_options *options,
-               const struct exact_rule *rule, int partitions, struct exact **out, struct err *err);
+               const struct disorder_options *disorder, const struct exact_rule *rule,
+               int partitions, struct exact **out, struct err *err);
 void exact_free(struct exact *exact);
 
 struct exact_cell {
