@@ -21,7 +21,6 @@ enum {
     PARTITIONS = 4,
     RATE =
         1000, /* events a second: batches stay short, and there is something to lose all the time */
-    LIMIT_S = 900,
     WINDOW_MS = 2000,
     LATE_MAX_MS = 3000,
     POLL_MS = 4,
@@ -58,6 +57,12 @@ struct round {
     struct anomaly_counts counts;
 };
 
+/* Long enough for a machine that is busy otherwise: then there is no verdict. */
+static int64_t limit_s(const struct anomalies_options *options)
+{
+    return 300 + options->flips + options->reads / 1000;
+}
+
 static const char *mode_name(int mode)
 {
     return mode == HANDOVERS ? "versions" : handover_name((enum handover)mode);
@@ -80,7 +85,7 @@ static void read_ad(void *context, const struct workload_event *event, struct ex
 static int make_exact(const struct anomalies_options *options, struct exact **out, struct err *err)
 {
     struct workload_options ads = {
-        .seed = options->seed, .events = (int64_t)RATE * LIMIT_S, .event_rate = RATE};
+        .seed = options->seed, .events = RATE * limit_s(options), .event_rate = RATE};
     struct disorder_options disorder = {
         .seed = options->seed, .late_share = LATE_SHARE, .late_max_ms = LATE_MAX_MS};
     struct exact_rule rule = {.read = read_ad, .window_ms = WINDOW_MS};
@@ -96,8 +101,8 @@ static int start_gen(struct round *round, struct err *err)
         words, sizeof words,
         "gen ads --events %lld --seed %llu --rate %d --event-rate %d --late-share %g --late-max "
         "%dms",
-        (long long)RATE * LIMIT_S, (unsigned long long)round->options->seed, RATE, RATE, LATE_SHARE,
-        LATE_MAX_MS);
+        (long long)(RATE * limit_s(round->options)), (unsigned long long)round->options->seed, RATE,
+        RATE, LATE_SHARE, LATE_MAX_MS);
     return rig_start(&round->rig, "gen", words, "--log --topic", NULL, err);
 }
 
@@ -125,7 +130,8 @@ static int start_lambda(struct round *round, struct err *err)
                          "--log --topic --plan --view", &round->speed, err);
     rc = rc ? rc : rig_wait_view(rig, VIEW, ARCH_LAMBDA, err);
     return rc ? rc
-              : start_part(round, "batch", "lambda batch --every 10ms --keep 2 --workers 1",
+              : start_part(round, "batch",
+                           "lambda batch --every 10ms --keep 2 --workers 1 --kind incremental",
                            "--plan --archive --view", &round->batch, err);
 }
 
@@ -197,15 +203,16 @@ static int watch(struct round *round, const struct anomaly_scene *scene, struct 
     struct kv *kv = NULL;
     int rc = kv_open(round->rig.redis.uri, &kv, err);
     struct view_reader *reader = view_reader_new(kv, VIEW, scene->arch);
-    int64_t begin_ns = clock_mono_ns(), limit_ns = begin_ns + LIMIT_S * INT64_C(1000000000);
+    int64_t begin_ns = clock_mono_ns(),
+            limit_ns = begin_ns + limit_s(round->options) * INT64_C(1000000000);
     while (rc == 0 && !enough(round, scene)) {
         rc = round->mode == HANDOVERS ? flip(round, kv, err) : count_flip(round, reader, err);
         rc = rc ? rc : strike(round, err);
         rc = rc ? rc : rig_look(&round->rig, err);
         if (rc == 0 && clock_mono_ns() > limit_ns)
-            rc = err_set(err, ERR_CHECK, "%s: only %lld reads and %lld flips in %d s: no verdict",
+            rc = err_set(err, ERR_CHECK, "%s: only %lld reads and %lld flips in %lld s: no verdict",
                          mode_name(round->mode), (long long)scene->reads, (long long)round->flips,
-                         LIMIT_S);
+                         (long long)limit_s(round->options));
         clock_sleep_ms(POLL_MS);
     }
     round->seconds = (double)(clock_mono_ns() - begin_ns) / 1e9;
