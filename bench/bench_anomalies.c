@@ -63,6 +63,11 @@ static int64_t limit_s(const struct anomalies_options *options)
     return 300 + options->flips + options->reads / 1000;
 }
 
+static int64_t events_of(const struct anomalies_options *options)
+{
+    return limit_s(options) * RATE;
+}
+
 static const char *mode_name(int mode)
 {
     return mode == HANDOVERS ? "versions" : handover_name((enum handover)mode);
@@ -85,7 +90,7 @@ static void read_ad(void *context, const struct workload_event *event, struct ex
 static int make_exact(const struct anomalies_options *options, struct exact **out, struct err *err)
 {
     struct workload_options ads = {
-        .seed = options->seed, .events = RATE * limit_s(options), .event_rate = RATE};
+        .seed = options->seed, .events = events_of(options), .event_rate = RATE};
     struct disorder_options disorder = {
         .seed = options->seed, .late_share = LATE_SHARE, .late_max_ms = LATE_MAX_MS};
     struct exact_rule rule = {.read = read_ad, .window_ms = WINDOW_MS};
@@ -101,8 +106,8 @@ static int start_gen(struct round *round, struct err *err)
         words, sizeof words,
         "gen ads --events %lld --seed %llu --rate %d --event-rate %d --late-share %g --late-max "
         "%dms",
-        (long long)(RATE * limit_s(round->options)), (unsigned long long)round->options->seed, RATE,
-        RATE, LATE_SHARE, LATE_MAX_MS);
+        (long long)events_of(round->options), (unsigned long long)round->options->seed, RATE, RATE,
+        LATE_SHARE, LATE_MAX_MS);
     return rig_start(&round->rig, "gen", words, "--log --topic", NULL, err);
 }
 
