@@ -8,6 +8,7 @@
  *   kill.c      each of them struck in a worker, an archiver, a batch
  *   verb.c      the same for what is no worker
  *   flips.c     versions promoted, rolled back, canaries, retired, under load
+ *   undo.c      a rollback, a compaction, beside a lambda at work
  *   redis.c     Redis killed, cut, emptied, full, stopped under load
  *   zombie.c    an owner stopped, another started, the first let go on
  *   anew.c      a log that was deleted and made anew
@@ -76,6 +77,7 @@ void redis_list(struct items *items);
 void zombie_list(struct items *items);
 void anew_list(struct items *items);
 void outage_list(struct items *items);
+void undo_list(struct items *items);
 void planted_list(struct items *items);
 
 /* ---- processes ---- */

@@ -125,17 +125,25 @@ static bool is_noted_load(const char *name)
     return false;
 }
 
+/* ".p0", or its sidecar ".p0.times" */
+static bool is_generation_file(const char *rest)
+{
+    if (strncmp(rest, ".p", 2) != 0)
+        return false;
+    rest += 2 + strspn(rest + 2, "0123456789");
+    return *rest == 0 || strcmp(rest, ".times") == 0;
+}
+
 static int look_at_file(const char *path, const struct stat *stat, int kind, struct FTW *walk)
 {
     (void)stat;
     const char *name = path + walk->base;
-    size_t length = strlen(name), hex = strspn(name, "0123456789abcdef");
+    size_t hex = strspn(name, "0123456789abcdef");
     bool ok = strncmp(name, ".tmp", 4) != 0;
     if (kind == FTW_F && hex == POS_ID_BYTES - 1) {
         const char *rest = name + hex;
         ok = strcmp(rest, ".json") == 0 || (strcmp(rest, ".load") == 0 && is_noted_load(name)) ||
-             (strncmp(rest, ".p", 2) == 0 && isdigit((unsigned char)name[length - 1]) &&
-              !strchr(rest + 1, '.'));
+             is_generation_file(rest);
     }
     if (!ok)
         lane_fail(walked->lane, "left in the archive: %s", path);

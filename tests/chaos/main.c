@@ -280,6 +280,7 @@ static void list_all(struct items *all)
     names_list(all);
     kill_list(all);
     verb_list(all);
+    undo_list(all);
     flips_list(all);
     redis_list(all);
     zombie_list(all);
