@@ -3,7 +3,6 @@
  * Right is what lk verify says (the oracle shares no code with the fold). Litter is a key that no
  * read will look at and no commit will remove: a generation that pos does not name, a span below
  * from, a window below the floor; and files that no manifest names. */
-#include <ctype.h>
 #include <ftw.h>
 #include <stdlib.h>
 
