@@ -89,21 +89,16 @@ static int keep_bad(struct state *state, struct fold *fold, struct err *err)
     return 0;
 }
 
-/* The event times of what the last step read, which still stands in the columns unless it was fed. */
+/* The event times of what the last step read, which still stands in the columns. */
 static void note_times(struct state *state, const struct task *task)
 {
     const struct columns *columns = task->folder.columns;
-    int64_t min_ms = task->fed ? task->fed_min_ms : INT64_MAX;
-    int64_t max_ms = task->fed ? task->fed_max_ms : INT64_MIN;
-    for (int64_t row = 0; !task->fed && row < task->events - state->events; row++) {
-        int64_t time_ms = columns->column[0].i64[row];
-        if (columns->bad[row] != BAD_NOT || (bug_planted("sidecar-short") && row > 0))
-            continue;
-        min_ms = time_ms < min_ms ? time_ms : min_ms;
-        max_ms = time_ms > max_ms ? time_ms : max_ms;
-    }
+    int64_t rows = task->events - state->events;
     state->events = task->events;
-    times_add(&state->times, task->folds[0].next, min_ms, max_ms);
+    times_reach(&state->times, task->folds[0].next);
+    for (int64_t row = 0; row < rows; row++)
+        if (columns->bad[row] == BAD_NOT && !(bug_planted("sidecar-short") && row > 0))
+            times_see(&state->times, columns->column[0].i64[row]);
 }
 
 /* The buckets of these cells are stale: a new event fell into each. */
@@ -191,6 +186,14 @@ static int fold_passes(struct state *state, struct err *err)
 
 /* ---- by time: the older events of stale buckets ---- */
 
+static bool may_have(const struct stale *stale, const struct times_block *block)
+{
+    for (int i = 0; i < block->count; i++)
+        if (stale_meets(stale, block->spans[i].min_ms, block->spans[i].max_ms))
+            return true;
+    return false;
+}
+
 /* The next blocks below the base's boundary that may have some; false: there are none. */
 static bool next_range(struct state *state)
 {
@@ -200,7 +203,7 @@ static bool next_range(struct state *state)
     for (; state->block < times->count; state->block++) {
         const struct times_block *block = &times->blocks[state->block];
         int64_t begin = times_begin(times, state->block);
-        bool wanted = begin < end && stale_meets(&state->stale, block->min_ms, block->max_ms);
+        bool wanted = begin < end && may_have(&state->stale, block);
         if (wanted && !found)
             state->from = begin;
         if (wanted)
@@ -424,12 +427,13 @@ int partition_fold(struct partition_work *work, struct err *err)
     char *times_path = folder_file(work->folder, id, work->partition, ".times");
     bool ids = work->plan->dedupe_by >= 0;
     size_t share = ids ? work->memory_bytes / 2 : work->memory_bytes;
-    struct state state = {.work = work,
-                          .cells_bytes_max = share / 3,
-                          .runs = runs_new(work->plan, runs_path),
-                          .indexed = !ids && work->plan->window != WINDOW_NONE,
-                          .times.offsets_min = work->block_offsets,
-                          .bad_path = folder_file(work->folder, id, work->partition, ".bad")};
+    struct state state = {
+        .work = work,
+        .cells_bytes_max = share / 3,
+        .runs = runs_new(work->plan, runs_path),
+        .indexed = !ids && work->plan->window != WINDOW_NONE,
+        .times = {.join_ms = work->plan->pane_ms, .offsets_min = work->block_offsets},
+        .bad_path = folder_file(work->folder, id, work->partition, ".bad")};
     cells_init(&state.cells, work->plan);
     stale_init(&state.stale, work->bucket_ms);
     int rc = open_base(&state, err);
