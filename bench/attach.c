@@ -140,7 +140,7 @@ static int wait_until_settled(struct run *run, struct err *err)
         int64_t there = events_there(run);
         uint64_t state = (uint64_t)there;
         if (!complete && there >= run->events)
-            run_say("all events are out; waiting until both views hold them");
+            run_say("all events are out; waiting until all views hold them");
         complete = complete || there >= run->events;
         say_progress(run, complete ? -1 : there);
         bool settled = complete;

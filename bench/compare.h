@@ -32,6 +32,7 @@ struct compare_options {
     double rate;         /* ads: events a second */
     int64_t batch_every_ms, commit_ms, span_ms;
     enum handover handover; /* of lambda */
+    bool handovers;         /* a lambda of each, side by side, and no kappa */
     const char *faults;     /* schedules, separated by commas, or "none": see bench/schedule.h */
     bool attach;            /* observe what runs elsewhere, on log, topic and view; start nothing */
     const char *topic, *view; /* attach: the topic, and the Redis of both views */

@@ -110,6 +110,7 @@ static void say_recovery(json_t *list, const struct run *run, const struct side 
                          const struct side *k)
 {
     bool right = l->contract_held && k->contract_held && l->final_true && k->final_true;
+    bool exact = l->handover == HANDOVER_OFFSET;
     if (l->recovery_us < 0 || k->recovery_us < 0)
         return;
     finding(list,
@@ -118,8 +119,9 @@ static void say_recovery(json_t *list, const struct run *run, const struct side 
             "the fault to answers that were as fresh again as before; %s.",
             run->strike_count, run->strike_count == 1 ? "" : "s", metric_value(run, l, "recovery"),
             metric_value(run, k, "recovery"),
-            right ? "nothing was lost and nothing was counted twice in either"
-                  : "what was lost or counted twice is among the checks");
+            !exact  ? "what this hand-over of lambda loses and doubles: --handover all"
+            : right ? "nothing was lost and nothing was counted twice in either"
+                    : "what was lost or counted twice is among the checks");
 }
 
 /* What a run that only watched has to say about healing and cost: that it cannot. */
@@ -138,6 +140,8 @@ static void say_attached(json_t *list, const struct side *k)
 json_t *findings_of(const struct run *run)
 {
     const struct side *l = &run->sides[0], *k = &run->sides[1];
+    if (run->options.handovers)
+        return handover_findings(run);
     json_t *list = json_array();
     say_freshness(list, run, l, k);
     say_error(list, run, l, k);

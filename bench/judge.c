@@ -237,7 +237,7 @@ static int judge_whole(struct judge *judge, struct whole *whole, const char *cou
         whole->rows_wrong = answer_diff(&contract, &truth, NULL, NULL);
         whole->rows_true = truth.count;
         if (whole->handover != HANDOVER_OFFSET)
-            whole->rows_off = answer_diff(&contract, &offset, NULL, NULL);
+            handover_judge(whole, &contract, &offset, count);
         double all = sum_of(&truth, count);
         double here = sum_of(&contract, count);
         whole->missing_share = all > 0 && here < all ? (all - here) / all : 0;
@@ -326,6 +326,8 @@ static int judge_reads(struct judge *judge, struct side *side, struct err *err)
     if (rc == 0)
         judge_healing(judge->run, side);
     judge_handover(side);
+    if (rc == 0 && judge->run->options.handovers)
+        handover_sum(judge->run, side);
     if (judge->run->faulty && side->pipeline->arch == ARCH_LAMBDA) /* a result, no fault */
         side_check(judge->run, side, "not exactly-once by the plan", side->judged > 0,
                    "%zu reads, %zu differ from the contract", side->judged, wrong);

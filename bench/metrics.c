@@ -274,6 +274,16 @@ const struct metric METRICS[] = {
     {NULL, NULL, false, false, NULL, NULL, false},
 };
 
+const struct metric *metric_at(const struct run *run, int n)
+{
+    const struct metric *first = HANDOVER_METRICS;
+    for (; run->options.handovers && first->name; first++)
+        if (n-- == 0)
+            return first;
+    const struct metric *metric = &METRICS[n];
+    return metric->name ? metric : NULL;
+}
+
 double metric_of(const struct metric *metric, const struct run *run, const struct side *side)
 {
     return metric->seen && run->options.attach ? METRIC_NONE : metric->of(run, side);

@@ -21,7 +21,10 @@ struct metric {
     bool seen; /* of processes that the run started itself: nothing to tell where it only watched */
 };
 
-extern const struct metric METRICS[];
+extern const struct metric METRICS[], HANDOVER_METRICS[];
+
+/* The n-th of this run, NULL behind the last: where hand-overs are compared, theirs come first. */
+const struct metric *metric_at(const struct run *run, int n);
 
 double metric_of(const struct metric *metric, const struct run *run, const struct side *side);
 /* One by name (a bug if there is none). */
@@ -31,5 +34,6 @@ double metric_from_output(const struct side *side, const char *child, const char
                           int *lines);
 /* What was seen, in words: only what this run's numbers show. An array of texts, owned. */
 json_t *findings_of(const struct run *run);
+json_t *handover_findings(const struct run *run); /* of several hand-overs */
 
 #endif

@@ -222,21 +222,25 @@ static int prepare_log(struct run *run, struct err *err)
     return rc;
 }
 
-static void prepare_side(struct run *run, const char *name, const struct pipeline *pipeline)
+static void prepare_side(struct run *run, const char *name, const struct pipeline *pipeline,
+                         enum handover handover)
 {
     struct side *side = &run->sides[run->side_count++];
     side->name = name;
     side->pipeline = pipeline;
-    side->handover = run->options.handover;
+    side->handover = handover;
     side->recovery_us = -1;
     pthread_mutex_init(&side->lock, NULL);
     snprintf(side->archive, sizeof side->archive, "%s/archive-%s", run->work, name);
 }
 
+/* Each pipeline once; or lambda alone, once for each way to hand over. */
 static void prepare_sides(struct run *run)
 {
-    for (int i = 0; i < PIPELINE_COUNT; i++)
-        prepare_side(run, PIPELINE_LIST[i]->name, PIPELINE_LIST[i]);
+    for (int i = 0; run->options.handovers && i < HANDOVERS; i++)
+        prepare_side(run, handover_name((enum handover)i), &pipeline_lambda, (enum handover)i);
+    for (int i = 0; !run->options.handovers && i < PIPELINE_COUNT; i++)
+        prepare_side(run, PIPELINE_LIST[i]->name, PIPELINE_LIST[i], run->options.handover);
 }
 
 int run_prepare(struct run *run, struct err *err)

@@ -105,20 +105,22 @@ static void part_verdict(struct report *report)
     json_array_foreach (checks, i, check) {
         failed += !json_is_true(json_object_get(check, "pass"));
     }
-    if (json_is_true(json_object_get(report->run, "pass")) && failed == 0)
-        buf_printf(
-            &report->page,
-            "<div class=\"verdict\"><strong>Passed: the answers are right</strong><span>All %zu "
-            "checks held; answers were compared with an exact, independent computation."
-            "</span></div>\n",
-            json_array_size(checks));
-    else
+    const char *verdict = page_member(report->run, "verdict");
+    if (json_is_true(json_object_get(report->run, "pass")) && failed == 0) {
+        buf_add_text(&report->page, "<div class=\"verdict\"><strong>");
+        page_text(&report->page, verdict ? verdict : "Passed: the answers are right");
+        buf_printf(&report->page,
+                   "</strong><span>All %zu checks held; answers were compared with an exact, "
+                   "independent computation.</span></div>\n",
+                   json_array_size(checks));
+    } else {
         buf_printf(
             &report->page,
             "<div class=\"verdict bad\"><strong>Failed: do not use these figures</strong><span>%zu "
             "of %zu <a href=\"#checks\">checks</a> failed. A run whose answers are wrong has no "
             "speed.</span></div>\n",
             failed, json_array_size(checks));
+    }
 }
 
 static void tile(struct report *report, const json_t *metric)

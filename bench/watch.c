@@ -171,7 +171,7 @@ int run_watch(struct run *run, struct err *err)
         say_progress(run);
     }
     if (rc == 0)
-        run_say("all events are out; waiting until both views hold them");
+        run_say("all events are out; waiting until all views hold them");
     int64_t deadline = 0;
     while (rc == 0 && !settled(run)) {
         rc = tick(run, err);

@@ -104,12 +104,16 @@ int cmd_compare(const struct settings *settings, struct err *err)
         .batch_every_ms = settings_int(settings, "batch-every"),
         .commit_ms = settings_int(settings, "commit"),
         .span_ms = settings_int(settings, "span"),
-        .handover = (enum handover)handover_of(settings_text(settings, "handover")),
+        .handovers = strcmp(settings_text(settings, "handover"), "all") == 0,
         .faults = settings_text(settings, "faults"),
         .log = settings_text(settings, "log"),
         .keep_topic = settings_bool(settings, "keep-topic"),
         .json = settings_bool(settings, "json"),
     };
+    if (!options.handovers)
+        options.handover = (enum handover)handover_of(settings_text(settings, "handover"));
+    if (!options.faults)
+        options.faults = options.handovers ? "none" : "kills";
     if (strcmp(options.faults, "list") == 0) {
         schedule_print_built_in(stdout);
         return 0;

@@ -140,8 +140,9 @@ const struct setting SETTINGS[] = {
      "lambda speed,lambda batch",
      "MODE  how batch and speed layer are joined (docs/handover.md) [as the view is; a new one: "
      "offset]"},
-    {"handover", SETTING_CHOICE, "offset", 0, 0, "offset|event-time|two-slot|naive", "compare",
-     "MODE  how lambda joins batch and speed layer (docs/handover.md)"},
+    {"handover", SETTING_CHOICE, "offset", 0, 0, "offset|event-time|two-slot|naive|all", "compare",
+     "MODE  how lambda joins batch and speed layer (docs/handover.md); all: four lambdas side by "
+     "side, one of each, and what each loses and doubles"},
     {"events", SETTING_INT, "0", 0, 1e15, NULL, "gen ads,gen flights,gen replay",
      "N  how many events; 0: all that there are (ads: 1,000,000)"},
     {"seed", SETTING_INT, "1", 0, 0, NULL, "gen ads,gen flights,gen replay",
@@ -215,10 +216,11 @@ const struct setting SETTINGS[] = {
      "DURATION  between the beginnings of two batches"},
     {"heal-lateness", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
      "DURATION  allowed lateness of the version that heals kappa [flights: 48h, else unlimited]"},
-    {"faults", SETTING_TEXT, "kills", 0, 0, NULL, "compare",
+    {"faults", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
      "LIST  of built-in schedules (kills, redis-restart, broker-restart, pause, disk-full) and "
      "files, "
-     "separated by commas; none; list prints the built-in ones (docs/faults.md)"},
+     "separated by commas; none; list prints the built-in ones (docs/faults.md) [kills; with "
+     "--handover all: none]"},
     {"log", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
      "URI  kafka:HOST:PORT[,HOST:PORT...]; with --attach where the topic is [an embedded log in "
      "--out]"},

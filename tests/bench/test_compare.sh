@@ -39,6 +39,12 @@ fact 'lk report rebuilds the page byte for byte' $?
 compare ads --count 20000 --rate 5000 --batch-every 2s --out "$work/ads" --json
 fact 'ads: the comparison passes' $?
 
+compare ads --count 15000 --rate 5000 --batch-every 1s --handover all --out "$work/handover" --json
+fact 'four hand-overs side by side: the comparison passes' $?
+off() { jq -e "[.metrics[] | select(.name == \"answers off\")][0] | .$1" "$work/handover/result.json" >/dev/null; }
+off 'offset == 0' && off 'naive > 0' && off '"two-slot" > 0'
+fact 'by offset no answer is off, by the sloppy ones some are' $?
+
 mine="$work/my data" # a blank in a name, as users have them
 mkdir "$mine"
 printf 'time,kind,n\n' >"$mine/events.csv"
