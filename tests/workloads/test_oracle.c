@@ -43,6 +43,40 @@ Test(oracle, a_window_takes_events_until_T_reaches_end_plus_B_plus_L)
     case_close(&c);
 }
 
+Test(oracle, another_hand_over_doubles_and_loses_what_its_mode_does)
+{
+    struct oracle_case c;
+    open_with_times(&c, LATE_PLAN, LATE_TIMES, 6);
+    static const struct {
+        enum handover handover;
+        int64_t boundary, spans_from, spans_to, bound_ms;
+        const char *rows;
+    } rows[] = {
+        {HANDOVER_TWO_SLOT, 4, 4, 6, INT64_MIN, "0 ['a'] 'n':2; 10 ['a'] 'n':3"},
+        /* offsets 2 and 3 are in both; 4 is late for the speed layer */
+        {HANDOVER_TWO_SLOT, 4, 2, 6, INT64_MIN, "0 ['a'] 'n':3; 10 ['a'] 'n':4"},
+        {HANDOVER_NAIVE, 2, 4, 6, INT64_MIN, "0 ['a'] 'n':1; 10 ['a'] 'n':2"}, /* 2 and 3 in none */
+        {HANDOVER_NAIVE, 4, 2, 3, INT64_MIN, "0 ['a'] 'n':3; 10 ['a'] 'n':2"}, /* it is behind */
+        {HANDOVER_EVENT_TIME, 4, 0, 6, 10, "0 ['a'] 'n':2; 10 ['a'] 'n':3"},
+        {HANDOVER_EVENT_TIME, 6, 0, 6, 10, "0 ['a'] 'n':3; 10 ['a'] 'n':3"},
+        {HANDOVER_EVENT_TIME, 1, 0, 6, -10, "0 ['a'] 'n':2; 10 ['a'] 'n':3"},
+        {HANDOVER_EVENT_TIME, 4, 3, 6, 10, "0 ['a'] 'n':2; 10 ['a'] 'n':2"},
+        {HANDOVER_EVENT_TIME, 0, 0, 6, INT64_MIN, "0 ['a'] 'n':2; 10 ['a'] 'n':3"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct answer answer;
+        struct answer_part part = {.next = 6,
+                                   .boundary = rows[i].boundary,
+                                   .spans_from = rows[i].spans_from,
+                                   .spans_to = rows[i].spans_to};
+        cr_assert_eq(oracle_conformance(c.oracle, rows[i].handover, &part, &answer, NULL), 0);
+        expect_rows(&answer, rows[i].rows, handover_name(rows[i].handover));
+        cr_expect_eq(answer.parts[0].bound_ms, rows[i].bound_ms, "row %zu", i);
+        answer_release(&answer);
+    }
+    case_close(&c);
+}
+
 Test(oracle, below_the_boundary_nothing_is_late_and_above_it_T_is_the_whole_prefix_s)
 {
     struct oracle_case c;

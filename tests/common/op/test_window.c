@@ -128,6 +128,26 @@ Test(window, floor_is_T_less_keep_and_none_before_the_first_event)
     cr_assert_eq(window_floor(&plan, INT64_MIN + 5), WINDOW_FLOOR_NONE);
 }
 
+Test(window, all_windows_below_the_bound_have_ended_and_no_other_has)
+{
+    struct rng rng;
+    rng_init(&rng, 11);
+    for (int i = 0; i < 2000; i++) {
+        struct plan plan = random_plan(&rng);
+        int64_t T_ms = (int64_t)rng_below(&rng, 200) - 100;
+        int64_t bound_ms = window_bound(&plan, T_ms);
+        cr_assert_eq(bound_ms % plan.hop_ms, 0);
+        for (int64_t n = -200; n <= 200; n++) {
+            int64_t start = n * plan.hop_ms;
+            bool ended = start + plan.size_ms + plan.out_of_order_ms <= T_ms;
+            cr_assert_eq(start < bound_ms, ended, "plan %d, T %lld, window %lld", i,
+                         (long long)T_ms, (long long)start);
+        }
+        cr_assert_eq(window_bound(&plan, INT64_MIN), INT64_MIN);
+        cr_assert_leq(window_bound(&plan, INT64_MAX), INT64_MAX);
+    }
+}
+
 Test(window, extreme_times_are_taken_or_late_but_never_wrap)
 {
     static const int64_t TIMES[] = {INT64_MIN, INT64_MIN + 1, -1, 0, INT64_MAX - 1, INT64_MAX};
@@ -138,8 +158,8 @@ Test(window, extreme_times_are_taken_or_late_but_never_wrap)
         plan.allowed_lateness_ms = INT64_MAX - 1;
         for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++)
             for (size_t j = i; j < sizeof TIMES / sizeof *TIMES; j++) {
-                bool taken =
-                    window_assign(&plan, &(struct rules){.lateness = true}, TIMES[i], TIMES[j], &field);
+                bool taken = window_assign(&plan, &(struct rules){.lateness = true}, TIMES[i],
+                                           TIMES[j], &field);
                 cr_expect(!taken || (field.pane_ms <= TIMES[i] && field.first_ms <= field.pane_ms));
                 cr_expect(taken || TIMES[i] < INT64_MIN + 10, "%ld at %ld", TIMES[i], TIMES[j]);
             }

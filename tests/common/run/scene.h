@@ -417,6 +417,7 @@ static inline void scene_publish(struct scene *scene, int partition, int64_t bou
     args_int(&hset, "boundary_mark", boundary);
     args_pair(&hset, "previous", pos.generation);
     args_int(&hset, "previous_boundary", pos.boundary);
+    args_int(&hset, "previous_T", pos.boundary_T_ms);
     args_queue(&hset, scene->kv);
     cr_assert_gt(kv_roundtrip(scene->kv, &replies, NULL), 0);
     pos_release(&pos);

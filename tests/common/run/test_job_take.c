@@ -316,6 +316,57 @@ Test(job_take, spans_go_also_where_the_commit_that_unlinks_them_is_aborted)
     adopt(true);
 }
 
+/* ---- by event time ---- */
+
+static void bounds_hook(struct scene *scene, struct task *task)
+{
+    struct pos pos;
+    char id[16];
+    (void)task;
+    if (scene->tick % 12 != 0)
+        return;
+    scene_pos(scene, 0, &pos);
+    snprintf(id, sizeof id, "id%d", scene->tick);
+    if (pos.next > pos.boundary + 40) {
+        scene_publish(scene, 0, pos.next - 20, id); /* no cut */
+        scene->number++;
+    }
+    pos_release(&pos);
+}
+
+/* One span, and of it only the cells that some reader may still ask for. */
+Test(job_take, by_event_time_there_are_no_cuts_and_cells_below_the_previous_bound_go)
+{
+    struct scene scene;
+    struct pos pos;
+    struct arena arena = {0};
+    struct cell_field cell;
+    scene_open(&scene, ARCH_LAMBDA, 1, SCENE_PLAN(SCENE_LATE));
+    scene.options.handover = HANDOVER_EVENT_TIME;
+    scene.options.span_ms = 1;
+    kv_words(scene.kv, "HSET", "lk:{v}:lambda", "handover.1", "event-time", NULL);
+    cr_assert_eq(kv_roundtrip(scene.kv, &(struct kv_reply *){0}, NULL), 1);
+    scene.hook = bounds_hook;
+    scene.pace = 7;
+    cr_assert_eq(scene_run(&scene, 600), 0, "%s", scene.err.text);
+    scene_pos(&scene, 0, &pos);
+    cr_expect_geq(scene.number, 3, "%lld batches", (long long)scene.number);
+    cr_expect(pos.cut_count == 1 && pos.from == 0 && pos.next == 600);
+    int64_t bound_ms = window_bound(scene.plan, pos.previous_T_ms);
+    cr_expect_gt(bound_ms, SCENE_BEGIN_MS + 4000, "some windows are below it");
+    struct kv_args index = args_new(&arena, "SMEMBERS", key_part(&arena, "v", "l1", 0, "s0"), NULL);
+    struct kv_reply *members = scene_ask(&scene, &index);
+    cr_expect_gt(members->count, 0);
+    for (int i = 0; i < members->count; i++) {
+        cr_assert(window_decode(scene.plan, members->items[i].text, &cell));
+        cr_expect_geq(cell.first_ms, bound_ms, "the cells of window %lld still stand",
+                      (long long)cell.first_ms);
+    }
+    arena_release(&arena);
+    pos_release(&pos);
+    scene_close(&scene);
+}
+
 /* ---- waiting for a batch ---- */
 
 static void wait_hook(struct scene *scene, struct task *task)

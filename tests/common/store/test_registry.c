@@ -238,6 +238,30 @@ static bool note(struct kv *kv, struct registry_copy *copy)
     return registry_copy_note(copy, &replies[0]);
 }
 
+Test(registry, a_view_keeps_the_hand_over_that_it_was_made_with)
+{
+    struct kv *kv = open_kv();
+    struct registry registry;
+    struct plan *plan = plan_of(1);
+    struct err err = {0};
+    cr_assert_eq(registry_add_lambda(kv, plan, HANDOVER_TWO_SLOT, 3, NULL), 1);
+    cr_expect_eq(registry_add_lambda(kv, plan, HANDOVER_TWO_SLOT, 3, NULL), 1);
+    cr_expect_eq(registry_add_lambda(kv, plan, HANDOVER_NAIVE, 3, &err), ERR_USAGE);
+    cr_expect_not_null(strstr(err.text, "by two-slot, not by naive: say --handover two-slot"));
+    cr_expect_eq(registry_add(kv, plan, ARCH_LAMBDA, 3, NULL), ERR_USAGE, "offset is one, too");
+    cr_assert_eq(registry_read(kv, "v", ARCH_LAMBDA, &registry, NULL), 0);
+    cr_expect_eq(registry.versions[0].handover, HANDOVER_TWO_SLOT);
+    registry_release(&registry);
+    cr_assert_eq(registry_restore(kv, plan, ARCH_KAPPA, HANDOVER_NAIVE, 3, 1,
+                                  (struct registry_start){0}, NULL),
+                 0);
+    cr_assert_eq(registry_read(kv, "v", ARCH_KAPPA, &registry, NULL), 0);
+    cr_expect_eq(registry.versions[0].handover, HANDOVER_OFFSET, "kappa has none");
+    registry_release(&registry);
+    plan_free(plan);
+    kv_close(kv);
+}
+
 Test(registry, a_copy_puts_all_versions_back_and_the_live_one_but_never_over_another)
 {
     struct kv *kv = open_kv();
