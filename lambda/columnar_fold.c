@@ -57,8 +57,9 @@ struct columnar_fold {
     /* Combinations of codes. */
     int field[PLAN_KEYS_MAX + 1], fields; /* whose codes make them */
     uint32_t stride[PLAN_KEYS_MAX + 1];
-    uint32_t *group_of; /* by combination */
-    struct map groups;  /* raw key -> group */
+    uint32_t *group_of;                   /* by combination */
+    uint64_t known[SCHEMA_FIELDS_MAX][2]; /* the dictionary that a field had in the file before */
+    struct map groups;                    /* raw key -> group */
     /* The dense table. */
     uint32_t width, rows_max, rows; /* groups a row; rows */
     uint32_t *count;                /* events of a place */
@@ -502,6 +503,12 @@ static void fold_block(struct columnar_fold *f, struct folder *folder, struct fo
     add_events(f, fold, time_ms, sel, groups, count);
 }
 
+/* Had the file before the same dictionary for a field? Then codes mean what they meant. */
+static bool has_known(const struct columnar_fold *f, const struct columnar *columnar, int field)
+{
+    return memcmp(f->known[field], columnar->column[field].dictionary, sizeof f->known[field]) == 0;
+}
+
 /* Make ready for a file: false if it has too many combinations. */
 static bool begin(struct columnar_fold *f, const struct columnar *columnar)
 {
@@ -512,13 +519,23 @@ static bool begin(struct columnar_fold *f, const struct columnar *columnar)
         if (combinations > COMBINATIONS_MAX || combinations * place_bytes(f) > DENSE_BYTES_MAX)
             return false;
     }
-    if ((f->groups.count + combinations) * place_bytes(f) > DENSE_BYTES_MAX)
+    bool known = f->group_of != NULL;
+    if ((f->groups.count + combinations) * place_bytes(f) > DENSE_BYTES_MAX) {
         map_clear(&f->groups);
-    f->group_of = mem_grow(f->group_of, combinations * sizeof *f->group_of);
-    for (uint64_t i = 0; i < combinations; i++)
-        f->group_of[i] = GROUP_UNKNOWN;
+        known = false;
+    }
+    for (int i = 0; i < f->fields; i++)
+        known = known && has_known(f, columnar, f->field[i]);
+    if (!known) {
+        f->group_of = mem_grow(f->group_of, combinations * sizeof *f->group_of);
+        for (uint64_t i = 0; i < combinations; i++)
+            f->group_of[i] = GROUP_UNKNOWN;
+    }
     for (int i = 0; i < f->leaf_count; i++)
-        ask_entries(f, &f->leaves[i], columnar);
+        if (!f->leaves[i].takes || !has_known(f, columnar, f->leaves[i].where->field))
+            ask_entries(f, &f->leaves[i], columnar);
+    for (int c = 0; c < columnar->column_count; c++)
+        memcpy(f->known[c], columnar->column[c].dictionary, sizeof f->known[c]);
     if (!f->count)
         make_table(f, WIDTH_MIN);
     forget_panes(f);

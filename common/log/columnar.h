@@ -29,8 +29,9 @@ struct columnar_column {
     int64_t *numbers;       /* COLUMNAR_NUMBERS */
     const uint8_t *present; /* of numbers: a bit an event, from the least one on; NULL: all are */
     uint32_t *codes;        /* COLUMNAR_STRINGS: index of entries; entry_count: absent */
-    struct bytes *entries;  /* each string once, in order of appearance */
+    struct bytes *entries;  /* each string once */
     uint32_t entry_count;
+    uint64_t dictionary[2]; /* xxh128 of the entries: files of the same ones have the same codes */
 };
 
 struct columnar_bad {
@@ -43,7 +44,8 @@ struct columnar {
     int64_t from, next; /* positions of the segment */
     int events, column_count, bad_count;
     int64_t file_bytes;
-    int64_t *offset; /* NULL: from + row */
+    bool gaps; /* offset says where an event stands; else it is from + row */
+    int64_t *offset;
     struct columnar_column column[COLUMNAR_COLUMNS_MAX];
     struct columnar_bad *bad; /* rows rising */
     struct buf file, body;
@@ -53,7 +55,7 @@ struct columnar {
 /* The offset of a row. */
 static inline int64_t columnar_offset(const struct columnar *columnar, int row)
 {
-    return columnar->offset ? columnar->offset[row] : columnar->from + row;
+    return columnar->gaps ? columnar->offset[row] : columnar->from + row;
 }
 /* The log time of every event, unpacked at the first call for a file. */
 const int64_t *columnar_times(struct columnar *columnar);

@@ -21,6 +21,9 @@
  *             2 deltas   presence, i64 first, numbers x (events - 1): value - the one before
  *             3 strings  u32 entries, numbers x entries: lengths, the entries' bytes,
  *                        numbers x events: code: index of an entry; entries: absent
+ *                        (entries in order of bytes, where they are no more than 4,096: neighbours
+ *                        then often have the same dictionary, and whoever has looked at one knows
+ *                        the other; else in order of appearance)
  *           presence: u8 0: all events have one; 1: then follow (events + 7) / 8 bytes, a bit an
  *                     event, the first one lowest
  *
@@ -36,7 +39,7 @@
 
 #include "common/log/numbers.h"
 
-enum { LEVEL = 1, NUMBERS = 1, DELTAS = 2, STRINGS = 3 };
+enum { LEVEL = 1, SORTED_MAX = 4096, NUMBERS = 1, DELTAS = 2, STRINGS = 3 };
 static const int64_t BODY_BYTES_MAX = (int64_t)1 << 31; /* a guard for bad headers */
 static const char MAGIC[8] = "LKCOLS\0\1";
 
@@ -95,25 +98,57 @@ static void add_numbers(const struct columnar_growing *column, int64_t *scratch,
     numbers_pack(deltas ? scratch : column->numbers, column->count - deltas, body);
 }
 
-static void add_strings(struct columnar_growing *column, int64_t *scratch, struct buf *body)
-{
-    struct map *dictionary = &column->dictionary;
-    uint32_t entries = (uint32_t)dictionary->count;
+/* An entry of a dictionary, and its code by order of appearance. */
+struct entry {
     struct bytes text;
-    buf_add_char(body, STRINGS);
-    buf_add(body, &entries, sizeof entries);
-    for (uint32_t i = 0; i < entries; i++) {
-        map_at(dictionary, i, &text);
-        scratch[i] = (int64_t)text.len;
+    int64_t code;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+    return bytes_compare(((const struct entry *)a)->text, ((const struct entry *)b)->text);
+}
+
+/* The dictionary in the order of the file. Owned. */
+static struct entry *list_entries(const struct map *dictionary)
+{
+    struct entry *entries = mem_alloc(dictionary->count * sizeof *entries + 1);
+    for (size_t i = 0; i < dictionary->count; i++) {
+        entries[i].code = (int64_t)i;
+        map_at(dictionary, i, &entries[i].text);
     }
-    numbers_pack(scratch, (int)entries, body);
-    for (uint32_t i = 0; i < entries; i++) {
-        map_at(dictionary, i, &text);
-        buf_add(body, text.ptr, text.len);
-    }
+    if (dictionary->count <= SORTED_MAX)
+        qsort(entries, dictionary->count, sizeof *entries, by_bytes);
+    return entries;
+}
+
+/* Codes by order of appearance become those of the file; -1, absent, becomes count. */
+static void add_codes(const struct columnar_growing *column, const struct entry *entries,
+                      int64_t count, int64_t *scratch, struct buf *body)
+{
+    int64_t *code = mem_alloc((size_t)(count + 1) * sizeof *code);
+    code[0] = count;
+    for (int64_t i = 0; i < count; i++)
+        code[1 + entries[i].code] = i;
     for (int i = 0; i < column->count; i++)
-        scratch[i] = column->numbers[i] < 0 ? (int64_t)entries : column->numbers[i];
+        scratch[i] = code[1 + column->numbers[i]];
     numbers_pack(scratch, column->count, body);
+    free(code);
+}
+
+static void add_strings(const struct columnar_growing *column, int64_t *scratch, struct buf *body)
+{
+    uint32_t count = (uint32_t)column->dictionary.count;
+    struct entry *entries = list_entries(&column->dictionary);
+    buf_add_char(body, STRINGS);
+    buf_add(body, &count, sizeof count);
+    for (uint32_t i = 0; i < count; i++)
+        scratch[i] = (int64_t)entries[i].text.len;
+    numbers_pack(scratch, (int)count, body);
+    for (uint32_t i = 0; i < count; i++)
+        buf_add(body, entries[i].text.ptr, entries[i].text.len);
+    add_codes(column, entries, count, scratch, body);
+    free(entries);
 }
 
 static void add_places(const struct archive_segment *segment, int64_t *scratch, struct buf *body)
@@ -224,23 +259,26 @@ static bool take_deltas(struct reading *reading, int64_t *out)
     return true;
 }
 
+/* Room for a column of the largest file, made once: what is not touched costs nothing. */
+static void *room_for(void *array, size_t bytes)
+{
+    return array ? array : mem_alloc((SEGMENT_RECORDS_MAX + 1) * bytes);
+}
+
 /* Offsets without gaps are not unpacked, nor are log times that nobody may ask for. */
 static bool take_places(struct reading *reading, struct columnar *out)
 {
     struct numbers offsets, times;
     int n = reading->events;
-    int64_t *offset = out->offset;
-    out->offset = NULL;
     if (!numbers_look(&reading->at, reading->end, n, &offsets))
         return false;
-    if (offsets.width > 0 || offsets.least != 0) {
-        out->offset = mem_grow(offset, (size_t)n * sizeof *offset);
-        offset = NULL;
+    out->gaps = offsets.width > 0 || offsets.least != 0;
+    if (out->gaps) {
+        out->offset = room_for(out->offset, sizeof *out->offset);
         numbers_unpack(&offsets, n, out->offset);
         for (int i = 0; i < n; i++)
             out->offset[i] += out->from + i;
     }
-    free(offset);
     out->times = reading->at;
     int64_t first;
     return take(reading, &first, sizeof first) &&
@@ -252,8 +290,7 @@ const int64_t *columnar_times(struct columnar *columnar)
     if (columnar->times) {
         struct reading reading = {columnar->times, columnar->body.ptr + columnar->body.len,
                                   columnar->events};
-        columnar->time_ms =
-            mem_grow(columnar->time_ms, (size_t)columnar->events * sizeof *columnar->time_ms);
+        columnar->time_ms = room_for(columnar->time_ms, sizeof *columnar->time_ms);
         take_deltas(&reading, columnar->time_ms);
         columnar->times = NULL;
     }
@@ -287,7 +324,7 @@ static bool take_number_column(struct reading *reading, bool deltas, struct colu
         out->present = (const uint8_t *)reading->at;
         reading->at += bits;
     }
-    out->numbers = mem_grow(out->numbers, (size_t)reading->events * sizeof *out->numbers);
+    out->numbers = room_for(out->numbers, sizeof *out->numbers);
     return deltas ? take_deltas(reading, out->numbers)
                   : take_numbers(reading, reading->events, out->numbers);
 }
@@ -296,18 +333,22 @@ static bool take_entries(struct reading *reading, struct columnar_column *out)
 {
     int n = (int)out->entry_count;
     struct numbers packed;
+    const char *begin = reading->at;
     if (!numbers_look(&reading->at, reading->end, n, &packed))
         return false;
     int64_t *lengths = mem_alloc((size_t)n * sizeof *lengths + 1);
     bool good = true;
     numbers_unpack(&packed, n, lengths);
-    out->entries = mem_grow(out->entries, (size_t)n * sizeof *out->entries + 1);
+    out->entries = room_for(out->entries, sizeof *out->entries);
     for (int i = 0; i < n && good; i++) {
         good = (uint64_t)lengths[i] <= (uint64_t)(reading->end - reading->at);
         out->entries[i] = (struct bytes){reading->at, good ? (size_t)lengths[i] : 0};
         reading->at += out->entries[i].len;
     }
     free(lengths);
+    XXH128_hash_t hash = XXH3_128bits(begin, (size_t)(reading->at - begin));
+    out->dictionary[0] = hash.high64;
+    out->dictionary[1] = hash.low64;
     return good;
 }
 
@@ -318,7 +359,7 @@ static bool take_string_column(struct reading *reading, struct columnar_column *
         out->entry_count > SEGMENT_RECORDS_MAX || !take_entries(reading, out) ||
         !numbers_look(&reading->at, reading->end, reading->events, &packed))
         return false;
-    out->codes = mem_grow(out->codes, (size_t)reading->events * sizeof *out->codes);
+    out->codes = room_for(out->codes, sizeof *out->codes);
     return numbers_unpack_codes(&packed, reading->events, out->entry_count, out->codes);
 }
 
