@@ -289,7 +289,7 @@ static int check(struct bench *bench, struct err *err)
     int rc = kv_open(bench->redis.uri, &kv, err);
     if (rc < 0)
         return rc;
-    rc = straight_check_view(&bench->expected, kv, "ad_views", err);
+    rc = straight_check_view(&bench->expected, kv, ARCH_KAPPA, "ad_views", err);
     kv_close(kv);
     return rc;
 }

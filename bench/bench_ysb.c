@@ -1,9 +1,12 @@
-/* bench/bench_ysb.c - the Yahoo streaming benchmark from real Kafka: plain loop, kappa, archive.
+/* bench/bench_ysb.c - the Yahoo streaming benchmark from real Kafka: plain loop, kappa, archive; and a
+ * batch of columns.
  *
  * Each contender is a process: its wall time is from start to end, connecting included, its CPU what
  * the kernel counted for it; the broker's and Redis's are not in it. Rounds are interleaved ABCABC, and
  * ratios are taken within a round, since the machine's speed changes from one to the next. The plain
- * loop has as many handles as kappa has workers; the archive has one. */
+ * loop has as many handles as kappa has workers; the archive has one. The batch folds columns of the
+ * same events, archived and made once before the rounds; it is held against kappa's replay of the same
+ * round, with its whole process and with its fold alone (to the generation file, without the load). */
 #include <errno.h>
 #include <ftw.h>
 #include <stdlib.h>
@@ -15,17 +18,18 @@
 #include "common/base/clock.h"
 #include "common/base/stop.h"
 
-enum { SEED = 7, ROUNDS_MAX = 100 };
+enum { SEED = 7, ROUNDS_MAX = 100, FOLD_WANTED = 20 };
 
-enum contender { RAW, KAPPA, ARCHIVE, CONTENDERS };
+enum contender { RAW, KAPPA, ARCHIVE, COLUMNAR, CONTENDERS };
 
 struct figure {
     double seconds, cpu_s;
+    double fold_s; /* columnar: of seconds */
 };
 
 struct bench {
     const struct ysb_options *options;
-    char dir[64], archive[96], topic[32];
+    char dir[64], archive[96], columns[96], topic[32];
     struct log *log;
     struct straight expected, found;
     struct redis_server redis;
@@ -119,7 +123,15 @@ static int clear_view(struct bench *bench, struct err *err)
 static int check_kappa(struct bench *bench, const char *said, struct err *err)
 {
     (void)said;
-    return straight_check_view(&bench->expected, bench->kv, "ad_views", err);
+    return straight_check_view(&bench->expected, bench->kv, ARCH_KAPPA, "ad_views", err);
+}
+
+static int check_columnar(struct bench *bench, const char *said, struct err *err)
+{
+    const char *segments = strstr(said, "\"columnar_segments\":");
+    if (!segments || strtoll(segments + strlen("\"columnar_segments\":"), NULL, 10) == 0)
+        return err_set(err, ERR_CHECK, "the batch folded no columns: no figure");
+    return straight_check_view(&bench->expected, bench->kv, ARCH_LAMBDA, "ad_views", err);
 }
 
 /* A directory of its own: ext4 is slow to give out the inodes of files that were just removed. */
@@ -150,28 +162,36 @@ static int check_archive(struct bench *bench, const char *said, struct err *err)
 
 static const struct {
     const char *name, *command, *does;
-    double rate_wanted, cpu_wanted; /* ratios to the plain loop; 0: not asked for */
+    double rate_wanted, cpu_wanted; /* ratios; 0: not asked for */
+    enum contender against;         /* whom the ratios are to */
     int (*clear)(struct bench *bench, struct err *err);
     int (*check)(struct bench *bench, const char *said, struct err *err);
 } TABLE[CONTENDERS] = {
     [RAW] = {"raw", "bench raw --workers {workers} --json --log {log} --topic {topic}",
-             "counts bytes", 0, 0, NULL, check_raw},
+             "counts bytes", 0, 0, RAW, NULL, check_raw},
     [KAPPA] = {"kappa",
                "kappa run --plan {dir}/ads.json --view {view} --workers {workers} --commit 100ms "
                "--until-end --log {log} --topic {topic}",
-               "commits to Redis every 100 ms", 0.8, 1.6, clear_view, check_kappa},
+               "commits to Redis every 100 ms", 0.8, 1.6, RAW, clear_view, check_kappa},
     [ARCHIVE] = {"archive",
                  "lambda archive --archive {archive} --until-end --log {log} --topic {topic}",
-                 "writes segments, synced", 0.8, 0, new_archive, check_archive},
+                 "writes segments, synced", 0.8, 0, RAW, new_archive, check_archive},
+    [COLUMNAR] = {"columnar",
+                  "lambda batch --columnar --plan {dir}/ads.json --archive {columns} --view {view} "
+                  "--workers {workers} --json",
+                  "folds columns into a generation, loads it into Redis", 0, 0, KAPPA, clear_view,
+                  check_columnar},
 };
 
 static void fill_in(const struct bench *bench, const char *command, struct buf *out)
 {
     char workers[16];
     snprintf(workers, sizeof workers, "%d", bench->options->workers);
-    const char *const names[][2] = {{"{workers}", workers},    {"{log}", bench->options->log_uri},
-                                    {"{topic}", bench->topic}, {"{view}", bench->redis.uri},
-                                    {"{dir}", bench->dir},     {"{archive}", bench->archive}};
+    const char *const names[][2] = {
+        {"{workers}", workers},       {"{log}", bench->options->log_uri},
+        {"{topic}", bench->topic},    {"{view}", bench->redis.uri},
+        {"{dir}", bench->dir},        {"{archive}", bench->archive},
+        {"{columns}", bench->columns}};
     while (*command) {
         size_t i = 0, count = sizeof names / sizeof *names;
         while (i < count && strncmp(command, names[i][0], strlen(names[i][0])) != 0)
@@ -194,17 +214,19 @@ static int read_said(const char *path, char *said, size_t bytes, struct err *err
     return 0;
 }
 
-static int run_child(struct bench *bench, enum contender who, struct figure *figure, char *said,
-                     size_t said_bytes, struct err *err)
+/* Run lk with a command as the table has them, under a name: its figure, and the beginning of what
+ * it said. */
+static int run_child(struct bench *bench, const char *name, const char *words,
+                     struct figure *figure, char *said, size_t said_bytes, struct err *err)
 {
     struct process process;
     struct buf command = {0};
     char output[80];
     siginfo_t info;
-    snprintf(output, sizeof output, "%s/%s.out", bench->dir, TABLE[who].name);
+    snprintf(output, sizeof output, "%s/%s.out", bench->dir, name);
     (void)remove(output); /* of the round before */
-    fill_in(bench, TABLE[who].command, &command);
-    process_init(&process, "ysb", TABLE[who].name, bench->options->program, command.ptr, output);
+    fill_in(bench, words, &command);
+    process_init(&process, "ysb", name, bench->options->program, command.ptr, output);
     int rc = process_start(&process, err);
     /* Without looking now and then: there are but so many cores. */
     while (rc == 0 && waitid(P_PID, (id_t)process.pid, &info, WEXITED | WNOWAIT) < 0 &&
@@ -217,9 +239,27 @@ static int run_child(struct bench *bench, enum contender who, struct figure *fig
         rc = err_set(err, ERR_ENV, "lk %s: %s", command.ptr, process.fate);
     if (rc == 0)
         rc = read_said(output, said, said_bytes, err);
-    *figure = (struct figure){(double)(process.ended_ns - process.began_ns) / 1e9, process.cpu_s};
+    const char *fold = rc == 0 ? strstr(said, "\"fold_seconds\":") : NULL;
+    *figure = (struct figure){(double)(process.ended_ns - process.began_ns) / 1e9, process.cpu_s,
+                              fold ? strtod(fold + strlen("\"fold_seconds\":"), NULL) : 0};
     process_release(&process);
     buf_release(&command);
+    return rc;
+}
+
+/* Archive the topic with columns, once; before the rounds. */
+static int make_columns(struct bench *bench, struct err *err)
+{
+    char said[512];
+    struct figure figure;
+    snprintf(bench->columns, sizeof bench->columns, "%s/columns", bench->dir);
+    int rc = run_child(bench, "columns",
+                       "lambda archive --columnar {dir}/ads.json --archive {columns} --until-end "
+                       "--log {log} --topic {topic}",
+                       &figure, said, sizeof said, err);
+    if (rc == 0)
+        fprintf(stderr, "ysb: columns of %lld events made after %.1f s\n",
+                (long long)bench->options->events, figure.seconds);
     return rc;
 }
 
@@ -228,7 +268,7 @@ static int run_one(struct bench *bench, enum contender who, struct figure *figur
     char said[512];
     int rc = TABLE[who].clear ? TABLE[who].clear(bench, err) : 0;
     if (rc == 0)
-        rc = run_child(bench, who, figure, said, sizeof said, err);
+        rc = run_child(bench, TABLE[who].name, TABLE[who].command, figure, said, sizeof said, err);
     if (rc == 0)
         rc = TABLE[who].check(bench, said, err);
     if (rc == 0)
@@ -242,6 +282,7 @@ static int run_rounds(struct bench *bench, struct err *err)
 {
     struct figure warm;
     int rc = run_one(bench, RAW, &warm, err); /* the broker's code and the page cache */
+    rc = rc ? rc : make_columns(bench, err);
     for (int round = 0; rc == 0 && round < bench->options->rounds; round++)
         for (int who = 0; rc == 0 && who < CONTENDERS; who++)
             rc = run_one(bench, who, &bench->figures[who][round], err);
@@ -269,22 +310,28 @@ static struct spread spread_of(double *list, int count)
 
 struct summary {
     struct spread rate, cpu_us;          /* million events a second, us an event */
-    struct spread rate_ratio, cpu_ratio; /* to the plain loop of the same round */
+    struct spread rate_ratio, cpu_ratio; /* to another of the same round */
+    struct spread fold_rate, fold_ratio; /* columnar: of the fold alone */
 };
 
 static struct summary summarize(const struct bench *bench, enum contender who)
 {
-    double list[4][ROUNDS_MAX], events = (double)bench->options->events;
+    double list[6][ROUNDS_MAX], events = (double)bench->options->events;
     int rounds = bench->options->rounds;
     for (int i = 0; i < rounds; i++) {
-        const struct figure *mine = &bench->figures[who][i], *raw = &bench->figures[RAW][i];
+        const struct figure *mine = &bench->figures[who][i];
+        const struct figure *other = &bench->figures[TABLE[who].against][i];
+        double fold_s = mine->fold_s > 0 ? mine->fold_s : mine->seconds;
         list[0][i] = events / 1e6 / mine->seconds;
         list[1][i] = mine->cpu_s * 1e6 / events;
-        list[2][i] = raw->seconds / mine->seconds;
-        list[3][i] = mine->cpu_s / raw->cpu_s;
+        list[2][i] = other->seconds / mine->seconds;
+        list[3][i] = mine->cpu_s / other->cpu_s;
+        list[4][i] = events / 1e6 / fold_s;
+        list[5][i] = other->seconds / fold_s;
     }
     return (struct summary){spread_of(list[0], rounds), spread_of(list[1], rounds),
-                            spread_of(list[2], rounds), spread_of(list[3], rounds)};
+                            spread_of(list[2], rounds), spread_of(list[3], rounds),
+                            spread_of(list[4], rounds), spread_of(list[5], rounds)};
 }
 
 static void print_ratio(FILE *out, const char *what, struct spread ratio, double wanted, bool most)
@@ -309,8 +356,15 @@ static void print_text(const struct bench *bench, FILE *out)
             print_ratio(out, "rate", s.rate_ratio, TABLE[who].rate_wanted, false);
             print_ratio(out, "CPU", s.cpu_ratio, TABLE[who].cpu_wanted, true);
         }
+        if (TABLE[who].against != RAW)
+            fprintf(out, "; ratios to %s", TABLE[TABLE[who].against].name);
         fputc('\n', out);
     }
+    struct summary columnar = summarize(bench, COLUMNAR);
+    fprintf(out, "columnar its fold alone, to the generation file: %.2f M events/s",
+            columnar.fold_rate.median);
+    print_ratio(out, "rate to kappa", columnar.fold_ratio, FOLD_WANTED, false);
+    fputc('\n', out);
 }
 
 static void print_json(const struct bench *bench, FILE *out)
@@ -331,6 +385,8 @@ static void print_json(const struct bench *bench, FILE *out)
         fprintf(out, ",\"%s\":{\"rate_ratio\":%.3f,\"cpu_ratio\":%.3f}", TABLE[who].name,
                 s.rate_ratio.median, s.cpu_ratio.median);
     }
+    fprintf(out, ",\"columnar_fold\":{\"rate_ratio\":%.3f}",
+            summarize(bench, COLUMNAR).fold_ratio.median);
     fputs("}\n", out);
 }
 

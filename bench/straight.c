@@ -111,12 +111,12 @@ bool straight_equal(const struct straight *a, const struct straight *b)
     return equal;
 }
 
-int straight_check_view(const struct straight *straight, struct kv *kv, const char *view,
-                        struct err *err)
+int straight_check_view(const struct straight *straight, struct kv *kv, enum arch arch,
+                        const char *view, struct err *err)
 {
     struct view_query query = {.exact = true};
     struct answer answer;
-    int rc = view_read(kv, view, ARCH_KAPPA, &query, &answer, err);
+    int rc = view_read(kv, view, arch, &query, &answer, err);
     if (rc < 0)
         return rc;
     size_t wrong = answer.count != straight->counts.count;
@@ -130,7 +130,8 @@ int straight_check_view(const struct straight *straight, struct kv *kv, const ch
         buf_release(&name);
     }
     answer_release(&answer);
-    return wrong ? err_set(err, ERR_CHECK, "kappa's answer differs in %zu rows: no figure", wrong)
+    return wrong ? err_set(err, ERR_CHECK, "%s's answer differs in %zu rows: no figure",
+                           arch == ARCH_KAPPA ? "kappa" : "lambda", wrong)
                  : 0;
 }
 

@@ -9,6 +9,7 @@
 #include "common/base/map.h"
 #include "common/log/log.h"
 #include "common/store/kv.h"
+#include "common/store/registry.h"
 
 struct straight {
     struct map campaigns; /* ad id -> campaign id (struct bytes) */
@@ -25,10 +26,10 @@ void straight_add(struct straight *straight, struct bytes value);
 /* Read all partitions to their ends and count. */
 int straight_count(struct straight *straight, struct log *log, const char *topic, struct err *err);
 bool straight_equal(const struct straight *a, const struct straight *b);
-/* ERR_CHECK unless every row of kappa's view is a count of the straight-line program, and there are no
+/* ERR_CHECK unless every row of the view of an architecture is a count of the straight-line program, and there are no
  * others. */
-int straight_check_view(const struct straight *straight, struct kv *kv, const char *view,
-                        struct err *err);
+int straight_check_view(const struct straight *straight, struct kv *kv, enum arch arch,
+                        const char *view, struct err *err);
 void straight_release(struct straight *straight);
 
 #endif
