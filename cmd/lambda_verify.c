@@ -86,6 +86,10 @@ static void print_all(const struct checked *checked, bool json)
                   "segments are damaged\n",
            (long long)archive->segments, (long long)archive->events, (long long)archive->raw_bytes,
            (long long)archive->file_bytes, (long long)archive->damaged);
+    printf(json ? "\"columnar\":%lld,\"columnar_bytes\":%lld,\"columnar_damaged\":%lld,"
+                : "%lld files of columns, %lld bytes; %lld are of no use\n",
+           (long long)archive->columnar, (long long)archive->columnar_bytes,
+           (long long)archive->columnar_damaged);
     printf(json ? "\"generations\":%lld,\"generation_files\":%lld,\"rows\":%lld,"
                   "\"generation_files_damaged\":%lld}\n"
                 : "%lld generations in %lld files, %lld whole rows; %lld files are damaged\n",
@@ -105,6 +109,12 @@ static int judge(const struct checked *checked, struct err *err)
             "%lld files of generations are damaged; the next lk lambda batch makes a new "
             "generation from the archive",
             (long long)checked->damaged);
+    if (checked->archive.columnar_damaged)
+        return err_set(err, ERR_DATA,
+                       "%lld files of columns are of no use: no event is lost, batches read the "
+                       "segments; lk lambda archive --columnar PLAN makes a plan's columns anew, "
+                       "others may be removed",
+                       (long long)checked->archive.columnar_damaged);
     return 0;
 }
 
