@@ -35,7 +35,7 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
     return remove(path);
 }
 
-static int make_places(struct side *side, struct err *err)
+static int make_places(struct evolve_side *side, struct err *err)
 {
     snprintf(side->dir, sizeof side->dir, "%s/%s", side->options->out, side->way->name);
     snprintf(side->log_uri, sizeof side->log_uri, "embedded:%s/log", side->dir);
@@ -60,7 +60,7 @@ static void add_edited(struct buf *out, struct bytes text, const char *from, con
 }
 
 /* The rule that changes: clicks count, too. */
-static int write_plans(struct side *side, struct err *err)
+static int write_plans(struct evolve_side *side, struct err *err)
 {
     struct bytes own = workload_plan("ads.json");
     struct buf changed = {0}, renamed = {0};
@@ -81,7 +81,7 @@ static int write_plans(struct side *side, struct err *err)
 
 /* ---- processes ---- */
 
-static void fill(const struct side *side, const char *command, struct buf *out)
+static void fill(const struct evolve_side *side, const char *command, struct buf *out)
 {
     const char *const words[][2] = {
         {"{plan}", side->plan[RULE_OLD]}, {"{new}", side->plan[RULE_NEW]},
@@ -100,7 +100,7 @@ static void fill(const struct side *side, const char *command, struct buf *out)
     }
 }
 
-static void init_process(struct side *side, struct process *process, const char *name,
+static void init_process(struct evolve_side *side, struct process *process, const char *name,
                          const char *command)
 {
     char output[500];
@@ -111,7 +111,7 @@ static void init_process(struct side *side, struct process *process, const char 
     buf_release(&filled);
 }
 
-static struct process *actor(struct side *side, const char *who)
+static struct process *actor(struct evolve_side *side, const char *who)
 {
     for (int i = 0; i < side->actor_count; i++)
         if (strcmp(side->actors[i].name, who) == 0)
@@ -119,7 +119,7 @@ static struct process *actor(struct side *side, const char *who)
     return NULL;
 }
 
-static int run_to_end(struct side *side, const char *command, struct err *err)
+static int run_to_end(struct evolve_side *side, const char *command, struct err *err)
 {
     struct process verb;
     init_process(side, &verb, "verb", command);
@@ -134,7 +134,7 @@ static int run_to_end(struct side *side, const char *command, struct err *err)
     return rc;
 }
 
-static int check_actors(struct side *side, struct err *err)
+static int check_actors(struct evolve_side *side, struct err *err)
 {
     for (int i = 0; i < side->actor_count; i++)
         if (process_ended(&side->actors[i]) && side->actors[i].failed)
@@ -145,7 +145,7 @@ static int check_actors(struct side *side, struct err *err)
 
 /* ---- steps ---- */
 
-static bool holds(struct side *side, enum rule rule, const int64_t *ends)
+static bool holds(struct evolve_side *side, enum rule rule, const int64_t *ends)
 {
     struct kv *kv;
     struct answer answer = {0};
@@ -167,7 +167,7 @@ static bool holds(struct side *side, enum rule rule, const int64_t *ends)
     return all;
 }
 
-static int log_ends(struct side *side, int64_t ends[EVOLVE_PARTITIONS], struct err *err)
+static int log_ends(struct evolve_side *side, int64_t ends[EVOLVE_PARTITIONS], struct err *err)
 {
     int rc = 0;
     for (int p = 0; rc == 0 && p < EVOLVE_PARTITIONS; p++) {
@@ -177,7 +177,7 @@ static int log_ends(struct side *side, int64_t ends[EVOLVE_PARTITIONS], struct e
     return rc;
 }
 
-static int caught_up(struct side *side, enum rule rule, struct err *err)
+static int caught_up(struct evolve_side *side, enum rule rule, struct err *err)
 {
     int64_t ends[EVOLVE_PARTITIONS];
     int rc = log_ends(side, ends, err);
@@ -190,7 +190,7 @@ static int caught_up(struct side *side, enum rule rule, struct err *err)
     return rc;
 }
 
-static void tell(struct side *side, enum rule rule)
+static void tell(struct evolve_side *side, enum rule rule)
 {
     for (int i = 0; i < side->application_count; i++) {
         if (i > 0)
@@ -199,7 +199,7 @@ static void tell(struct side *side, enum rule rule)
     }
 }
 
-static int do_step(struct side *side, const struct evolve_step *step, struct effort *effort,
+static int do_step(struct evolve_side *side, const struct evolve_step *step, struct effort *effort,
                    struct err *err)
 {
     effort->commands += step->command != NULL;
@@ -228,8 +228,8 @@ static int do_step(struct side *side, const struct evolve_step *step, struct eff
     return 0;
 }
 
-static int do_steps(struct side *side, const struct evolve_step *steps, struct effort *effort,
-                    struct err *err)
+static int do_steps(struct evolve_side *side, const struct evolve_step *steps,
+                    struct effort *effort, struct err *err)
 {
     struct effort none = {0};
     int rc = 0;
@@ -242,7 +242,7 @@ static int do_steps(struct side *side, const struct evolve_step *steps, struct e
 
 /* ---- a play ---- */
 
-static int generate(struct side *side, bool history, struct err *err)
+static int generate(struct evolve_side *side, bool history, struct err *err)
 {
     const struct evolve_options *o = side->options;
     struct buf command = {0};
@@ -271,7 +271,7 @@ static int generate(struct side *side, bool history, struct err *err)
     return rc;
 }
 
-static int prepare(struct side *side, struct err *err)
+static int prepare(struct evolve_side *side, struct err *err)
 {
     int rc = make_places(side, err);
     rc = rc < 0 ? rc : generate(side, true, err);
@@ -287,7 +287,7 @@ static int prepare(struct side *side, struct err *err)
     return rc;
 }
 
-static int rest(struct side *side, struct err *err)
+static int rest(struct evolve_side *side, struct err *err)
 {
     for (int i = 0; i < side->options->seconds * 10; i++) {
         int rc = check_actors(side, err);
@@ -299,8 +299,8 @@ static int rest(struct side *side, struct err *err)
 }
 
 /* Steps that change what is answered, and a little behind them. */
-static int do_tense(struct side *side, const struct evolve_step *steps, struct effort *effort,
-                    struct err *err)
+static int do_tense(struct evolve_side *side, const struct evolve_step *steps,
+                    struct effort *effort, struct err *err)
 {
     side->tense = true;
     int rc = do_steps(side, steps, effort, err);
@@ -309,7 +309,7 @@ static int do_tense(struct side *side, const struct evolve_step *steps, struct e
     return rc;
 }
 
-static int play(struct side *side, struct err *err)
+static int play(struct evolve_side *side, struct err *err)
 {
     struct evolve_result *result = side->result;
     int rc = prepare(side, err);
@@ -333,7 +333,7 @@ static int play(struct side *side, struct err *err)
     return rc;
 }
 
-static void stop_all(struct side *side)
+static void stop_all(struct evolve_side *side)
 {
     watch_stop(side);
     process_stop(&side->generator, STOP_MS);
@@ -342,7 +342,7 @@ static void stop_all(struct side *side)
     redis_server_stop(&side->redis);
 }
 
-static void release(struct side *side)
+static void release(struct evolve_side *side)
 {
     for (int i = 0; i < side->actor_count; i++)
         process_release(&side->actors[i]);
@@ -358,9 +358,9 @@ static void release(struct side *side)
 static int play_way(const struct evolve_options *options, const struct evolve_way *way,
                     struct evolve_result *result, struct err *err)
 {
-    struct side *side = mem_zero(1, sizeof *side);
+    struct evolve_side *side = mem_zero(1, sizeof *side);
     *result = (struct evolve_result){.way = way};
-    *side = (struct side){.options = options, .way = way, .result = result};
+    *side = (struct evolve_side){.options = options, .way = way, .result = result};
     pthread_mutex_init(&side->lock, NULL);
     side->application_count = options->readers;
     int rc = play(side, err);

@@ -39,7 +39,7 @@ static int judge_one(struct oracle *const *oracles, struct seen *seen, struct er
     return rc;
 }
 
-static int judge_answers(struct side *side, struct err *err)
+static int judge_answers(struct evolve_side *side, struct err *err)
 {
     struct oracle *oracles[RULES] = {NULL};
     int rc = 0;
@@ -77,7 +77,7 @@ static void count_answer(struct evolve_result *r, const struct seen *seen, int64
         *first_new_ns = seen->done_ns;
 }
 
-static void count_answers(struct side *side)
+static void count_answers(struct evolve_side *side)
 {
     struct evolve_result *r = side->result;
     int64_t first_new_ns = 0, last_old_ns = 0, last_new_ns = 0;
@@ -94,9 +94,10 @@ static void count_answers(struct side *side)
 
 /* ---- freshness ---- */
 
-static int load_due(struct side *side, int p, int64_t **due_ns, int64_t *end, struct err *err)
+static int load_due(struct evolve_side *side, int p, int64_t **due_ns, int64_t *end,
+                    struct err *err)
 {
-    struct log_reader *reader;
+    struct log_reader *reader = NULL;
     int64_t first;
     int rc = log_range(side->log, EVOLVE_TOPIC, p, &first, end, err);
     if (rc == 0)
@@ -118,7 +119,7 @@ static int load_due(struct side *side, int p, int64_t **due_ns, int64_t *end, st
 }
 
 /* Each event, by the first probe that covers it. */
-static int judge_freshness(struct side *side, struct err *err)
+static int judge_freshness(struct evolve_side *side, struct err *err)
 {
     struct evolve_result *r = side->result;
     struct hist before = {0}, during = {0};
@@ -127,7 +128,7 @@ static int judge_freshness(struct side *side, struct err *err)
         int64_t *due_ns = NULL, end = 0, at = 0;
         rc = load_due(side, p, &due_ns, &end, err);
         for (size_t i = 0; rc == 0 && i < side->probe_count; i++) {
-            const struct probe *probe = &side->probes[i];
+            const struct evolve_probe *probe = &side->probes[i];
             bool changing = probe->done_ns >= r->mark[MARK_CHANGE].at_ns &&
                             probe->done_ns < r->mark[MARK_CHANGED].at_ns;
             bool calm = i > 0 && probe->done_ns < r->mark[MARK_CHANGE].at_ns;
@@ -166,7 +167,7 @@ static void add_said(const struct process *process, int64_t *events, double *byt
 }
 
 /* What the processes of the new rule read until the change was done: of workers, less what came later. */
-static void count_read(struct side *side)
+static void count_read(struct evolve_side *side)
 {
     struct evolve_result *r = side->result;
     int64_t later = r->mark[MARK_CLEAN].events - r->mark[MARK_CHANGED].events;
@@ -184,7 +185,7 @@ static void count_read(struct side *side)
         }
 }
 
-static void count_usage(struct side *side)
+static void count_usage(struct evolve_side *side)
 {
     struct evolve_result *r = side->result;
     const struct usage *begin = &r->mark[MARK_BEGIN], *change = &r->mark[MARK_CHANGE],
@@ -198,7 +199,7 @@ static void count_usage(struct side *side)
     r->cores_both = calm_s > 0 ? (r->mark[MARK_BACK].cpu_s - changed->cpu_s) / calm_s : 0;
 }
 
-int evolve_judge(struct side *side, struct err *err)
+int evolve_judge(struct evolve_side *side, struct err *err)
 {
     int rc = judge_answers(side, err);
     if (rc == 0)

@@ -25,7 +25,7 @@ enum rule { RULE_OLD, RULE_NEW, RULES };
 
 /* ---- steps ---- */
 
-enum step_kind {
+enum evolve_kind {
     STEP_END,
     STEP_START,     /* a verb that stays: `who` */
     STEP_RUN,       /* a verb, to its end */
@@ -38,7 +38,7 @@ enum { TELL_MS = 100, LOOK_MS = 1000 };
 
 /* Words in braces: {plan} {new} {log} {topic} {view} {archive}. */
 struct evolve_step {
-    enum step_kind kind;
+    enum evolve_kind kind;
     const char *who, *command;
     bool flips; /* a pointer */
     enum rule rule;
@@ -69,7 +69,7 @@ struct seen {
 };
 
 struct application {
-    struct side *side;
+    struct evolve_side *side;
     uint64_t seed;
     pthread_t thread;
     bool running;
@@ -81,7 +81,7 @@ struct application {
     char refusal[200];
 };
 
-struct probe {
+struct evolve_probe {
     int64_t done_ns, wall_ns;
     int64_t next[EVOLVE_PARTITIONS];
 };
@@ -113,7 +113,7 @@ struct evolve_result {
     struct effort change, back, clean;
 };
 
-struct side {
+struct evolve_side {
     const struct evolve_options *options;
     const struct evolve_way *way;
     struct evolve_result *result;
@@ -128,20 +128,20 @@ struct side {
     int application_count;
     pthread_t prober;
     bool probing;
-    struct probe *probes;
+    struct evolve_probe *probes;
     size_t probe_count, probe_capacity;
     _Atomic bool over, tense; /* tense: steps are under way, so applications ask more often */
     pthread_mutex_t lock;     /* of redis_peak_mb */
 };
 
 /* evolve_watch.c */
-void watch_start(struct side *side);
-void watch_stop(struct side *side);
-void watch_release(struct side *side);
-void watch_mark(struct side *side, enum mark mark);
+void watch_start(struct evolve_side *side);
+void watch_stop(struct evolve_side *side);
+void watch_release(struct evolve_side *side);
+void watch_mark(struct evolve_side *side, enum mark mark);
 double watch_redis_mb(const char *view);
 /* evolve_judge.c */
-int evolve_judge(struct side *side, struct err *err);
+int evolve_judge(struct evolve_side *side, struct err *err);
 /* evolve_page.c */
 void evolve_print(const struct evolve_options *options, const struct evolve_result *results,
                   int count, bool json, FILE *out);

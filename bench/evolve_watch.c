@@ -20,7 +20,8 @@ enum {
 
 /* ---- applications ---- */
 
-static enum rule rule_named(const struct side *side, const struct answer *answer, enum rule asked)
+static enum rule rule_named(const struct evolve_side *side, const struct answer *answer,
+                            enum rule asked)
 {
     return side->way->rename ? asked : answer->version == 1 ? RULE_OLD : RULE_NEW;
 }
@@ -82,7 +83,7 @@ static void ask_once(struct application *app, struct view_reader *const *readers
 static void *ask(void *context)
 {
     struct application *app = context;
-    const struct side *side = app->side;
+    const struct evolve_side *side = app->side;
     struct view_reader *readers[RULES] = {NULL};
     struct kv *kv;
     struct rng rng;
@@ -122,7 +123,7 @@ double watch_redis_mb(const char *view)
     return bytes / 1e6;
 }
 
-static void note_memory(struct side *side)
+static void note_memory(struct evolve_side *side)
 {
     double mb = watch_redis_mb(side->view);
     pthread_mutex_lock(&side->lock);
@@ -132,7 +133,7 @@ static void note_memory(struct side *side)
 }
 
 /* As the first application asks: by one key, since that is what users wait for. */
-static void probe_once(struct side *side, struct view_reader *const *readers)
+static void probe_once(struct evolve_side *side, struct view_reader *const *readers)
 {
     struct view_query query = {.positions_only = true};
     struct answer answer;
@@ -142,8 +143,8 @@ static void probe_once(struct side *side, struct view_reader *const *readers)
         side->probe_capacity = side->probe_capacity ? side->probe_capacity * 2 : 1024;
         side->probes = mem_grow(side->probes, side->probe_capacity * sizeof *side->probes);
     }
-    struct probe *probe = &side->probes[side->probe_count++];
-    *probe = (struct probe){.done_ns = clock_mono_ns(), .wall_ns = clock_wall_ns()};
+    struct evolve_probe *probe = &side->probes[side->probe_count++];
+    *probe = (struct evolve_probe){.done_ns = clock_mono_ns(), .wall_ns = clock_wall_ns()};
     for (int p = 0; p < answer.partitions && p < EVOLVE_PARTITIONS; p++)
         probe->next[p] = answer.parts[p].next;
     answer_release(&answer);
@@ -151,7 +152,7 @@ static void probe_once(struct side *side, struct view_reader *const *readers)
 
 static void *probe(void *context)
 {
-    struct side *side = context;
+    struct evolve_side *side = context;
     struct view_reader *readers[RULES] = {NULL};
     struct kv *kv;
     struct rng rng;
@@ -174,7 +175,7 @@ static void *probe(void *context)
 
 /* ---- from outside ---- */
 
-void watch_start(struct side *side)
+void watch_start(struct evolve_side *side)
 {
     for (int i = 0; i < side->application_count; i++) {
         struct application *app = &side->applications[i];
@@ -184,7 +185,7 @@ void watch_start(struct side *side)
     side->probing = pthread_create(&side->prober, NULL, probe, side) == 0;
 }
 
-void watch_stop(struct side *side)
+void watch_stop(struct evolve_side *side)
 {
     side->over = true;
     for (int i = 0; i < side->application_count; i++) {
@@ -197,7 +198,7 @@ void watch_stop(struct side *side)
     side->probing = false;
 }
 
-void watch_release(struct side *side)
+void watch_release(struct evolve_side *side)
 {
     for (int i = 0; i < side->application_count; i++) {
         free(side->applications[i].seen);
@@ -206,7 +207,7 @@ void watch_release(struct side *side)
     free(side->probes);
 }
 
-void watch_mark(struct side *side, enum mark mark)
+void watch_mark(struct evolve_side *side, enum mark mark)
 {
     struct usage usage = {.at_ns = clock_mono_ns(), .cpu_s = side->verbs_cpu_s};
     struct process *redis = &side->redis.process;

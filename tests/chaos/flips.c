@@ -33,7 +33,8 @@ enum {
     VERSIONS = 2,
     CASES = 2,
     WAIT_MS = 20000,
-    SAME_AMONG = 200
+    SAME_AMONG = 200,
+    PAUSE_MS = 3
 };
 
 /* What the readers are told, and what they tell. */
@@ -183,7 +184,7 @@ static void read_once(struct reader *reader, struct rng *rng)
 {
     struct board *board = reader->play->board;
     char key[20];
-    int number = rng_below(rng, 20) ? (int)rng_below(rng, KEYS) : -1;
+    int number = rng_below(rng, 40) ? (int)rng_below(rng, KEYS) : -1;
     int64_t least[PARTITIONS];
     struct view_query query = {.key = number < 0 ? NULL : key, .exact = true};
     struct answer got;
@@ -230,7 +231,7 @@ static void read_all(struct play *play, int number)
         reader.view = view_reader_new(kv, lane->view, ARCH_KAPPA);
     while (rc == 0 && !play->board->over && !play->board->failed) {
         read_once(&reader, &rng);
-        clock_sleep_ms(1);
+        clock_sleep_ms(PAUSE_MS);
     }
     rc = rc < 0 ? rc : log_open(lane->log, false, &reader.log, &err);
     for (int v = 0; rc == 0 && v < VERSIONS; v++)
@@ -348,7 +349,8 @@ static bool make_step(struct play *play, const struct step *step)
         board->least[p] = next[p];
     board->epoch++;
     play->verbs++;
-    clock_sleep_ms(20 + (int64_t)rng_below(&play->rng, 40)); /* the readers' turn */
+    /* the readers' turn; a canary shows in a share of their reads alone */
+    clock_sleep_ms((share ? 80 : 20) + (int64_t)rng_below(&play->rng, 40));
     return !board->failed || lane_fail(play->lane, "%s", board->why);
 }
 
@@ -562,9 +564,6 @@ static bool run(struct lane *lane, const struct item *item)
 void flips_list(struct items *items)
 {
     for (int i = 0; i < CASES; i++)
-        items_add(items,
-                  (struct item){.run = run,
-                                .seed = items->seed + (unsigned)i,
-                                .sample = i ? SAMPLE_NEVER : SAMPLE_ALWAYS},
-                  "flips/%llu", (unsigned long long)(items->seed + (unsigned)i));
+        items_add(items, (struct item){.run = run, .seed = items->seed + (unsigned)i}, "flips/%llu",
+                  (unsigned long long)(items->seed + (unsigned)i));
 }
