@@ -28,7 +28,7 @@ cmd_function cmd_lambda_archive, cmd_lambda_batch, cmd_lambda_generations, cmd_l
 cmd_function cmd_kappa_run, cmd_kappa_deploy, cmd_kappa_diff, cmd_kappa_promote, cmd_kappa_canary,
     cmd_kappa_rollback, cmd_kappa_retire, cmd_kappa_status;
 cmd_function cmd_query, cmd_verify;
-cmd_function cmd_compare, cmd_runbooks, cmd_evolve, cmd_report;
+cmd_function cmd_compare, cmd_runbooks, cmd_evolve, cmd_drift, cmd_report;
 cmd_function cmd_dlq;   /* dlq list|show|export */
 cmd_function cmd_bench; /* bench scan|drain|batch|gen */
 

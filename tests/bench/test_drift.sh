@@ -1,0 +1,24 @@
+#!/bin/bash
+# lk compare drift: two planted differences of one line, measured beside a mirrored speed layer.
+. "$(dirname "$0")/../cmd/kit.sh"
+run() { "$lk" compare drift --hours 15 --batch-hours 5 --out "$work/drift" "$@"; }
+
+run --only threshold,dedupe-off --json >"$work/one.json" 2>/dev/null
+run --only threshold,dedupe-off --json >"$work/two.json" 2>/dev/null
+row 0 '' cmp "$work/one.json" "$work/two.json"
+row 0 '["mirrored","threshold","dedupe-off"]' jq -c '[.differences[].name]' "$work/one.json"
+row 0 '[0,0,0]' jq -c '[.differences[].wrong_at_end]' "$work/one.json"
+row 0 'true' jq '.differences[0] | .wrong_rows == 0 and .first_wrong_hour == null' "$work/one.json"
+# Each is served wrong, is noticed by every diff, by a batch last, and is right again behind the next one.
+row 0 'true' jq '[.differences[1:][] | .wrong_rows > 0 and .wrong_share_max > 0 and .off_share > 0
+    and .noticed_after_hours.verify == 0 and .noticed_after_hours.kappa == 0
+    and .noticed_after_hours.batch != null and .noticed_after_hours.batch <= 5
+    and .stays_wrong_hours_max < 5] | all' "$work/one.json"
+row 0 '["late","speed.values"]' jq -c '.differences[1] | [.value, .plan_diff]' "$work/one.json"
+row 0 '["flights","speed.dedupe"]' jq -c '.differences[2] | [.value, .plan_diff]' "$work/one.json"
+row 0 'threshold*' grep -o 'threshold</b>' "$work/drift/drift.html"
+row 0 'Kappa has one layer' run --only threshold
+row 2 'no difference is called nothing' run --only nothing
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
