@@ -5,8 +5,8 @@
  *                  └─> (--versions) lk kappa run and lk kappa deploy --follow ──────> the live pointer flips
  *
  * Each hand-over mode has a log and a Redis of its own; each answer is held against the exact one at its
- * positions (anomaly.h). With --kill speed layer and batch die by SIGKILL at random moments and are started
- * again. Some events come late, as a bound in event time would otherwise have nothing to lose; the plan
+ * positions (anomaly.h). With --kill the speed layer and the batch, or the workers of both versions, die by
+ * SIGKILL at random moments and are started again. Some events come late, as a bound in event time would otherwise have nothing to lose; the plan
  * takes them all. A check that finds nothing in the naive mode, which is known to lose, is worth nothing. */
 #include <stdlib.h>
 
@@ -47,7 +47,8 @@ struct round {
     const struct anomalies_options *options;
     int mode;
     struct rig rig;
-    struct process *speed, *batch;
+    struct process
+        *mortal[2]; /* whom --kill kills: speed layer and batch, or both versions' workers */
     struct rng rng;
     int64_t kill_at_ns;
     int kills;
@@ -132,12 +133,12 @@ static int start_lambda(struct round *round, struct err *err)
                         NULL, err);
     rc = rc ? rc
             : start_part(round, "speed", "lambda speed --span 40ms --commit 10ms",
-                         "--log --topic --plan --view", &round->speed, err);
+                         "--log --topic --plan --view", &round->mortal[0], err);
     rc = rc ? rc : rig_wait_view(rig, VIEW, ARCH_LAMBDA, err);
     return rc ? rc
               : start_part(round, "batch",
                            "lambda batch --every 10ms --keep 2 --workers 1 --kind incremental",
-                           "--plan --archive --view", &round->batch, err);
+                           "--plan --archive --view", &round->mortal[1], err);
 }
 
 static int start_kappa(struct round *round, struct err *err)
@@ -146,24 +147,26 @@ static int start_kappa(struct round *round, struct err *err)
     int rc = rig_write_plan(rig, bytes_of(PLAN_ALL), err);
     rc = rc ? rc : start_gen(round, err);
     rc = rc ? rc
-            : rig_start(rig, "live", "kappa run --commit 10ms", "--log --topic --plan --view", NULL,
-                        err);
+            : rig_start(rig, "live", "kappa run --commit 10ms", "--log --topic --plan --view",
+                        &round->mortal[0], err);
     rc = rc ? rc : rig_wait_view(rig, VIEW, ARCH_KAPPA, err);
+    snprintf(rig->plan, sizeof rig->plan, "%s/next.json",
+             rig->dir); /* the other one is read again */
     rc = rc ? rc : rig_write_plan(rig, bytes_of(PLAN_MARKED), err);
     return rc ? rc
               : rig_start(rig, "next", "kappa deploy --follow --commit 10ms",
-                          "--log --topic --plan --view", NULL, err);
+                          "--log --topic --plan --view", &round->mortal[1], err);
 }
 
 /* Now and then a part dies, and is started again. */
 static int strike(struct round *round, struct err *err)
 {
     int64_t now_ns = clock_mono_ns();
-    if (!round->options->kill || round->mode == HANDOVERS || now_ns < round->kill_at_ns)
+    if (!round->options->kill || now_ns < round->kill_at_ns)
         return 0;
     round->kill_at_ns =
         now_ns + (int64_t)(rng_exponential(&round->rng, KILL_MEAN_MS) * 1e6) + 100000000;
-    struct process *victim = rng_below(&round->rng, 2) ? round->speed : round->batch;
+    struct process *victim = round->mortal[rng_below(&round->rng, 2)];
     process_kill(victim);
     round->kills++;
     return process_start(victim, err);
