@@ -75,7 +75,9 @@ const struct setting SETTINGS[] = {
     {"keep", SETTING_INT, "2", 1, 1000, NULL, "lambda batch",
      "N  generations that stay beside the archive"},
     {"every", SETTING_DURATION, NULL, 10, 604800000, NULL, "lambda batch",
-     "DURATION  from one batch to the next, until stopped; one with nothing new is left out"},
+     "DURATION  from one batch to the next, until stopped; one with nothing new is left out (after "
+     "a "
+     "rollback there is)"},
     {"kind", SETTING_CHOICE, "full", 0, 0, "full|incremental|by-time", "lambda batch",
      "KIND  full: from the whole archive; incremental: a base generation and what came since; "
      "by-time: "
