@@ -20,7 +20,7 @@ row 2 'needs --archive' "$lk" lambda verify
 row 0 '20000 events' "$lk" gen flights "${log[@]}" --events 20000 --partitions 2
 row 0 'archived 20000 events' "$lk" lambda archive "${log[@]}" "${archive[@]}" --until-end
 row 0 '20000 whole events*0 segments are damaged*0 generations in 0 files' "$lk" lambda verify "${archive[@]}"
-row 0 '"events":20000,*"damaged":0,"generations":0,*"generation_files_damaged":0}' "$lk" "${verify[@]}" --json
+row 0 '"events":20000,*"damaged":0,*"generations":0,*"generation_files_damaged":0}' "$lk" "${verify[@]}" --json
 row 3 'no generations of view flight_delays' "$lk" "${generations[@]}"
 
 row 0 'published' "$lk" lambda batch "${view[@]}" "${archive[@]}"
