@@ -72,6 +72,12 @@ judge naive '[1-9]*'
 judge event-time '[1-9]*' # and by event time what came too late for the last batch's windows waits for the next
 compare naive -lt two-slot
 
+# A batch that dies, or loses Redis, while it notes where the speed layer stands: the view is still its mode's.
+(mode=naive LK_FAULT='batch begin:2:kill' batch) 2>/dev/null
+judge naive '[1-9]*'
+row 3 'fault: batch begin' env LK_FAULT='batch begin:2:error' "$lk" lambda batch $(view naive) --archive "$work/archive"
+judge naive '[1-9]*'
+
 # A worker or a batch that asks for another mode is told which one it is; one that does not ask goes by it.
 row 2 'view by_naive is handed over by naive, not by offset: say --handover naive' \
     "$lk" lambda speed $(view naive) "${log[@]}" --handover offset --until-end
