@@ -89,16 +89,20 @@ static int keep_bad(struct state *state, struct fold *fold, struct err *err)
     return 0;
 }
 
-/* The event times of what the last step read, which still stands in the columns. */
+/* The event times of what the last step read, which still stands in the columns unless it was fed. */
 static void note_times(struct state *state, const struct task *task)
 {
     const struct columns *columns = task->folder.columns;
-    int64_t rows = task->events - state->events;
+    int64_t rows = task->fed ? 0 : task->events - state->events;
     state->events = task->events;
     times_reach(&state->times, task->folds[0].next);
-    for (int64_t row = 0; row < rows; row++)
+    if (task->fed)
+        times_see(&state->times, task->fed_min_ms, task->fed_max_ms);
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t time_ms = columns->column[0].i64[row];
         if (columns->bad[row] == BAD_NOT && !(bug_planted("sidecar-short") && row > 0))
-            times_see(&state->times, columns->column[0].i64[row]);
+            times_see(&state->times, time_ms, time_ms);
+    }
 }
 
 /* The buckets of these cells are stale: a new event fell into each. */

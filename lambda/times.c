@@ -57,10 +57,11 @@ static void join_nearest(struct times_span *spans, int count)
         if ((int128)spans[i + 1].min_ms - spans[i].max_ms <
             (int128)spans[nearest + 1].min_ms - spans[nearest].max_ms)
             nearest = i;
-    if (spans[nearest + 1].max_ms > spans[nearest].max_ms)
-        spans[nearest].max_ms = spans[nearest + 1].max_ms;
-    memmove(&spans[nearest + 1], &spans[nearest + 2],
-            (size_t)(count - nearest - 2) * sizeof *spans);
+    struct times_span *to = &spans[nearest],
+                      *from = to + 1; /* stretched ones may be out of order */
+    to->min_ms = from->min_ms < to->min_ms ? from->min_ms : to->min_ms;
+    to->max_ms = from->max_ms > to->max_ms ? from->max_ms : to->max_ms;
+    memmove(from, from + 1, (size_t)(count - nearest - 2) * sizeof *spans);
 }
 
 /* A span of its own, in order of beginnings. */
@@ -79,21 +80,18 @@ static void insert(struct times_block *block, struct times_span span)
     block->count = count;
 }
 
-static void see_span(struct times *times, struct times_span span)
+void times_see(struct times *times, int64_t min_ms, int64_t max_ms)
 {
     struct times_block *block = &times->blocks[times->count - 1];
-    if (times->hint < block->count && stretch(times, &block->spans[times->hint], span))
+    const struct times_span span = {min_ms, max_ms};
+    if (min_ms > max_ms ||
+        (times->hint < block->count && stretch(times, &block->spans[times->hint], span)))
         return;
     for (times->hint = 0; times->hint < block->count; times->hint++)
         if (stretch(times, &block->spans[times->hint], span))
             return;
     insert(block, span);
     times->hint = 0;
-}
-
-void times_see(struct times *times, int64_t time_ms)
-{
-    see_span(times, (struct times_span){time_ms, time_ms});
 }
 
 void times_release(struct times *times)
@@ -189,7 +187,7 @@ static bool read_block(struct times *out, const char **at, const char *end)
         return false;
     times_reach(out, next);
     for (uint64_t k = 0; k < spans; k++, *at += SPAN_BYTES)
-        see_span(out, (struct times_span){(int64_t)get64(*at), (int64_t)get64(*at + 8)});
+        times_see(out, (int64_t)get64(*at), (int64_t)get64(*at + 8));
     return true;
 }
 
@@ -210,5 +208,5 @@ void times_read(struct times *out, const char *path, int64_t boundary)
     if (boundary == 0)
         return;
     times_reach(out, boundary);
-    see_span(out, (struct times_span){INT64_MIN, INT64_MAX});
+    times_see(out, INT64_MIN, INT64_MAX);
 }

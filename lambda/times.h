@@ -42,7 +42,8 @@ struct times {
 
 /* The last block, or a new one, reaches up to next: what is seen from now on lies in it. */
 void times_reach(struct times *times, int64_t next);
-void times_see(struct times *times, int64_t time_ms);
+/* Events of these times; min_ms > max_ms: of none. */
+void times_see(struct times *times, int64_t min_ms, int64_t max_ms);
 /* Where block i begins. */
 int64_t times_begin(const struct times *times, int i);
 int times_write(const struct times *times, const char *path, struct err *err);
