@@ -282,3 +282,58 @@ Test(batch, a_full_disk_is_said_and_leaves_nothing_published)
     kv_close(kv);
     kit_close(&kit);
 }
+
+/* ---- generations ---- */
+
+Test(batch, no_id_and_no_number_of_a_generation_or_a_load_comes_again)
+{
+    enum { BATCHES = 12, STEP = 40 };
+    struct kit kit;
+    struct map ids;
+    int64_t number = 0;
+    map_init(&ids, 1);
+    kit_open(&kit, 17, 5);
+    struct kv *kv = kit_kv("memory:batch_ids");
+    struct batch_options options = kit_options(&kit);
+    options.keep = 1;
+    for (int i = 0; i < BATCHES; i++) {
+        bool fresh;
+        kit_fill(&kit, i * STEP, (i + 1) * STEP);
+        struct batch_result result = run_ok(kv, &options);
+        struct pos pos = kit_pos(kv, 0);
+        map_put(&ids, bytes_of(result.generation), &fresh);
+        cr_expect(fresh, "generation %s was there before", result.generation);
+        map_put(&ids, bytes_of(pos.generation), &fresh);
+        cr_expect(fresh, "load %s was there before", pos.generation);
+        cr_expect_gt(pos.number, number);
+        number = pos.number;
+        cr_expect_eq(kit_files(&kit, ".json"), 1);
+        pos_release(&pos);
+        batch_release(&result);
+    }
+    kv_close(kv);
+    kit_close(&kit);
+    map_release(&ids);
+}
+
+Test(batch, one_that_is_older_than_what_is_published_is_refused)
+{
+    static const int64_t ends[] = {900, 900, 900};
+    struct kit kit, behind;
+    kit_open(&kit, 18, 5);
+    kit_open(&behind, 18, 5); /* another archive of the same topic, which has not come so far */
+    kit_fill(&kit, 0, 900);
+    kit_fill(&behind, 0, 500);
+    struct kv *kv = kit_kv("memory:batch_older");
+    struct batch_options options = kit_options(&kit), older = kit_options(&behind);
+    struct batch_result result = run_ok(kv, &options);
+    batch_release(&result);
+    result = run_ok(kv, &older);
+    expect_states(&result, PUBLISH_REFUSED);
+    cr_expect_str_eq(result.parts[0].publish.why, "a newer batch is already published");
+    kit_expect_view(&kit, kv, ends);
+    batch_release(&result);
+    kv_close(kv);
+    kit_close(&behind);
+    kit_close(&kit);
+}

@@ -329,6 +329,19 @@ Test(publish, a_damaged_file_is_never_loaded)
     kit_close(&kit);
 }
 
+/* Each partition serves the old generation or the new one, whole, right after a kill. */
+static void expect_old_or_new(const struct kit *kit, struct kv *kv)
+{
+    int64_t boundaries[KIT_PARTITIONS];
+    for (int q = 0; q < KIT_PARTITIONS; q++) {
+        struct pos pos = kit_pos(kv, q);
+        boundaries[q] = pos.boundary;
+        cr_assert(pos.boundary == EVENTS || pos.boundary == MORE, "%lld", (long long)pos.boundary);
+        pos_release(&pos);
+    }
+    kit_expect_view(kit, kv, boundaries);
+}
+
 Test(publish, killed_at_any_step_the_next_run_leaves_the_same_view_and_no_litter)
 {
     static const char *const files[] = {"fold", "generation temp", "generation sync",
@@ -359,6 +372,7 @@ Test(publish, killed_at_any_step_the_next_run_leaves_the_same_view_and_no_litter
         pid_t child = run_apart(&again, server.uri, fault);
         waitpid(child, &status, 0);
         cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%s was not passed", fault);
+        expect_old_or_new(&again, kv);
         run_ok(&again, kv);
         kit_expect_view(&again, kv, MORE_ENDS);
         expect_tidy(&again, kv, 2);
@@ -445,6 +459,69 @@ Test(publish, what_happens_to_the_store_under_a_standing_batch_never_shows_in_th
         for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
             if (what != ID_SWEPT || i < 4) /* gens are no longer looked at where it has landed */
                 one_meddling(what, faults[i], &server, kv);
+    kv_close(kv);
+    server_stop(&server);
+    kit_close(&kit);
+}
+
+/* A batch in a process of its own, what it says in a file; exit 0: published, 2: refused everywhere. */
+static pid_t run_telling(const struct kit *kit, const char *uri, const char *fault,
+                         const char *said)
+{
+    pid_t child = fork();
+    if (child)
+        return child;
+    struct kv *kv = NULL;
+    struct batch_result result;
+    struct err err = {0};
+    if (!freopen(said, "w", stderr) || setvbuf(stderr, NULL, _IONBF, 0) ||
+        kv_open(uri, &kv, &err) || fault_set(fault, NULL) || run(kit, kv, &result, &err))
+        _exit(1);
+    int refused = 0;
+    for (int q = 0; q < KIT_PARTITIONS; q++) {
+        refused += result.parts[q].publish.state == PUBLISH_REFUSED;
+        fprintf(stderr, "%s\n", result.parts[q].publish.why);
+    }
+    _exit(refused == KIT_PARTITIONS ? 2 : refused);
+}
+
+static bool file_says(const char *path, const char *text)
+{
+    char all[4000] = "";
+    FILE *file = fopen(path, "r");
+    size_t got = file ? fread(all, 1, sizeof all - 1, file) : 0;
+    if (file)
+        fclose(file);
+    all[got] = 0;
+    return strstr(all, text) != NULL;
+}
+
+Test(publish, of_two_batches_at_once_one_wins_and_the_other_says_so)
+{
+    struct kit kit;
+    char first[120], second[120];
+    int status;
+    kit_open(&kit, 27, 8);
+    kit_fill(&kit, 0, EVENTS);
+    snprintf(first, sizeof first, "%s/first", kit.dir);
+    snprintf(second, sizeof second, "%s/second", kit.dir);
+    struct server server = server_start(&kit);
+    struct kv *kv = kit_kv(server.uri);
+    pid_t winner = run_telling(&kit, server.uri, "publish:2:stop", first);
+    waitpid(winner, &status, WUNTRACED);
+    cr_assert(WIFSTOPPED(status));
+    pid_t other = run_telling(&kit, server.uri, NULL, second);
+    for (int i = 0; i < 1000 && !file_says(second, "another batch is publishing"); i++)
+        clock_sleep_ms(10);
+    cr_expect(file_says(second, "another batch is publishing"));
+    kill(winner, SIGCONT);
+    waitpid(winner, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x", (unsigned)status);
+    waitpid(other, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 2, "%x", (unsigned)status);
+    cr_expect(file_says(second, "a batch up to the same offset is already published"));
+    kit_expect_view(&kit, kv, ENDS);
+    expect_tidy(&kit, kv, 1);
     kv_close(kv);
     server_stop(&server);
     kit_close(&kit);
