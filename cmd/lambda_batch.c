@@ -81,14 +81,16 @@ static void print_text(const struct batch_result *r)
     fflush(stdout);
 }
 
-static int run_once(const struct settings *settings, const struct batch_options *options,
-                    struct err *err)
+/* options->handover becomes the view's: the next batch may have to make the view again (FLUSHALL). */
+static int run_once(const struct settings *settings, struct batch_options *options, struct err *err)
 {
     struct kv *kv = NULL;
     struct batch_result result = {0};
     int rc = kv_open(settings_text(settings, "view"), &kv, err);
     if (rc == 0)
         rc = batch_run(kv, options, &result, err);
+    if (rc == 0)
+        options->handover = result.handover;
     if (rc == 0 && *result.generation) {
         if (settings_bool(settings, "json"))
             print_json(&result);
@@ -113,7 +115,7 @@ static void say(const struct err *now, struct err *last)
     *last = *now;
 }
 
-static int run_every(const struct settings *settings, const struct batch_options *options,
+static int run_every(const struct settings *settings, struct batch_options *options,
                      int64_t every_ms, struct err *err)
 {
     struct err last = {0};
@@ -152,7 +154,7 @@ int cmd_lambda_batch(const struct settings *settings, struct err *err)
     if (rc < 0)
         return rc;
     int64_t every_ms = settings_int(settings, "every");
-    const struct batch_options options = {
+    struct batch_options options = {
         .plan = plan,
         .archive = settings_text(settings, "archive"),
         .topic = settings_text(settings, "topic"),

@@ -401,6 +401,7 @@ static int run_in_folder(struct run *run, int partitions, struct log *log, struc
     run->version = lambda_version_of(run->kv, run->options->plan, partitions, &run->handover, err);
     if (run->version < 0)
         return run->version;
+    result->handover = run->handover;
     int rc = folder_open(run->options->archive, result->topic, run->options->plan->view,
                          &run->folder, err);
     if (rc == 0 && run->options->reload)

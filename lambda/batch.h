@@ -57,6 +57,7 @@ struct batch_result {
     size_t cells_max;
     int64_t segments_columnar; /* folded from columns, over all passes */
     int runs, passes, workers;
+    int handover;               /* the view's */
     enum batch_kind kind;       /* full also where there was no base */
     char base[FOLDER_ID_BYTES]; /* "": none */
     int64_t rows_copied;        /* from the base as they are */

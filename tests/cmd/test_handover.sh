@@ -95,5 +95,18 @@ for mode in two-slot naive event-time; do
     row 0 "$bad bad events" "$lk" dlq list $(view "$mode") --from lambda
 done
 
+# A batch that goes on remembers the mode: after a FLUSHALL it makes the view again as it was.
+store() { redis-cli -s "$work/redis" "$@"; }
+append 17000
+archive
+"$lk" lambda batch $(view two-slot) --archive "$work/archive" --every 100ms >"$work/said" 2>&1 &
+batches=$!
+for _ in $(seq 400); do grep -q generation "$work/said" && break; sleep 0.05; done
+store flushall >/dev/null
+for _ in $(seq 200); do [ "$(store exists 'lk:{by_two_slot}:lambda')" = 1 ] && break; sleep 0.05; done
+kill $batches
+wait $batches
+row 0 'two-slot' store hget 'lk:{by_two_slot}:lambda' handover.1
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
