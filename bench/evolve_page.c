@@ -56,13 +56,13 @@ static const struct {
     {"Redis after cleaning up", "redis_clean_mb", UNIT_MB, redis_clean},
     {"freshness p99 before", "fresh_before_ms", UNIT_MS, fresh_before},
     {"freshness p99 during the change", "fresh_during_ms", UNIT_MS, fresh_during},
-    {"ratio", "fresh_ratio", UNIT_RATIO, fresh_ratio},
+    {"freshness: ratio", "fresh_ratio", UNIT_RATIO, fresh_ratio},
     {"commands", "commands", UNIT_COUNT, commands},
     {"processes started", "processes", UNIT_COUNT, started},
     {"pointers flipped (applications told count each)", "flips", UNIT_COUNT, flips},
     {"the way back, until every answer is by the old rule", "back_s", UNIT_S, back_s},
-    {"commands", "back_commands", UNIT_COUNT, back_commands},
-    {"pointers flipped", "back_flips", UNIT_COUNT, back_flips},
+    {"the way back: commands", "back_commands", UNIT_COUNT, back_commands},
+    {"the way back: pointers flipped", "back_flips", UNIT_COUNT, back_flips},
     {"commands to clean up", "clean_commands", UNIT_COUNT, clean_commands},
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
