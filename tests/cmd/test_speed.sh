@@ -31,6 +31,25 @@ row 0 'published' "$lk" lambda batch "${view[@]}" --topic flights --archive "$wo
 row 0 'equal: yes*truth     0 of' "$lk" verify "${lambda[@]}"
 row 0 'speed.where*keep: lambda' "$lk" plan diff workloads/plans/flights.json "$work/rules.json"
 
+# Another look-up table: its bytes are part of the plan's hash, and its rows are the speed layer's alone.
+jq -c '.view = "tabled" | .lookup = {table: "new.csv", on: "origin", take: ["state"]} | .key = ["state"]
+    | .speed = {lookup: {table: "old.csv"}}' workloads/plans/flights.json >"$work/tabled.json"
+view=(--plan "$work/tabled.json" --view "redis+unix:$work/redis")
+printf 'origin,state\nORD,IL\nATL,GA\n' >"$work/new.csv"
+row 2 'old.csv' "$lk" plan check "$work/tabled.json"
+printf 'origin,state\nORD,WRONG\n' >"$work/old.csv"
+first=$("$lk" plan explain "$work/tabled.json" | sed -n 's/^plan //p')
+printf 'origin,state\nORD,ILL\n' >"$work/old.csv"
+second=$("$lk" plan explain "$work/tabled.json" | sed -n 's/^plan //p')
+row 0 other bash -c "[ $first != $second ] && echo other"
+row 0 '20000 events' "$lk" lambda speed "${view[@]}" "${log[@]}" --until-end
+row 0 'equal: yes' "$lk" verify "${view[@]}" --from lambda "${log[@]}"
+row 0 '"key":\["ILL"]' "$lk" query "${view[@]}" --from lambda --json
+row 0 '0 rows' "$lk" query "${view[@]}" --from lambda --key GA
+row 0 'published' "$lk" lambda batch "${view[@]}" --topic flights --archive "$work/archive"
+row 0 'equal: yes*truth     0 of' "$lk" verify "${view[@]}" --from lambda "${log[@]}"
+row 0 '0 rows' "$lk" query "${view[@]}" --from lambda --key ILL
+
 # A kill with only the first half of a commit landed; then it is started again.
 killed() { # VIEW SPEED
     plan "$1" "$2"
