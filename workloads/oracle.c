@@ -12,7 +12,7 @@
 #include "workloads/oracle_parts.h"
 
 enum { READ_WAIT_MS = 100 };
-#define NEVER INT64_MIN    /* as T and as a stamp */
+#define NEVER INT64_MIN    /* as T */
 #define NO_FLOOR INT64_MIN /* as answer.h has it */
 
 static struct oracle *oracle_new(struct log *log, const char *topic)
@@ -175,7 +175,8 @@ struct pass {
     int64_t from;     /* nor do those below this offset */
     int64_t floor_ms; /* windows that begin below this take nothing */
     struct map *rows; /* (window, key) -> a tally a value */
-    int64_t *stamps;  /* an id -> T when it was last seen, or NEVER */
+    bool *seen;       /* an id: was it? An event may be as old as NEVER is */
+    int64_t *stamps;  /* an id that was seen -> T then */
     int64_t T_ms;
     struct counters counters; /* of the events below next */
 };
@@ -255,7 +256,8 @@ static void fold_good(const struct oracle *oracle, struct pass *pass, const stru
     bool seen = false, repeated = false;
     if (oracle->book.dedupe_by >= 0) {
         int64_t *stamp = &pass->stamps[event->id];
-        seen = *stamp != NEVER;
+        seen = pass->seen[event->id];
+        pass->seen[event->id] = true;
         repeated = seen && (int128)*stamp + oracle->book.horizon_ms >= pass->T_ms;
         *stamp = pass->T_ms;
     }
@@ -278,9 +280,8 @@ static void run_pass(const struct oracle *oracle, const struct shard *shard, str
 {
     int64_t end = pass->next > pass->boundary ? pass->next : pass->boundary;
     pass->T_ms = NEVER;
-    pass->stamps = mem_alloc((shard->ids.count + 1) * sizeof *pass->stamps);
-    for (size_t i = 0; i < shard->ids.count; i++)
-        pass->stamps[i] = NEVER;
+    pass->stamps = mem_zero(shard->ids.count + 1, sizeof *pass->stamps);
+    pass->seen = mem_zero(shard->ids.count + 1, sizeof *pass->seen);
     for (size_t i = 0; i < shard->count && shard->events[i].offset < end; i++) {
         const struct happening *event = &shard->events[i];
         if (event->due_ns > pass->due_ns || event->offset < pass->from)
@@ -295,6 +296,7 @@ static void run_pass(const struct oracle *oracle, const struct shard *shard, str
             fold_good(oracle, pass, event, &shard->amounts[i * (size_t)oracle->book.value_count]);
     }
     free(pass->stamps);
+    free(pass->seen);
 }
 
 /* The tallies that are not below the floor, as rows in order. */
