@@ -197,6 +197,22 @@ static void note_state(struct runbook_result *result, const struct step *step, c
     buf_release(&framed);
 }
 
+/* The first line of a picture that the other does not have. */
+static void odd_line(const char *found, const char *wanted, char out[200])
+{
+    snprintf(out, 200, "less than it should");
+    while (*found) {
+        int len = (int)strcspn(found, "\n") + 1;
+        char line[200];
+        snprintf(line, sizeof line, "%.*s", len, found);
+        if (!strstr(wanted, line)) {
+            snprintf(out, 200, "%.*s", len - 1, found);
+            return;
+        }
+        found += len;
+    }
+}
+
 static int strike(struct struck_step *s, const char *point, struct err *err)
 {
     struct play *play = s->play;
@@ -215,9 +231,12 @@ static int strike(struct struck_step *s, const char *point, struct err *err)
     if (struck && rc == 0) {
         note_state(play->result, s->step, point, &picture);
         rc = run_undisturbed(s, s->after.ptr, &picture, err);
-        if (rc < 0)
-            err_set(err, rc, "killed at \"%s\" and typed again, lk %s leaves\n%s", point,
-                    s->step->command, picture.ptr);
+        char odd[200];
+        if (rc == ERR_CHECK)
+            odd_line(picture.ptr ? picture.ptr : "", s->after.ptr, odd);
+        if (rc == ERR_CHECK)
+            err_set(err, rc, "killed at \"%s\" and typed again, lk %.20s ... leaves: %s", point,
+                    s->step->command, odd);
     }
     buf_release(&picture);
     return rc;

@@ -2,7 +2,8 @@
  *
  * Of the store: each view's registry, and of each partition what `pos` says and which parts have keys, ids
  * and cuts by their role. Of the archive's directory: how far it reaches, temporary files, and each
- * generation's files. Random tokens, ids, times and counts that a clock decides are left out: two
+ * generation's files. Without litter also the answers themselves, which a step that is typed again must
+ * bring back. Random tokens, ids, times and counts that a clock decides are left out: two
  * pictures that differ are two states that an operator could tell apart. */
 #include <dirent.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "bench/runbook_parts.h"
 #include "common/store/pos.h"
+#include "common/store/read.h"
 
 enum { LINES_MAX = 256, STORES = 2 };
 
@@ -119,6 +121,22 @@ static int add_pos(struct picture *picture, struct kv *kv, int store, const char
     return rc;
 }
 
+/* What a version says, value by value: nothing arrives meanwhile, so each of its answers is the same. */
+static void add_answers(struct picture *picture, struct kv *kv, int store, const char *view,
+                        int version)
+{
+    struct view_query query = {.exact = true, .version = version};
+    struct answer answer;
+    struct buf line = {0};
+    char digest[33] = "none";
+    if (view_read(kv, view, picture->play->of->arch, &query, &answer, NULL) == 0) {
+        answer_digest(&answer, digest);
+        answer_release(&answer);
+    }
+    buf_printf(&line, "store %d view %s version %d answers %s", store, view, version, digest);
+    add_line_take(picture, &line);
+}
+
 static int add_registry(struct picture *picture, struct kv *kv, int store, const char *view,
                         struct err *err)
 {
@@ -132,8 +150,11 @@ static int add_registry(struct picture *picture, struct kv *kv, int store, const
     for (int i = 0; i < registry.count; i++)
         buf_printf(&line, " %d %s,", registry.versions[i].number,
                    registry.versions[i].running ? "running" : "retired");
-    registry_release(&registry);
     add_line_take(picture, &line);
+    for (int i = 0; !picture->litter && i < registry.count; i++)
+        if (registry.versions[i].running)
+            add_answers(picture, kv, store, view, registry.versions[i].number);
+    registry_release(&registry);
     return 0;
 }
 

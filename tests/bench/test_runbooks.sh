@@ -46,6 +46,9 @@ if [ -x build/bugs/lk ]; then
     LK_BUG=span-twice runbooks build/bugs/lk --only new-view --arch lambda
     [ $? = 1 ] && grep -q 'FAILED: a reader was told what the oracle denies' "$work/said"
     fact 'a planted bug is caught' $?
+    LK_BUG=position-first runbooks build/bugs/lk --only change-logic --arch kappa --kills 'kappa deploy'
+    [ $? = 1 ] && grep -q 'FAILED: killed at "commit sent" and typed again, lk kappa deploy' "$work/said"
+    fact 'a step that a kill breaks for good is caught' $?
 else
     echo 'skip: build/bugs/lk is not built (make test builds it)'
 fi
