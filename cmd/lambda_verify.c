@@ -49,7 +49,7 @@ static int check_view(const char *archive, const char *topic, const char *view,
     struct manifest *manifests = NULL;
     int rc = folder_look(archive, topic, view, &folder, err);
     int count = rc ? rc : folder_list(folder, &manifests, err);
-    for (int i = 0; i < count && !stop_asked(); i++, checked->generations++)
+    for (int i = 0; manifests && i < count && !stop_asked(); i++, checked->generations++)
         for (int p = 0; p < manifests[i].partitions; p++)
             check_file(folder, &manifests[i], p, checked);
     if (count > 0)

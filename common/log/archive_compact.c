@@ -183,7 +183,7 @@ static int merge(struct compacting *c, const struct archive_entry *entry, int n,
     struct buf path = {0};
     int rc = gather(c, entry, n, err);
     rc = rc ? rc : archive_segment_encode(&c->builder, &c->file, &merged, err);
-    if (rc < 0)
+    if (rc)
         return rc;
     archive_path(c->manifest, merged.first, merged.last, &path);
     rc = write_merged(c, path.ptr, &merged, err);
