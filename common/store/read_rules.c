@@ -33,7 +33,7 @@ static int64_t wanted_from(const struct read_rules *rules, const struct pos *pos
 {
     switch (rules->handover) {
     case HANDOVER_TWO_SLOT:
-        return pos->spans;
+        return bug_planted("slot-of-begun") ? pos->slot : pos->spans;
     case HANDOVER_NAIVE:
         return pos->slot;
     case HANDOVER_EVENT_TIME:

@@ -3,6 +3,7 @@
  *   made_plan.c, made_events.c   (seed, case) -> a plan, a table, events
  *   stage.c     one case's log, archive, store, oracle: and what is wrong with them, said once
  *   check.c     a view against the oracles
+ *   spans.c     which spans an answer merged
  *   leg.c       a worker's run over some events, on threads or step by step, with faults between
  *   healed.c    kappa's way to the truth: a changed plan, replayed beside the live version
  *   play.c      a case: which legs, batches, faults and checks, in which order
@@ -114,6 +115,11 @@ void check_ending(struct stage *stage, int partition, int64_t boundary, int64_t 
 bool check_end(struct stage *stage, enum arch arch, char digest[33]);
 bool check_read(struct stage *stage, enum arch arch, const struct view_query *query,
                 struct answer *out, bool *there);
+
+/* ---- spans.c ---- */
+
+/* A lambda answer merged the spans that its mode says of pos, which nobody writes meanwhile. */
+bool check_spans(struct stage *stage, const struct answer *found);
 
 /* ---- leg.c ---- */
 

@@ -292,7 +292,7 @@ bool check_view(struct stage *stage, enum arch arch)
     bool right = is_contract(stage, arch, &found);
     if (right && !stage->moving)
         right = check_selections(stage, arch, &found) &&
-                (arch == ARCH_LAMBDA || same_bad(stage, &found));
+                (arch == ARCH_LAMBDA ? check_spans(stage, &found) : same_bad(stage, &found));
     answer_release(&found);
     return right;
 }

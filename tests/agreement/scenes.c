@@ -257,6 +257,7 @@ const struct plant PLANTS[] = {
     {.name = "span-twice", .modes = BY_OFFSET | BY_SLOT},
     {.name = "span-off-by-one", .modes = BY_OFFSET | BY_SLOT | BY_TIME},
     {.name = "bound-off-by-one", .modes = BY_TIME},
+    {.name = "slot-of-begun", .modes = 1 << HANDOVER_TWO_SLOT},
     {.name = "read-guess-believed"},
     {.name = "boundary-any"},
     {.name = "skip-gens", .scene = "the store forgets while a batch loads"},
