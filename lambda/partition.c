@@ -4,47 +4,20 @@
  * cells are spilled when they take a third of what they may. Ids take up to ID_BYTES each: a slot of
  * 24 in a table that may be no more than a third full. The cells stay in memory from one pass to
  * the next. Bad events go to a file of their own, in offset order. */
-#include "lambda/partition.h"
-
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/base/fault.h"
 #include "common/op/aggregate.h"
-#include "common/run/task.h"
-#include "lambda/runs.h"
-#include "lambda/stale.h"
-#include "lambda/times.h"
+#include "lambda/partition_parts.h"
 
 enum { ID_BYTES = 72, WAIT_MS = 100 };
-
-struct state {
-    struct partition_work *work;
-    size_t cells_bytes_max;
-    int pass;
-    struct cells cells; /* between passes */
-    struct runs *runs;
-    FILE *bad;
-    char *bad_path;
-    struct generation_writer *writer;
-    struct buf field, partial;
-    struct columnar_feed *feed; /* NULL: the log is read */
-    struct base base;           /* its reader is NULL where there is none */
-    bool indexed;               /* the file gets a sidecar: times */
-    struct times times;
-    int64_t events; /* of the task, up to the last block */
-    struct stale stale;
-    /* Older events of stale buckets: the range being read, and the block behind it. */
-    int64_t from, until;
-    int block;
-};
 
 /* ---- the sink of the task loop ---- */
 
 /* Stand at the base's boundary, with the ids of the horizon there. */
-static int resume(const struct state *state, struct task *task, struct err *err)
+static int resume(const struct partition *state, struct task *task, struct err *err)
 {
     struct fold *fold = &task->folds[0];
     const struct generation_head *head = &state->base.head;
@@ -69,7 +42,7 @@ static int resume(const struct state *state, struct task *task, struct err *err)
 
 static int begin(void *context, struct task *task, struct err *err)
 {
-    struct state *state = context;
+    struct partition *state = context;
     struct fold *fold = &task->folds[0];
     cells_release(&fold->cells);
     fold->cells = state->cells;
@@ -79,7 +52,7 @@ static int begin(void *context, struct task *task, struct err *err)
     return state->base.reader ? resume(state, task, err) : 0;
 }
 
-static int keep_bad(struct state *state, struct fold *fold, struct err *err)
+static int keep_bad(struct partition *state, struct fold *fold, struct err *err)
 {
     if (!state->bad && !(state->bad = fopen(state->bad_path, "w+")))
         return err_errno(err, ERR_ENV, "cannot make the temporary file %s", state->bad_path);
@@ -90,7 +63,7 @@ static int keep_bad(struct state *state, struct fold *fold, struct err *err)
 }
 
 /* The event times of what the last step read, which still stands in the columns unless it was fed. */
-static void note_times(struct state *state, const struct task *task)
+static void note_times(struct partition *state, const struct task *task)
 {
     const struct columns *columns = task->folder.columns;
     int64_t rows = task->fed ? 0 : task->events - state->events;
@@ -106,14 +79,14 @@ static void note_times(struct state *state, const struct task *task)
 }
 
 /* The buckets of these cells are stale: a new event fell into each. */
-static void note_stale(struct state *state, const struct cells *cells)
+static void note_stale(struct partition *state, const struct cells *cells)
 {
     size_t walk = 0;
     for (const struct cell *cell; state->work->by_time && (cell = cells_next(cells, &walk));)
         stale_add(&state->stale, cell->field.pane_ms);
 }
 
-static int check_others(struct state *state, const struct fold *fold, struct err *err)
+int partition_check(struct partition *state, const struct fold *fold, struct err *err)
 {
     if (fold->cells.count > state->work->cells_max)
         state->work->cells_max = fold->cells.count;
@@ -122,7 +95,7 @@ static int check_others(struct state *state, const struct fold *fold, struct err
                : 0;
 }
 
-static int spill(struct state *state, struct fold *fold, struct err *err)
+int partition_spill(struct partition *state, struct fold *fold, struct err *err)
 {
     int rc = runs_spill(state->runs, &fold->cells, err);
     cells_clear(&fold->cells);
@@ -131,9 +104,9 @@ static int spill(struct state *state, struct fold *fold, struct err *err)
 
 static int tick(void *context, struct task *task, struct err *err)
 {
-    struct state *state = context;
+    struct partition *state = context;
     struct fold *fold = &task->folds[0];
-    int rc = check_others(state, fold, err);
+    int rc = partition_check(state, fold, err);
     if (state->indexed)
         note_times(state, task);
     if (rc == 0 && fold->bad_count)
@@ -141,13 +114,13 @@ static int tick(void *context, struct task *task, struct err *err)
     if (rc || cells_bytes(&fold->cells) <= state->cells_bytes_max)
         return rc;
     note_stale(state, &fold->cells);
-    return spill(state, fold, err);
+    return partition_spill(state, fold, err);
 }
 
 static int end(void *context, struct task *task, struct err *err)
 {
     (void)err;
-    struct state *state = context;
+    struct partition *state = context;
     struct fold *fold = &task->folds[0];
     struct generation_head *head = &state->work->head;
     note_stale(state, &fold->cells);
@@ -163,7 +136,7 @@ static int end(void *context, struct task *task, struct err *err)
 
 static const struct task_sink sink = {begin, tick, end};
 
-static struct task task_of(const struct state *state, const int64_t *until)
+struct task partition_task(const struct partition *state, const int64_t *until)
 {
     const struct partition_work *work = state->work;
     return (struct task){.plan = work->plan,
@@ -177,115 +150,22 @@ static struct task task_of(const struct state *state, const int64_t *until)
                          .wait_ms = WAIT_MS};
 }
 
-static int fold_passes(struct state *state, struct err *err)
+static int fold_passes(struct partition *state, struct err *err)
 {
     const struct partition_work *work = state->work;
     int rc = 0;
     for (state->pass = 0; rc == 0 && state->pass < work->passes; state->pass++) {
-        struct task task = task_of(state, &work->boundary);
+        struct task task = partition_task(state, &work->boundary);
         rc = task_run(&task, &sink, state, err);
     }
     return rc;
-}
-
-/* ---- by time: the older events of stale buckets ---- */
-
-static bool may_have(const struct stale *stale, const struct times_block *block)
-{
-    for (int i = 0; i < block->count; i++)
-        if (stale_meets(stale, block->spans[i].min_ms, block->spans[i].max_ms))
-            return true;
-    return false;
-}
-
-/* The next blocks below the base's boundary that may have some; false: there are none. */
-static bool next_range(struct state *state)
-{
-    int64_t end = state->base.head.boundary;
-    const struct times *times = &state->times;
-    bool found = false;
-    for (; state->block < times->count; state->block++) {
-        const struct times_block *block = &times->blocks[state->block];
-        int64_t begin = times_begin(times, state->block);
-        bool wanted = begin < end && may_have(&state->stale, block);
-        if (wanted && !found)
-            state->from = begin;
-        if (wanted)
-            state->until = block->next < end ? block->next : end;
-        if (found && !wanted)
-            break;
-        found = wanted;
-    }
-    return found;
-}
-
-static bool is_fresh(const struct cell *cell, void *context)
-{
-    const struct stale *stale = context;
-    return !stale_has(stale, cell->field.pane_ms);
-}
-
-static int again_begin(void *context, struct task *task, struct err *err)
-{
-    (void)err;
-    struct state *state = context;
-    struct fold *fold = &task->folds[0];
-    cells_release(&fold->cells);
-    fold->cells = state->cells;
-    cells_init(&state->cells, task->plan);
-    fold->next = state->from;
-    task->moved[0] = true;
-    return 0;
-}
-
-/* Cells of other buckets come along and are dropped; counters and bad events the base has already. */
-static int again_tick(void *context, struct task *task, struct err *err)
-{
-    struct state *state = context;
-    struct fold *fold = &task->folds[0];
-    int rc = check_others(state, fold, err);
-    fold->bad_count = 0;
-    if (cells_bytes(&fold->cells) > state->cells_bytes_max)
-        cells_evict(&fold->cells, is_fresh, &state->stale);
-    if (rc == 0 && cells_bytes(&fold->cells) > state->cells_bytes_max / 2)
-        rc = spill(state, fold, err);
-    if (fold->next >= state->until && next_range(state)) {
-        fold->next = state->from;
-        task->moved[0] = true;
-    }
-    return rc;
-}
-
-static int again_end(void *context, struct task *task, struct err *err)
-{
-    (void)err;
-    struct state *state = context;
-    struct fold *fold = &task->folds[0];
-    cells_evict(&fold->cells, is_fresh, &state->stale);
-    state->cells = fold->cells;
-    cells_init(&fold->cells, task->plan);
-    state->work->events += task->events;
-    state->work->bytes += task->bytes;
-    return 0;
-}
-
-static int fold_stale(struct state *state, struct err *err)
-{
-    static const struct task_sink again = {again_begin, again_tick, again_end};
-    struct partition_work *work = state->work;
-    stale_settle(&state->stale, work->head.T_ms, work->buffer_ms);
-    work->stale_buckets = stale_count(&state->stale, work->head.T_ms);
-    if (!next_range(state))
-        return 0;
-    struct task task = task_of(state, &state->until);
-    return task_run(&task, &again, state, err);
 }
 
 /* ---- the file ---- */
 
 static int write_row(const struct runs_row *row, void *context, struct err *err)
 {
-    struct state *state = context;
+    struct partition *state = context;
     const struct plan *plan = state->work->plan;
     struct bytes partial = row->partial;
     buf_clear(&state->field);
@@ -302,7 +182,7 @@ static int write_row(const struct runs_row *row, void *context, struct err *err)
 
 static int next_of_base(void *context, struct runs_row *row, struct err *err)
 {
-    struct state *state = context;
+    struct partition *state = context;
     int rc;
     do
         rc = base_next(&state->base, row, err);
@@ -310,14 +190,14 @@ static int next_of_base(void *context, struct runs_row *row, struct err *err)
     return rc;
 }
 
-static int write_cells(struct state *state, struct err *err)
+static int write_cells(struct partition *state, struct err *err)
 {
     const struct runs_input base = {next_of_base, state};
     return runs_merge(state->runs, &state->cells, state->base.reader ? &base : NULL, write_row,
                       state, err);
 }
 
-static int write_bad_of_base(struct state *state, struct err *err)
+static int write_bad_of_base(struct partition *state, struct err *err)
 {
     struct generation_row row;
     int rc = 0;
@@ -326,7 +206,7 @@ static int write_bad_of_base(struct state *state, struct err *err)
     return rc;
 }
 
-static int write_bad(struct state *state, struct err *err)
+static int write_bad(struct partition *state, struct err *err)
 {
     struct fold_bad bad;
     int rc = 0;
@@ -347,7 +227,7 @@ static int write_bad(struct state *state, struct err *err)
     return rc;
 }
 
-static int write_file(struct state *state, const char *path, struct err *err)
+static int write_file(struct partition *state, const char *path, struct err *err)
 {
     struct partition_work *work = state->work;
     struct manifest_file *file = &work->file;
@@ -371,7 +251,7 @@ static int write_file(struct state *state, const char *path, struct err *err)
 }
 
 /* What the fold begins with, where it does not begin with nothing. */
-static int open_base(struct state *state, struct err *err)
+static int open_base(struct partition *state, struct err *err)
 {
     struct partition_work *work = state->work;
     if (!work->base)
@@ -388,25 +268,25 @@ static int open_base(struct state *state, struct err *err)
 }
 
 /* Each pass keeps the ids of a share: as many as an event each of what is read. */
-static int passes_of(const struct state *state, size_t ids_bytes)
+static int passes_of(const struct partition *state, size_t ids_bytes)
 {
     const struct partition_work *work = state->work;
     int64_t events = work->boundary - (work->base ? state->base.head.mark : 0);
     return work->plan->dedupe_by < 0 ? 1 : 1 + (int)((size_t)events * ID_BYTES / (ids_bytes + 1));
 }
 
-static int fold_and_write(struct state *state, const char *path, const char *times_path,
+static int fold_and_write(struct partition *state, const char *path, const char *times_path,
                           struct err *err)
 {
     int rc = fold_passes(state, err);
     if (rc == 0 && state->work->by_time)
-        rc = fold_stale(state, err);
+        rc = partition_fold_stale(state, err);
     if (rc == 0 && state->indexed)
         rc = times_write(&state->times, times_path, err);
     return rc ? rc : write_file(state, path, err);
 }
 
-static void release(struct state *state)
+static void release(struct partition *state)
 {
     cells_release(&state->cells);
     runs_free(state->runs);
@@ -431,7 +311,7 @@ int partition_fold(struct partition_work *work, struct err *err)
     char *times_path = folder_file(work->folder, id, work->partition, ".times");
     bool ids = work->plan->dedupe_by >= 0;
     size_t share = ids ? work->memory_bytes / 2 : work->memory_bytes;
-    struct state state = {
+    struct partition state = {
         .work = work,
         .cells_bytes_max = share / 3,
         .runs = runs_new(work->plan, runs_path),
