@@ -355,21 +355,53 @@ static int parse(const char *view, const char *speed, struct plan **out, struct 
     return rc;
 }
 
-/* speed.values.late, ...: what lk plan diff says of it. */
-static void say_diff(const struct play *play, const struct plan *plan, char out[120])
+/* The difference as a kappa would have it: in the plan itself. What no plan can say (a shift, a cut-off)
+ * stays where it is. */
+static void lay_over(json_t *plan, json_t *speed)
 {
+    const char *name;
+    json_t *value;
+    json_object_foreach (speed, name, value) {
+        json_t *there = json_object_get(plan, name);
+        bool off = json_is_null(value) ||
+                   (json_is_string(value) && strcmp(json_string_value(value), "off") == 0);
+        if (off)
+            json_object_del(plan, name);
+        else if (strcmp(name, "source") == 0)
+            json_object_set_new(plan, "speed", json_pack("{s:O}", name, value));
+        else if (json_is_object(there) && json_is_object(value))
+            json_object_update(there, value);
+        else
+            json_object_set(plan, name, value);
+    }
+}
+
+/* values.late, ...: what lk plan diff says of it. */
+static int say_diff(const struct play *play, const char *speed, char out[120], struct err *err)
+{
+    struct plan *changed = NULL;
     struct buf text = {0};
     size_t i, used = 0;
+    json_t *root = json_loads(play->kappa->json, 0, NULL), *overlay = json_loads(speed, 0, NULL);
     json_t *change;
-    plan_diff(play->layers[0].plan, plan, true, &text);
-    json_t *root = json_loads(text.ptr, 0, NULL);
-    json_array_foreach (json_object_get(root, "changes"), i, change) {
-        const char *path = json_string_value(json_object_get(change, "path"));
-        if (used < 100 && strcmp(path, "view") != 0)
-            used += (size_t)snprintf(out + used, 120 - used, "%s%s", used ? ", " : "", path);
-    }
+    lay_over(root, overlay);
+    char *json = json_dumps(root, JSON_COMPACT);
+    int rc = plan_parse(bytes_of(json), ".", false, &changed, NULL, err);
+    json_decref(root);
+    json_decref(overlay);
+    free(json);
+    if (rc < 0)
+        return rc;
+    plan_diff(play->kappa, changed, true, &text);
+    root = json_loads(text.ptr, 0, NULL);
+    json_array_foreach (json_object_get(root, "changes"), i, change)
+        if (used < 100)
+            used += (size_t)snprintf(out + used, 120 - used, "%s%s", used ? ", " : "",
+                                     json_string_value(json_object_get(change, "path")));
     json_decref(root);
     buf_release(&text);
+    plan_free(changed);
+    return 0;
 }
 
 static int open_layer(struct play *play, const struct drift *drift, struct drift_result *result,
@@ -388,8 +420,9 @@ static int open_layer(struct play *play, const struct drift *drift, struct drift
     if (rc < 0)
         return rc;
     play->count++;
-    say_diff(play, layer->plan, result->said);
-    rc = lambda_version_of(play->kv, layer->plan, PARTITIONS, &handover, err);
+    rc = say_diff(play, drift->speed, result->said, err);
+    if (rc == 0)
+        rc = lambda_version_of(play->kv, layer->plan, PARTITIONS, &handover, err);
     return rc < 0 ? rc : 0;
 }
 

@@ -43,7 +43,7 @@ struct drift_result {
     double wrong_hours_mean;
     int wrong_hours_max; /* how long a row stayed wrong */
     size_t wrong_at_end; /* behind the last batch */
-    char said[120];      /* paths of lk plan diff against the plan without it */
+    char said[120];      /* paths of lk plan diff where it is put into the plan itself */
 };
 
 /* Table or JSON to out, page drift.html in options->out, talk to stderr. ERR_DATA where a mirrored layer

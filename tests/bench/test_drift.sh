@@ -14,8 +14,8 @@ row 0 'true' jq '[.differences[1:][] | .wrong_rows > 0 and .wrong_share_max > 0 
     and .noticed_after_hours.verify == 0 and .noticed_after_hours.kappa == 0
     and .noticed_after_hours.batch != null and .noticed_after_hours.batch <= 5
     and .stays_wrong_hours_max < 5] | all' "$work/one.json"
-row 0 '["late","speed.values"]' jq -c '.differences[1] | [.value, .plan_diff]' "$work/one.json"
-row 0 '["flights","speed.dedupe"]' jq -c '.differences[2] | [.value, .plan_diff]' "$work/one.json"
+row 0 '["late","values.late"]' jq -c '.differences[1] | [.value, .plan_diff]' "$work/one.json"
+row 0 '["flights","dedupe"]' jq -c '.differences[2] | [.value, .plan_diff]' "$work/one.json"
 row 0 'threshold*' grep -o 'threshold</b>' "$work/drift/drift.html"
 row 0 'Kappa has one layer' run --only threshold
 row 2 'no difference is called nothing' run --only nothing
