@@ -101,7 +101,7 @@ static int put_back(struct struck_step *s, struct err *err)
     struct play *play = s->play;
     for (int i = 0; i < play->actor_count; i++)
         process_kill(&play->actors[i]);
-    process_kill(&play->redis.process);
+    play_kill(&play->redis.process);
     reader_forget(play);
     log_close(play->log);
     play->log = NULL;

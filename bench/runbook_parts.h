@@ -1,6 +1,7 @@
 /* bench/runbook_parts.h - a runbook being played: what the files runbook_*.c share. For them alone.
  *
- *   runbook_play.c    the stage (log, Redis, services, producers) and the steps
+ *   runbook_stage.c   log, Redis, services, producers, and what the words in braces mean
+ *   runbook_play.c    the steps, one after the other
  *   runbook_reader.c  who asks meanwhile, and what the oracle says of each answer
  *   runbook_picture.c what stands, without what differs by chance
  *   runbook_kills.c   the steps again, each struck at every fault point
@@ -94,27 +95,35 @@ struct play {
     int outputs; /* files of what verbs said, numbered */
 };
 
-/* runbook_play.c */
-void play_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The stage: a clean directory, log, tables, plans, Redis, services, some events. live: producers and
+/* runbook_stage.c: a clean directory, log, tables, plans, Redis, services, some events. live: producers and
  * reader run. play_close accepts what play_open left on failure, too. */
 int play_open(struct play *play, bool live, struct err *err);
 void play_close(struct play *play);
-int play_step(struct play *play, const struct step *step, struct err *err);
-/* All steps of a list. */
-int play_steps(struct play *play, const struct step *steps, struct err *err);
-/* Append so many events of the workload. */
-int play_feed(struct play *play, int64_t count, struct err *err);
-/* A command with its words in braces filled in. NULL context: as the page shows them. */
+/* A command with its words in braces filled in. */
 void play_fill(const struct play *play, const char *command, struct buf *out);
-const char *play_word(const struct play *play, const char *word); /* "{view}" */
-struct process *play_actor(struct play *play, const char *who);   /* NULL: there is none yet */
-struct process *play_process(struct play *play, const struct step *step);
-int play_start_redis(struct play *play, struct err *err);
-/* Name and JSON of a plan's view; owned by the caller: plan_free. */
+const char *play_word(const struct play *play, const char *word); /* "{view}"; NULL: no such word */
+struct runbook_address play_address(struct runbook_address at);   /* with what was left out */
+/* The plan of a word; owned by the caller: plan_free. */
 int play_plan(const struct play *play, const char *word, struct plan **out, struct err *err);
+/* Append so many events of the workload; of those whose windows closed long ago. */
+int play_feed(struct play *play, int64_t count, struct err *err);
+int play_backfill(struct play *play, struct err *err);
+/* The producers' topic from now on, a word; NULL: they hold their events back. */
+int play_turn_producers(struct play *play, const char *topic, struct err *err);
+void play_stop_producing(struct play *play);
+
+/* runbook_play.c */
+void play_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int play_step(struct play *play, const struct step *step, struct err *err);
+int play_steps(struct play *play, const struct step *steps, struct err *err); /* to STEP_END */
+struct process *play_actor(struct play *play, const char *who); /* NULL: there is none yet */
+/* Of a step's verb, under its `who`; not started. */
+struct process *play_process(struct play *play, const struct step *step);
+/* SIGKILL, to its children too: a Redis that rewrites its file has one, which would write on. */
+void play_kill(struct process *process);
+int play_start_redis(struct play *play, struct err *err);
 int play_shell(struct play *play, const char *line, struct err *err);
-struct runbook_address play_address(struct runbook_address at); /* with what was left out */
+void play_remove(const char *directory); /* and all that is in it */
 
 /* runbook_reader.c */
 void reader_start(struct play *play);

@@ -3,6 +3,7 @@
  * It asks for whole, exact answers where applications are told to ask, and keeps their positions and
  * digests. Afterwards the oracle computes what the version that answered had to say at those positions;
  * answers alike are computed once. Not being answered is no wrong answer: it is time away. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "bench/runbook_parts.h"
@@ -134,6 +135,7 @@ void reader_release(struct play *play)
 int reader_oracle(struct play *play, const char *json, const char *topic, struct oracle **out,
                   struct err *err)
 {
+    assert(json && topic);
     for (int i = 0; i < play->oracle_count; i++)
         if (strcmp(play->oracles[i].plan, json) == 0 &&
             strcmp(play->oracles[i].topic, topic) == 0) {
@@ -224,7 +226,7 @@ static void note_answer(struct runbook_result *result, const struct runbook_samp
 /* The last answer, when producers have stopped: against its contract and against everything. */
 static int judge_end(struct play *play, struct err *err)
 {
-    struct answer found, contract = {0}, truth = {0};
+    struct answer found = {0}, contract = {0}, truth = {0};
     struct oracle *oracle;
     struct runbook_address at = play->reader.at;
     int rc = reader_ask(play, at, false, &found, err);
