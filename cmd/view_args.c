@@ -101,7 +101,7 @@ void view_args_close(struct view_args *args)
 void buf_add_utc(struct buf *buf, int64_t ms)
 {
     int64_t rest = ms % 1000 < 0 ? ms % 1000 + 1000 : ms % 1000;
-    time_t seconds = (time_t)((ms - rest) / 1000);
+    time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0)); /* rounded down: ms may be the least */
     struct tm tm;
     char text[64];
     if (ms == INT64_MIN || !gmtime_r(&seconds, &tm)) {
