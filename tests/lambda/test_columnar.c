@@ -1,8 +1,11 @@
 /* tests/lambda/test_columnar.c - columns give the generation that the segments give, or are not used. */
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/fault.h"
 #include "lambda/columnar.h"
 #include "lambda/columnar_fold.h"
 #include "tests/lambda/kit.h"
@@ -246,12 +249,25 @@ static int list_files(const struct place *place, char out[][400])
     snprintf(directory, sizeof directory, "%s/t/0", place->archive);
     int count = scandir(directory, &names, NULL, alphasort);
     for (int i = 0; i < count; i++) {
-        if (strstr(names[i]->d_name, ".columns") && found < SEGMENTS)
+        if (names[i]->d_name[0] != '.' && strstr(names[i]->d_name, ".columns") && found < SEGMENTS)
             snprintf(out[found++], 400, "%s/%s", directory, names[i]->d_name);
         free(names[i]);
     }
     free(names);
     return found;
+}
+
+static void remove_columns(const struct place *place, int partition)
+{
+    char directory[128], path[400];
+    snprintf(directory, sizeof directory, "%s/t/%d", place->archive, partition);
+    DIR *dir = opendir(directory);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        if (strstr(entry->d_name, ".columns"))
+            unlink(path);
+    }
+    closedir(dir);
 }
 
 static void flip_byte(const char *path, long at)
@@ -310,6 +326,46 @@ Test(columnar, a_file_that_is_damaged_is_told_not_used_and_made_anew)
     struct outcome columns = batch(&place, plan, true, ends, 64 << 20);
     cr_assert(same_bytes(&raw, &columns));
     cr_assert_eq(columns.segments, PARTITIONS * SEGMENTS);
+    plan_free(plan);
+    place_close(&place);
+}
+
+/* Make columns in a process that a fault kills. */
+static void make_killed(const struct place *place, const struct plan *plan, const char *fault)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        struct err err = {0};
+        fault_set(fault, &err);
+        make_columns(place, plan);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%s", fault);
+}
+
+Test(columnar, killed_at_any_step_the_maker_goes_on_where_files_are_missing)
+{
+    static const char *const POINTS[] = {"segment temp", "segment sync", "segment rename"};
+    struct place place;
+    int64_t ends[PARTITIONS];
+    char files[SEGMENTS][400], fault[64];
+    place_open(&place);
+    fill(&place, ends);
+    struct plan *plan = make_plan(&place, PLANS[3].rest);
+    struct outcome raw = batch(&place, plan, false, ends, 64 << 20);
+    for (int i = 0; i < 3; i++) {
+        snprintf(fault, sizeof fault, "%s:3:kill", POINTS[i]);
+        make_killed(&place, plan, fault);
+        cr_expect_eq(list_files(&place, files), 2, "%s", fault);
+        struct outcome columns = batch(&place, plan, true, ends, 64 << 20);
+        cr_expect(same_bytes(&raw, &columns) && columns.segments == 2, "%s", fault);
+        cr_expect_eq(make_columns(&place, plan), PARTITIONS * SEGMENTS - 2, "%s", fault);
+        cr_expect_eq(verify(&place).columnar, PARTITIONS * SEGMENTS, "%s", fault);
+        for (int p = 0; p < PARTITIONS; p++)
+            remove_columns(&place, p);
+    }
     plan_free(plan);
     place_close(&place);
 }
