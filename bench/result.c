@@ -351,8 +351,10 @@ static void batch_happenings(struct run *run, const struct side *side)
             double seconds = json_number_value(json_object_get(line, "seconds"));
             int64_t until_ns = run->began_ns + (int64_t)(done_ms * 1e6) - run->began_wall_ns;
             if (done_ms > 0)
-                run_happening(run, side->name, until_ns - (int64_t)(seconds * 1e9), until_ns,
-                              "batch");
+                run_happening(run, side->name, until_ns - (int64_t)(seconds * 1e9), until_ns, "%s",
+                              run->options.handovers
+                                  ? "batch; those of the other hand-overs begin with it"
+                                  : "batch");
             json_decref(line);
         }
         if (file)
