@@ -85,17 +85,28 @@ static int named(const struct manifest *manifests, int count, const struct base_
     return rc ? rc : found;
 }
 
-/* Is it the withdrawn one, or built upon it, however far back? */
-static bool is_withdrawn(const struct manifest *manifests, int count, int i, int64_t withdrawn)
+/* The manifest of this id; count: there is none. */
+static int find_id(const struct manifest *manifests, int count, const char *id)
 {
-    for (int base; i < count; i = base) {
-        if (manifests[i].number == withdrawn)
-            return true;
-        for (base = i + 1; base < count; base++) /* the newest is first */
-            if (strcmp(manifests[base].id, manifests[i].base) == 0)
-                break;
+    int i = 0;
+    while (i < count && strcmp(manifests[i].id, id) != 0)
+        i++;
+    return i;
+}
+
+/* Was it rolled back, or built upon such a one, however far back? pos remembers the last one alone: those
+ * before it have numbers above that of what serves. What is not known any more is not relied upon. */
+static bool is_withdrawn(const struct manifest *manifests, int count, int i,
+                         const struct base_wanted *wanted)
+{
+    if (wanted->withdrawn == 0)
+        return false;
+    while (i < count && manifests[i].number > wanted->withdrawn) {
+        if (!*manifests[i].base)
+            return false;
+        i = find_id(manifests, count, manifests[i].base);
     }
-    return false;
+    return i == count || manifests[i].number > wanted->served;
 }
 
 /* The newest of this plan whose boundaries fit; count: none. */
@@ -105,7 +116,7 @@ static int newest(const struct manifest *manifests, int count, const struct base
     while (i < count && (strcmp(manifests[i].plan, wanted->plan->hash) != 0 ||
                          manifests[i].partitions != wanted->partitions ||
                          reaches_beyond(&manifests[i], wanted) >= 0 ||
-                         is_withdrawn(manifests, count, i, wanted->withdrawn)))
+                         is_withdrawn(manifests, count, i, wanted)))
         i++;
     return i;
 }

@@ -17,9 +17,11 @@ int base_kind_fits(enum batch_kind kind, const struct plan *plan, struct err *er
 
 struct base_wanted {
     const struct plan *plan;
-    const char *id;    /* or the beginning of one; NULL: the newest of this plan that fits */
-    int64_t withdrawn; /* number of the generation that was rolled back; 0: none. It, and what was
-                          built upon it, is a base only by its name */
+    const char *id; /* or the beginning of one; NULL: the newest of this plan that fits */
+    /* Numbers of the generation that was rolled back last, 0: none, and of the one that serves since.
+     * What lies between them was rolled back before it, or never served: these, and what was built
+     * upon them, are a base only by their names. */
+    int64_t withdrawn, served;
     int partitions;
     const int64_t *boundaries; /* of the new generation */
 };

@@ -165,6 +165,7 @@ static int choose_base(const struct batch_options *options, const int64_t *bound
     const struct base_wanted wanted = {.plan = options->plan,
                                        .id = options->base,
                                        .withdrawn = options->withdrawn,
+                                       .served = options->served,
                                        .partitions = result->partitions,
                                        .boundaries = boundaries};
     int rc = options->kind == BATCH_FULL ? 0 : base_find(folder, &wanted, base, err);
@@ -261,8 +262,8 @@ struct run {
     struct folder *folder;
     struct manifest manifest;
     int version, handover;
-    int64_t *slots;    /* by partition: two-slot and naive */
-    int64_t withdrawn; /* number of the generation that was rolled back last; 0: none */
+    int64_t *slots;            /* by partition: two-slot and naive */
+    int64_t withdrawn, served; /* as in base.h */
 };
 
 /* ---- boundaries ---- */
@@ -286,6 +287,17 @@ static int64_t choose_boundary(const struct pos *pos, int handover, int64_t end)
                                : end; /* nothing new: the same again, for the file */
 }
 
+/* The greatest number that was rolled back, the least that serves since. */
+static void note_withdrawn(struct run *run, const struct pos *pos)
+{
+    if (pos->withdrawn == 0)
+        return;
+    if (run->withdrawn == 0 || pos->number < run->served)
+        run->served = pos->number;
+    if (pos->withdrawn > run->withdrawn)
+        run->withdrawn = pos->withdrawn;
+}
+
 /* Sets *grows where some partition's boundary is above its published one. */
 static int choose_boundaries(struct run *run, int partitions, const int64_t *ends,
                              int64_t *boundaries, bool *grows, struct err *err)
@@ -307,7 +319,7 @@ static int choose_boundaries(struct run *run, int partitions, const int64_t *end
             break;
         boundaries[q] = choose_boundary(&pos, run->handover, ends[q]);
         *grows = *grows || boundaries[q] > pos.boundary;
-        run->withdrawn = pos.withdrawn > run->withdrawn ? pos.withdrawn : run->withdrawn;
+        note_withdrawn(run, &pos);
         pos_release(&pos);
     }
     arena_release(&arena);
@@ -363,6 +375,7 @@ static int compute(struct run *run, int partitions, struct log *log, struct err 
     if (rc == 0 && wanted) {
         struct batch_options now = *options;
         now.withdrawn = run->withdrawn;
+        now.served = run->served;
         rc = batch_compute(&now, topic, boundaries, run->folder, &run->manifest, run->result, err);
         rc = rc < 0 ? rc : 1;
     }

@@ -32,8 +32,9 @@ struct batch_options {
     bool columnar;       /* fold the archive's columnar files where they are (columnar.h) */
     bool only_new;       /* leave off where no boundary would grow */
     enum batch_kind kind;
-    const char *base;      /* id of the generation to build upon; NULL: the newest that fits */
-    int64_t withdrawn;     /* number of one that is no base unless it is named; batch_run sets it */
+    const char *base; /* id of the generation to build upon; NULL: the newest that fits */
+    int64_t withdrawn,
+        served;            /* what is no base unless it is named (base.h); batch_run sets them */
     int64_t bucket_ms;     /* by-time: rounded up to a multiple of the plan's pane */
     int64_t buffer_ms;     /* by-time: computed again below T in any case; < 0: one bucket */
     int64_t block_offsets; /* of sidecars, for tests; 0: as times.h has it */

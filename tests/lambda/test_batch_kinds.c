@@ -736,6 +736,41 @@ Test(batch_kinds, what_was_rolled_back_is_no_base_unless_it_is_named)
     kit_close(&kit);
 }
 
+/* One batch after the other is rolled back; with what is said of the last one, the first of them is no
+ * base either. */
+Test(batch_kinds, what_was_rolled_back_before_the_last_is_no_base_either)
+{
+    struct kit kit;
+    struct err err = {0};
+    char first[FOLDER_ID_BYTES];
+    kit_open(&kit, 56, 20);
+    use_plan(&kit, PLAIN_PLAN);
+    kit_fill(&kit, 0, 500);
+    struct kv *kv = kit_kv("memory:kinds_rolled_twice");
+    struct batch_options options = by_time(&kit, 10000, 0);
+    options.keep = 10;
+    put_speed(kv, &kit);
+    struct batch_result result = run_ok(kv, &options);
+    memcpy(first, result.generation, sizeof first);
+    batch_release(&result);
+    for (int round = 1; round < 3; round++) {
+        struct rollback_result rolled = {0};
+        kit_fill(&kit, 500 * round, 500 * round + 500);
+        result = run_ok(kv, &options);
+        batch_release(&result);
+        cr_assert_eq(rollback_run(kv, kit.plan, &rolled, &err), 0, "%s", err.text);
+        cr_assert_eq(rolled.withdrawn, round + 1);
+        rollback_release(&rolled);
+    }
+    kit_fill(&kit, 1500, 2000);
+    options.kind = BATCH_INCREMENTAL;
+    result = run_ok(kv, &options);
+    cr_assert_str_eq(result.base, first);
+    batch_release(&result);
+    kv_close(kv);
+    kit_close(&kit);
+}
+
 /* ---- litter ---- */
 
 Test(batch_kinds, sidecars_live_and_go_with_their_generations)
