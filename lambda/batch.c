@@ -392,7 +392,9 @@ static int publish_and_prune(struct run *run, struct err *err)
                                       .folder = run->folder,
                                       .handover = (enum handover)run->handover,
                                       .slots = run->slots,
-                                      .manifest = &run->manifest};
+                                      .manifest = &run->manifest,
+                                      .withdrawn =
+                                          run->options->reload ? INT64_MAX : run->withdrawn};
     memcpy(result->generation, run->manifest.id, sizeof result->generation);
     int rc = publish_run(run->kv, &options, parts, err);
     for (int q = 0; q < result->partitions; q++) {

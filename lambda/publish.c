@@ -101,8 +101,14 @@ static bool fits(const struct pos *pos, enum handover handover, int64_t boundary
     return boundary >= pos->next || (boundary >= pos->from && pos_has_cut(pos, boundary));
 }
 
+/* Was something rolled back since the base was chosen? It, or what it was built upon, may be that. */
+static bool lost_base(const struct publish *p, const struct pos *pos)
+{
+    return *p->options->manifest->base && pos->withdrawn > p->options->withdrawn;
+}
+
 /* Refuse in words, or not. */
-static bool refuse(const struct pos *pos, enum handover handover, int64_t boundary,
+static bool refuse(const struct publish *p, const struct pos *pos, int64_t boundary,
                    struct publish_part *part)
 {
     const char *why = NULL;
@@ -113,7 +119,10 @@ static bool refuse(const struct pos *pos, enum handover handover, int64_t bounda
         why = "a batch up to the same offset is already published";
     else if (boundary < pos->boundary)
         why = "a newer batch is already published";
-    else if (!fits(pos, handover, boundary))
+    else if (lost_base(p, pos))
+        why = "a generation was rolled back while this one was built upon another; the next batch "
+              "chooses anew";
+    else if (!fits(pos, p->options->handover, boundary))
         why = "its boundary is no cut of the speed layer any more; the next batch takes a new one";
     if (!why)
         return false;
@@ -185,8 +194,7 @@ static int begin(struct publish *p, int partition, struct err *err)
         if (settled)
             part->state = PUBLISH_DONE;
         else
-            settled = refuse(&pos, p->options->handover,
-                             p->options->manifest->files[partition].boundary, part);
+            settled = refuse(p, &pos, p->options->manifest->files[partition].boundary, part);
         if (!settled) {
             part->state = PUBLISH_PENDING;
             if (!pos.here)
@@ -253,7 +261,7 @@ static int publish(struct publish *p, int partition, struct err *err)
             return rc;
         struct kv_args hset = args_new(&p->arena, "HSET", p->key, NULL);
         bool stands = pos.here && (bug_planted("skip-gens") || pos_has_gen(&pos, p->id));
-        bool refused = stands && refuse(&pos, p->options->handover, head->boundary, part);
+        bool refused = stands && refuse(p, &pos, head->boundary, part);
         args_publish(p, &pos, head, &hset);
         args_mode(p, &pos, partition, &hset);
         rc = refused || !stands ? 0 : note(p, pos.previous, err);

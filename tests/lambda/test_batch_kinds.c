@@ -771,6 +771,51 @@ Test(batch_kinds, what_was_rolled_back_before_the_last_is_no_base_either)
     kit_close(&kit);
 }
 
+/* The rollback comes between the fold upon the generation that it withdraws and the publish. */
+Test(batch_kinds, what_is_rolled_back_while_a_batch_builds_upon_it_does_not_come_back)
+{
+    struct kit kit;
+    struct err err = {0};
+    struct rollback_result rolled = {0};
+    struct manifest built;
+    struct publish_part parts[KIT_PARTITIONS];
+    kit_open(&kit, 57, 20);
+    use_plan(&kit, PLAIN_PLAN);
+    kit_fill(&kit, 0, 500);
+    struct kv *kv = kit_kv("memory:kinds_rolled_meanwhile");
+    struct batch_options options = by_time(&kit, 10000, 0);
+    options.keep = 10;
+    put_speed(kv, &kit);
+    struct batch_result result = run_ok(kv, &options);
+    batch_release(&result);
+    kit_fill(&kit, 500, 1000);
+    result = run_ok(kv, &options);
+    batch_release(&result);
+    kit_fill(&kit, 1000, 1500);
+    options.kind = BATCH_INCREMENTAL;
+    result = compute_ok(&options, &kit, 1500, &built);
+    batch_release(&result);
+    cr_assert_eq(rollback_run(kv, kit.plan, &rolled, &err), 0, "%s", err.text);
+    struct folder *folder = open_folder(&kit);
+    const struct publish_options publish = {
+        .plan = kit.plan, .version = 1, .folder = folder, .manifest = &built};
+    cr_assert_eq(publish_run(kv, &publish, parts, &err), 0, "%s", err.text);
+    for (int q = 0; q < KIT_PARTITIONS; q++) {
+        cr_assert_eq(parts[q].state, PUBLISH_REFUSED);
+        cr_assert(strstr(parts[q].why, "rolled back"), "%s", parts[q].why);
+    }
+    folder_close(folder);
+    manifest_release(&built);
+    rollback_release(&rolled);
+    result = run_ok(kv, &options); /* the next one goes ahead */
+    for (int q = 0; q < KIT_PARTITIONS; q++)
+        cr_assert_eq(result.parts[q].publish.state, PUBLISH_DONE, "%s",
+                     result.parts[q].publish.why);
+    batch_release(&result);
+    kv_close(kv);
+    kit_close(&kit);
+}
+
 /* ---- litter ---- */
 
 Test(batch_kinds, sidecars_live_and_go_with_their_generations)
