@@ -152,7 +152,7 @@ struct oracle {
         *speed; /* the same events by the rules of lambda's speed layer; NULL: the same rules */
     struct exact event;
     struct buf text;
-    int64_t *history; /* by partition; NULL: up to the boundary */
+    int64_t *history;                             /* by partition; NULL: up to the boundary */
     bool bug_late, bug_floor, bug_avg, bug_speed; /* planted */
 };
 

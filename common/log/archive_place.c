@@ -83,15 +83,16 @@ int archive_read_file(const char *path, struct buf *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
-    int number = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
+    bool good = fd >= 0 && fstat(fd, &st) == 0;
     buf_clear(out);
-    if (number == 0)
+    if (good)
         buf_reserve(out, (size_t)st.st_size);
-    for (ssize_t got = 1; number == 0 && got > 0 && out->len < (size_t)st.st_size;) {
+    for (ssize_t got = 1; good && got > 0 && out->len < (size_t)st.st_size;) {
         got = read(fd, out->ptr + out->len, (size_t)st.st_size - out->len);
-        number = got < 0 ? errno : 0;
+        good = got >= 0;
         out->len += got > 0 ? (size_t)got : 0;
     }
+    int number = good ? 0 : errno;
     if (fd >= 0)
         close(fd);
     return number;

@@ -65,6 +65,7 @@ static void make_room(struct archive_builder *builder)
 /* Inline, since it is done for every event. */
 static inline void add_bytes(struct buf *buf, struct bytes bytes, bool newline)
 {
+    assert(bytes.ptr);
     if (buf->capacity - buf->len < bytes.len + 2)
         buf_reserve(buf, bytes.len + 1);
     char *to = buf->ptr + buf->len;
@@ -85,7 +86,7 @@ void archive_builder_add(struct archive_builder *builder, const struct log_batch
     builder->due_ns[n] = batch->due_ns[i];
     builder->key_len[n] = key.ptr ? (int64_t)key.len : NO_KEY;
     builder->value_len[n] = (int64_t)value.len;
-    if (key.len)
+    if (key.ptr)
         add_bytes(&builder->keys, key, false);
     add_bytes(&builder->values, value.len ? value : bytes_of(""), true);
 }

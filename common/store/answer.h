@@ -28,7 +28,7 @@ struct answer_part {
     int64_t from, from_floor_ms;
     int64_t boundary;    /* batch covers [0, boundary); 0 for kappa */
     char generation[33]; /* "" for none */
-    bool speed;          /* lambda: what the speed layer adds is by its own rules (the plan's "speed") */
+    bool speed; /* lambda: what the speed layer adds is by its own rules (the plan's "speed") */
     /* Lambda: what the speed layer adds, the offsets [spans_from, spans_to), whatever the batch covers
      * (handover.h); by event time only to windows from bound_ms on, the batch's below it. */
     int64_t spans_from, spans_to;
