@@ -276,7 +276,7 @@ static int look(struct lane *lane, struct reading *r, struct err *err)
     r->retired = r->retired || pos->retired;
     if (pos->retired)
         return err_set(err, ERR_ENV, "version %s of view %s is retired; see: lk kappa status",
-                       r->version, r->view);
+                       r->version + 1, r->view);
     return 0;
 }
 
