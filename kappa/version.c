@@ -1,6 +1,7 @@
 /* kappa/version.c - see version.h: run, and what flips the live pointer. */
 #include "kappa/version_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
@@ -47,6 +48,18 @@ static int add_version(const struct worker_options *options, struct log *log, st
     return rc;
 }
 
+/* A version that is there keeps its beginning, whatever the command says that starts its worker again. */
+static int standing(const struct worker_options *options, int number)
+{
+    if (options->from)
+        fprintf(
+            stderr,
+            "lk: version %d is there already and keeps its beginning (lk kappa status); --from %s "
+            "is not asked\n",
+            number, options->from);
+    return number;
+}
+
 /* The plan's version of a view over the topic: its number, and where it begins (owned). may_add: a
  * changed plan becomes the next version. */
 static int version_of(const struct worker_options *options, struct log *log, bool may_add,
@@ -68,7 +81,7 @@ static int version_of(const struct worker_options *options, struct log *log, boo
                      "version beside it: lk kappa deploy --plan ...",
                      plan->view, registry.live);
     if (rc == 0 && registry_find(&registry, plan->hash))
-        rc = registry_find(&registry, plan->hash)->number;
+        rc = standing(options, registry_find(&registry, plan->hash)->number);
     else if (rc == 0)
         rc = add_version(options, log, kv, partitions, err);
     int number = rc;

@@ -37,6 +37,7 @@ sed 's/30m/50m/' $plan >"$work/later.json"
 later=(--plan "$work/later.json" "${view[@]}")
 row 2 'expected a log time' "$lk" kappa deploy "${later[@]}" "${log[@]}" --from noon
 row 0 '16000 events' "$lk" kappa deploy "${later[@]}" "${log[@]}" --from 0=3000,1=1000 --rate 40000
+row 0 'keeps its beginning*--from end is not asked' "$lk" kappa deploy "${later[@]}" "${log[@]}" --from end
 row 0 'begins: 3000 1000, windows from 9783' "$lk" kappa status "${one[@]}"
 row 0 '"from":\[3000,1000\],"floor":9783' "$lk" kappa status "${one[@]}" --json
 row 0 '4000 skipped*equal: yes' "$lk" verify "${later[@]}" "${log[@]}" --from kappa
@@ -70,14 +71,14 @@ sleep 0.5
 row 137 '' struck 'retire mark:1:kill' "$lk" kappa retire "${two[@]}" --version 1
 row 0 'version 1  live: no  canary: 0 %  running' "$lk" kappa status "${two[@]}"
 row 137 '' struck 'retire pos:2:kill' "$lk" kappa retire "${two[@]}" --version 1
-row 3 'version k1 of view flight_delays is retired' "$lk" query "${two[@]}" --from kappa --version 1
+row 3 'version 1 of view flight_delays is retired' "$lk" query "${two[@]}" --from kappa --version 1
 row 3 'retired' "$lk" kappa rollback "${two[@]}"
 row 137 '' struck 'retire cells:1:kill' "$lk" kappa retire "${two[@]}" --version 1
 row 0 'version 1 is retired, ' "$lk" kappa retire "${two[@]}" --version 1
 row 0 ', 0 keys unlinked now' "$lk" kappa retire "${two[@]}" --version 1
 wait $worker
 row 0 '3' echo $?
-row 0 'version k1 of view flight_delays is retired' cat "$work/worker"
+row 0 'version 1 of view flight_delays is retired' cat "$work/worker"
 row 0 '2' redis-cli -s "$work/redis" eval "return #redis.call('keys', 'lk:*k1*')" 0
 row 0 'version 1  live: no  canary: 0 %  retired' "$lk" kappa status "${two[@]}"
 row 0 '"equal":true' "$lk" verify "${two[@]}" "${log[@]}" --from kappa --json
