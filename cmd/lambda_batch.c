@@ -145,10 +145,28 @@ static enum batch_kind kind_of(const char *name)
     return (enum batch_kind)kind;
 }
 
+/* Flags that would be read by nobody. */
+static int check_flags(const struct settings *settings, struct err *err)
+{
+    bool full = kind_of(settings_text(settings, "kind")) == BATCH_FULL;
+    if (settings_bool(settings, "reload") && settings_int(settings, "every") > 0)
+        return err_set(
+            err, ERR_USAGE,
+            "--reload publishes what is there once; first lk lambda batch --reload, then "
+            "--every without it");
+    if (full && settings_text(settings, "base"))
+        return err_set(
+            err, ERR_USAGE,
+            "--base: a full batch is built upon nothing; say --kind incremental or --kind "
+            "by-time");
+    return 0;
+}
+
 int cmd_lambda_batch(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
     int rc = settings_require(settings, "plan,archive,view", err);
+    rc = rc ? rc : check_flags(settings, err);
     if (rc == 0)
         rc = cmd_plan(settings, &plan, err);
     if (rc < 0)

@@ -19,6 +19,8 @@ row 0 '' "$lk" lambda archive "${log[@]}" --archive "$work/archive" --until-end
 row 2 '--kind' "$lk" lambda batch "${plan[@]}" --kind sloppy
 row 2 'no generation begins with 0123; `lk lambda generations` lists them' \
     "$lk" lambda batch "${plan[@]}" --kind incremental --base 0123
+row 2 '--kind incremental or --kind by-time' "$lk" lambda batch "${plan[@]}" --base 0123
+row 2 '--every without it' "$lk" lambda batch "${plan[@]}" --reload --every 1s
 row 0 'this one is computed in full' "$lk" lambda batch "${plan[@]}" --kind by-time
 row 0 'equal: yes' "$lk" verify "${verify[@]}"
 
