@@ -521,21 +521,38 @@ static bool asked_for(const char *words, const char *name)
     return !words || (at && (at == words || at[-1] == ',') && (!at[length] || at[length] == ','));
 }
 
+/* Each of the words that --only holds, separated by commas, is a difference of the library. */
+static int check_only(const char *only, struct err *err)
+{
+    for (const char *at = only; at;) {
+        size_t length = strcspn(at, ",");
+        const struct drift *drift = DRIFTS;
+        while (drift->name && (strlen(drift->name) != length || strncmp(drift->name, at, length)))
+            drift++;
+        if (!drift->name)
+            return err_set(err, ERR_USAGE,
+                           "--only: there is no difference \"%.*s\"; they stand in docs/drift.md",
+                           (int)length, at);
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    return 0;
+}
+
 int drift_run(const struct drift_options *options, FILE *out, struct err *err)
 {
     static const struct drift MIRRORED = {"mirrored", "the control: the plan's own rules", "{}"};
+    int rc = check_only(options->only, err);
+    if (rc < 0)
+        return rc;
     struct play *play = mem_zero(1, sizeof *play);
     struct drift_result *results = mem_zero(LAYERS_MAX, sizeof *results);
     play->options = options;
-    int rc = open_play(play, err);
+    rc = open_play(play, err);
     if (rc == 0)
         rc = open_layer(play, &MIRRORED, &results[0], err);
     for (const struct drift *drift = DRIFTS; rc == 0 && drift->name; drift++)
         if (asked_for(options->only, drift->name))
             rc = open_layer(play, drift, &results[play->count], err);
-    if (rc == 0 && play->count == 1)
-        rc = err_set(err, ERR_USAGE, "lk compare drift --only: no difference is called %s",
-                     options->only);
     for (; rc == 0 && play->hour < options->hours; play->hour++)
         rc = play_hour(play, err);
     for (int i = 0; rc == 0 && i < play->count; i++)

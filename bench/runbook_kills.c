@@ -242,9 +242,8 @@ static int strike(struct struck_step *s, const char *point, struct err *err)
     return rc;
 }
 
-static bool is_struck(const struct play *play, const struct step *step)
+bool kills_strike(const char *kills, const struct step *step)
 {
-    const char *kills = play->options->kills;
     return (step->kind == STEP_RUN || step->kind == STEP_START) && step->command &&
            step->exit == 0 && (strcmp(kills, "all") == 0 || strstr(step->command, kills));
 }
@@ -289,7 +288,8 @@ int kills_run(struct play *play, struct err *err)
 {
     int rc = play_open(play, false, err);
     for (const struct step *step = play->book->steps; rc == 0 && step->kind != STEP_END; step++)
-        rc = is_struck(play, step) ? strike_step(play, step, err) : play_step(play, step, err);
+        rc = kills_strike(play->options->kills, step) ? strike_step(play, step, err)
+                                                      : play_step(play, step, err);
     play_close(play);
     return rc;
 }

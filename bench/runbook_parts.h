@@ -147,6 +147,7 @@ int picture_take(struct play *play, bool litter, struct buf *out, struct err *er
 
 /* runbook_kills.c */
 int kills_run(struct play *play, struct err *err);
+bool kills_strike(const char *kills, const struct step *step); /* whether --kills means this step */
 
 /* runbook_page.c */
 void results_print(const struct runbook_result *results, int count, FILE *out);

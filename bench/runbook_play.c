@@ -409,6 +409,21 @@ static int list_wanted(const struct runbook_options *options, struct runbook_res
     return count;
 }
 
+/* Words of --kills that no step holds would kill nobody, and look as if all were well. */
+static int check_kills(const char *kills, const struct runbook_result *results, int count,
+                       struct err *err)
+{
+    bool found = !kills;
+    for (int i = 0; i < count && !found; i++)
+        for (const struct step *step = results[i].book->steps; step->kind != STEP_END; step++)
+            found = found || kills_strike(kills, step);
+    return found ? 0
+                 : err_set(err, ERR_USAGE,
+                           "--kills: no step's command holds \"%s\"; say all, or words of one in "
+                           "docs/runbooks.md",
+                           kills);
+}
+
 int runbooks_run(const struct runbook_options *options, FILE *out, bool *pass, struct err *err)
 {
     struct runbook_result results[RESULTS_MAX];
@@ -418,7 +433,8 @@ int runbooks_run(const struct runbook_options *options, FILE *out, bool *pass, s
                        "--only: there is no runbook \"%s\"; they stand in "
                        "docs/runbooks.md",
                        options->only);
-    *pass = true;
+    rc = check_kills(options->kills, results, count, err);
+    *pass = rc == 0;
     for (int i = 0; rc == 0 && i < count; i++) {
         struct runbook_result *result = &results[i];
         play_say("%s: %s", result->of->name, result->book->name);

@@ -18,7 +18,7 @@ row 0 '["late","values.late"]' jq -c '.differences[1] | [.value, .plan_diff]' "$
 row 0 '["flights","dedupe"]' jq -c '.differences[2] | [.value, .plan_diff]' "$work/one.json"
 row 0 'threshold*' grep -o 'threshold</b>' "$work/drift/drift.html"
 row 0 'Kappa has one layer' run --only threshold
-row 2 'no difference is called nothing' run --only nothing
+row 2 'no difference "nothing"' run --only threshold,nothing
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

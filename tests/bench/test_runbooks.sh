@@ -38,6 +38,9 @@ fact 'what passes leaves no files' $?
 runbooks "$lk" --only make-coffee
 [ $? = 2 ] && grep -q 'no runbook "make-coffee"' "$work/said"
 fact 'an unknown runbook is a mistake of the user' $?
+runbooks "$lk" --only lost-redis --kills 'no such words'
+[ $? = 2 ] && grep -q 'no step.s command holds "no such words"' "$work/said"
+fact 'words of --kills that no step holds are, too' $?
 "$lk" compare runbooks --page | cmp -s - docs/runbooks.md
 fact 'docs/runbooks.md is what is played (make docs)' $?
 
