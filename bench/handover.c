@@ -115,8 +115,8 @@ static void say_side(json_t *list, const struct side *side)
                  WAYS[side->handover], side->judged);
     else
         snprintf(text, sizeof text,
-                 "%s (%s): %zu of %zu answers were off, at worst in %.3g %% of their rows; up to "
-                 "%.3g %% of the events were lost and up to %.3g %% counted twice.",
+                 "%s (%s): %zu of %zu answers were off, at worst in %.3g %% of their rows; at "
+                 "most %.3g %% of the events were lost, and %.3g %% counted twice.",
                  side->name, WAYS[side->handover], side->answers_off, side->judged,
                  100 * side->off_worst, 100 * side->lost_worst, 100 * side->twice_worst);
     json_array_append_new(list, json_string(text));
