@@ -135,6 +135,7 @@ static void reading_begin(struct reading *r, const struct view_reader *reader,
     r->rules =
         (struct read_rules){.plan = known->plan, .arch = reader->arch, .handover = known->handover};
     registry_version_name(reader->arch, known->number, r->version);
+    r->hash = known->hash;
     answer_init(r->out, known->partitions);
     r->out->version = bug_planted("live-named") ? reader->registry.live : known->number;
     r->out->handover = known->handover;

@@ -255,6 +255,12 @@ static int take_index(struct lane *lane, const struct reading *r, const struct k
     return rc;
 }
 
+/* Since the registry was read the view was made again (FLUSHALL), and the number is another plan's. */
+static bool is_of_another(const struct reading *r, const struct pos *pos)
+{
+    return *pos->plan && strcmp(pos->plan, r->hash) != 0;
+}
+
 /* What pos says before any cell is looked at: 0 go on, 1 the partition has answered, or a code. */
 static int look(struct lane *lane, struct reading *r, struct err *err)
 {
@@ -273,7 +279,10 @@ static int look(struct lane *lane, struct reading *r, struct err *err)
     if (pos->broken)
         return err_set(err, ERR_DATA, "partition %d of view %s is marked broken", lane->partition,
                        r->view);
-    r->retired = r->retired || pos->retired;
+    r->retired = r->retired || pos->retired || is_of_another(r, pos);
+    if (is_of_another(r, pos))
+        return err_set(err, ERR_ENV, "version %s of view %s is of another plan now", r->version,
+                       r->view);
     if (pos->retired)
         return err_set(err, ERR_ENV, "version %s of view %s is retired; see: lk kappa status",
                        r->version + 1, r->view);

@@ -19,10 +19,11 @@ struct reading {
     struct read_rules rules;
     const char *view;
     char version[16];
+    const char *hash;  /* of the version's plan, by which cells are decoded */
     struct map merged; /* (window, key) -> slots */
     struct answer *out;
     int queued;   /* commands of the coming trip */
-    bool retired; /* a tombstone was met */
+    bool retired; /* a tombstone was met, or another plan's pos: the registry says more by now */
     bool pause;   /* a partition has moved more than once: wait a little before the next trip */
 };
 

@@ -803,6 +803,59 @@ Test(read, a_reader_follows_the_live_pointer_a_canary_and_a_flush)
     view_close(&view);
 }
 
+/* Behind the reader's look at the registry: the view is lost, and made again by another plan under the same
+ * number, with other values. */
+static void make_anew(void *context)
+{
+    struct meddling *m = context;
+    struct kv_reply *replies;
+    struct plan *plan;
+    struct buf mistakes = {0};
+    static const char changed[] =
+        "{\"view\":\"v\",\"source\":{\"time\":{\"field\":\"t\",\"format\":\"ms\"},\"fields\":{"
+        "\"k\":\"string\",\"x\":\"int\"}},\"key\":[\"k\"],\"window\":{\"tumbling\":\"500ms\"},"
+        "\"values\":{\"a\":{\"sum\":\"x\"},\"b\":\"count\"}}";
+    if (++m->sends != m->at)
+        return;
+    cr_assert_eq(plan_parse(bytes_of(changed), ".", false, &plan, &mistakes, NULL), 0);
+    kv_words(m->view->own, "FLUSHALL", NULL);
+    cr_assert_eq(kv_roundtrip(m->view->own, &replies, NULL), 1);
+    cr_assert_eq(registry_add(m->view->own, plan, ARCH_KAPPA, 2, NULL), 1);
+    put_positions(m->view);
+    for (int p = 0; p < 2; p++)
+        put_pos(m->view, p, "plan", plan->hash);
+    put_cell(m->view, 0, "k", "1000", "[\"a\"]", "-8,3");
+    plan_free(plan);
+}
+
+Test(read, cells_of_another_plan_under_the_same_number_are_never_served)
+{
+    for (int named = 0; named < 2; named++) {
+        struct view view;
+        struct answer answer = {0};
+        struct err err = {0};
+        const struct view_query query = {.version = named};
+        view_open(&view, ARCH_KAPPA, TUMBLING);
+        put_small_view(&view);
+        for (int p = 0; p < 2; p++)
+            put_pos(&view, p, "plan", view.plan->hash);
+        struct meddling meddling = {&view, NULL, 0, 2};
+        memory_meddle(NAME, make_anew, &meddling);
+        int rc = read_view(&view, &query, &answer, &err);
+        memory_meddle(NAME, NULL, NULL);
+        if (named) {
+            cr_expect_eq(rc, ERR_ENV);
+            cr_expect(strstr(err.text, "another plan"), "%s", err.text);
+        } else {
+            cr_assert_eq(rc, 0, "%s", err.text);
+            cr_assert_eq(answer.count, 1);
+            cr_expect_str_eq(answer.rows[0].values.ptr, "\"a\":-8,\"b\":3");
+        }
+        answer_release(&answer);
+        view_close(&view);
+    }
+}
+
 Test(read, a_reader_whose_connection_broke_is_right_at_the_next_read)
 {
     struct view view;
