@@ -355,6 +355,23 @@ static int parse(const char *view, const char *speed, struct plan **out, struct 
     return rc;
 }
 
+/* Defaults of fields, as a plan says them: of a field that was optional. Whether there are any. */
+static bool lay_defaults(json_t *plan, json_t *source)
+{
+    const char *name;
+    json_t *value, *fields = json_object_get(json_object_get(plan, "source"), "fields");
+    bool any = false;
+    json_object_foreach (json_object_get(source, "fields"), name, value) {
+        json_t *there = json_object_get(fields, name), *given = json_object_get(value, "default");
+        if (!given)
+            continue;
+        json_object_del(there, "optional");
+        json_object_set(there, "default", given);
+        any = true;
+    }
+    return any;
+}
+
 /* The difference as a kappa would have it: in the plan itself. What no plan can say (a shift, a cut-off)
  * stays where it is. */
 static void lay_over(json_t *plan, json_t *speed)
@@ -367,6 +384,8 @@ static void lay_over(json_t *plan, json_t *speed)
                    (json_is_string(value) && strcmp(json_string_value(value), "off") == 0);
         if (off)
             json_object_del(plan, name);
+        else if (strcmp(name, "source") == 0 && lay_defaults(plan, value))
+            continue;
         else if (strcmp(name, "source") == 0)
             json_object_set_new(plan, "speed", json_pack("{s:O}", name, value));
         else if (json_is_object(there) && json_is_object(value))

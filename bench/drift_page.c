@@ -152,8 +152,9 @@ static void add_row(struct buf *page, const struct drift_result *r, int hours)
                100 * r->wrong_share_mean, 100 * r->wrong_share_max, r->value, 100 * r->off_share);
     for (int i = 0; i < DIFFS; i++)
         buf_printf(page, "<td>%s</td>", hours_text(r, r->noticed[i], text));
-    buf_printf(page, "<td>%.1f h</td><td>%d h</td></tr>\n", r->wrong_hours_mean,
-               r->wrong_hours_max);
+    buf_printf(page, "<td>%.1f h</td><td>%d h</td><td>", r->wrong_hours_mean, r->wrong_hours_max);
+    add_text(page, *r->said ? r->said : "-");
+    buf_add_text(page, "</td></tr>\n");
 }
 
 static void add_page(struct buf *page, const struct drift_options *options,
@@ -164,14 +165,16 @@ static void add_page(struct buf *page, const struct drift_options *options,
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>lk compare drift</title>"
         "<style>body{font:15px sans-serif;max-width:78em;margin:2em auto;padding:0 1em}"
         "table{border-collapse:collapse}td,th{border-bottom:1px solid #ccc;padding:.4em;"
-        "text-align:left;vertical-align:top}code{font-size:12px;color:#555}</style>"
+        "text-align:left;vertical-align:top}td+td{white-space:nowrap}code{font-size:12px;color:#"
+        "555}</style>"
         "<h1>One line differs between lambda's layers</h1><p>%d hours of flights, a batch every "
         "%d hours. Rows wrong: share of the rows since the last batch, against the plan's "
-        "contract at the same positions; the picture has a bar an hour. Noticed: hours of the "
+        "contract at the same positions; the picture has a bar an hour, full height is all of "
+        "them. Noticed: hours of the "
         "stream behind the first wrong row served, where a diff finds other than at the "
         "mirrored layer.</p><table><tr><th>difference<th>wrong by hour<th>mean<th>most"
         "<th>value off most<th>batch notices<th>verify<th>kappa beside<th>stays wrong, mean"
-        "<th>most</tr>\n",
+        "<th>most<th>plan diff</tr>\n",
         options->hours, options->batch_hours);
     for (int i = 0; i < count; i++)
         add_row(page, &results[i], options->hours);

@@ -18,6 +18,8 @@ row 0 '["late","values.late"]' jq -c '.differences[1] | [.value, .plan_diff]' "$
 row 0 '["flights","dedupe"]' jq -c '.differences[2] | [.value, .plan_diff]' "$work/one.json"
 row 0 'threshold*' grep -o 'threshold</b>' "$work/drift/drift.html"
 row 0 'Kappa has one layer' run --only threshold
+row 0 'source.fields' run --only null-as-zero --hours 2 --batch-hours 2
+row 0 'source.fields' grep -o '<td>source.fields[^<]*' "$work/drift/drift.html"
 row 2 'no difference "nothing"' run --only threshold,nothing
 
 echo "$passed passed, $failed failed"
