@@ -48,8 +48,10 @@ static int add_version(const struct worker_options *options, struct log *log, st
     return rc;
 }
 
-/* A version that is there keeps its beginning, whatever the command says that starts its worker again. */
-static int standing(const struct worker_options *options, int number)
+/* A version that is there keeps its beginning, whatever the command says that starts its worker again. Its
+ * number, or ERR_USAGE where the topic is another. */
+static int standing(const struct worker_options *options, int number, struct kv *kv, int partitions,
+                    struct err *err)
 {
     if (options->from)
         fprintf(
@@ -57,7 +59,7 @@ static int standing(const struct worker_options *options, int number)
             "lk: version %d is there already and keeps its beginning (lk kappa status); --from %s "
             "is not asked\n",
             number, options->from);
-    return number;
+    return registry_add(kv, options->plan, ARCH_KAPPA, partitions, err);
 }
 
 /* The plan's version of a view over the topic: its number, and where it begins (owned). may_add: a
@@ -81,7 +83,7 @@ static int version_of(const struct worker_options *options, struct log *log, boo
                      "version beside it: lk kappa deploy --plan ...",
                      plan->view, registry.live);
     if (rc == 0 && registry_find(&registry, plan->hash))
-        rc = standing(options, registry_find(&registry, plan->hash)->number);
+        rc = standing(options, registry_find(&registry, plan->hash)->number, kv, partitions, err);
     else if (rc == 0)
         rc = add_version(options, log, kv, partitions, err);
     int number = rc;
