@@ -87,6 +87,27 @@ static void print_one(const struct manifest *manifest, const struct standing *st
                (long long)events, (long long)rows, (long long)bytes, serving);
 }
 
+/* A generation that serves goes on doing so from Redis when newer ones, which published nothing since
+ * they end at the same offsets, have taken its files' place; the list does not have it. */
+static void tell_unlisted(const struct published *published, const struct manifest *manifests,
+                          int count)
+{
+    int unlisted = 0;
+    int64_t number = 0;
+    for (int p = 0; p < manifests[0].partitions; p++) {
+        bool listed = published[p].number == 0;
+        for (int i = 0; i < count && !listed; i++)
+            listed = manifests[i].number == published[p].number;
+        unlisted += !listed;
+        number = listed ? number : published[p].number;
+    }
+    if (unlisted)
+        fprintf(stderr,
+                "generation %lld serves %d of %d partitions from the store; its files have gone "
+                "(lk lambda batch --keep)\n",
+                (long long)number, unlisted, manifests[0].partitions);
+}
+
 static int list(const struct settings *settings, const struct plan *plan, struct folder *folder,
                 struct err *err)
 {
@@ -102,6 +123,8 @@ static int list(const struct settings *settings, const struct plan *plan, struct
             standing = standing_of(&manifests[i], now);
         print_one(&manifests[i], now ? &standing : NULL, settings_bool(settings, "json"));
     }
+    if (now)
+        tell_unlisted(now, manifests, count);
     free(now);
     folder_list_release(manifests, count);
     return 0;
