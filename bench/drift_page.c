@@ -119,7 +119,7 @@ static void add_text(struct buf *page, const char *text)
     }
 }
 
-enum { PICTURE_WIDE = 220, PICTURE_HIGH = 28 };
+enum { PICTURE_WIDE = 150, PICTURE_HIGH = 28 };
 
 /* The share of wrong rows over the hours, a bar an hour; full height is all of them. */
 static void add_picture(struct buf *page, const struct drift_result *r, int hours)
@@ -165,7 +165,8 @@ static void add_page(struct buf *page, const struct drift_options *options,
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>lk compare drift</title>"
         "<style>body{font:15px sans-serif;max-width:78em;margin:2em auto;padding:0 1em}"
         "table{border-collapse:collapse}td,th{border-bottom:1px solid #ccc;padding:.4em;"
-        "text-align:left;vertical-align:top}td+td{white-space:nowrap}code{font-size:12px;color:#"
+        "text-align:left;vertical-align:top}td+td{white-space:nowrap}td:first-child{min-width:14em}"
+        "code{font-size:12px;color:#"
         "555}</style>"
         "<h1>One line differs between lambda's layers</h1><p>%d hours of flights, a batch every "
         "%d hours. Rows wrong: share of the rows since the last batch, against the plan's "
