@@ -8,7 +8,8 @@
  * T at least where all was seen and less here, and both are forgotten by then, too. So above T (+ horizon,
  * where the plan drops duplicates) every window is what the whole log makes of it, and any
  * bound that is not below T will do.
- * Bounds: an event is bad if it is more than max_ahead later than its log time; else the prefix is read. */
+ * Bounds: an event is bad if it is more than max_ahead later than its log time; where there is no max_ahead, or
+ * log times are not known without reading, the prefix is read. */
 #include "kappa/start.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "common/base/stop.h"
 #include "common/event/convert.h"
 #include "common/event/scan.h"
+#include "common/run/fold.h"
 
 #define TIME_MAX_MS (INT64_C(1) << 53)
 
@@ -107,6 +109,7 @@ static int log_time_below(struct log *log, const char *topic, int partition, int
 
 /* The prefix, read and scanned. */
 struct prefix {
+    const struct plan *plan;
     struct scanner *scanner;
     struct columns *columns;
     int64_t T_ms;
@@ -117,7 +120,8 @@ static void see(struct prefix *prefix, const struct log_batch *batch, int64_t ne
     scanner_batch(prefix->scanner, batch->value, batch->count, prefix->columns);
     for (int i = 0; i < batch->count && batch->offset[i] < next; i++) {
         int64_t time_ms = prefix->columns->column[0].i64[i];
-        if (prefix->columns->bad[i] == BAD_NOT && time_ms > prefix->T_ms)
+        if (prefix->columns->bad[i] == BAD_NOT && time_ms > prefix->T_ms &&
+            !fold_is_ahead(prefix->plan, time_ms, batch->time_ms[i]))
             prefix->T_ms = time_ms;
     }
 }
@@ -158,7 +162,7 @@ static int scan_below(const struct plan *plan, struct log *log, const char *topi
             partition, topic, (long long)first);
     if (rc < 0)
         return rc;
-    struct prefix prefix = {scanner_new(&plan->schema, SCAN_BEST), columns_new(&plan->schema),
+    struct prefix prefix = {plan, scanner_new(&plan->schema, SCAN_BEST), columns_new(&plan->schema),
                             INT64_MIN};
     rc = read_below(&prefix, log, topic, partition, next, err);
     *T_ms = prefix.T_ms;
@@ -167,13 +171,24 @@ static int scan_below(const struct plan *plan, struct log *log, const char *topi
     return rc;
 }
 
+/* May a record have an earlier log time than one before it? Producers stamp Kafka's records. Kafka finds
+ * offsets by time all the same; in an archive of them they are found by halving, as if times rose. */
+static bool may_fall(const struct log *log)
+{
+    return strncmp(log_uri(log), "embedded:", 9) != 0 && strncmp(log_uri(log), "kafka:", 6) != 0;
+}
+
 /* Nothing good below next has a later event time. INT64_MIN: nothing good is there. */
 static int bound_below(const struct plan *plan, struct log *log, const char *topic, int partition,
                        int64_t next, int64_t *bound_ms, struct err *err)
 {
-    if (plan->max_ahead_ms == PLAN_UNLIMITED)
+    int64_t first, end;
+    int rc = log_range(log, topic, partition, &first, &end, err);
+    if (rc < 0)
+        return rc;
+    if (plan->max_ahead_ms == PLAN_UNLIMITED || (may_fall(log) && first == 0))
         return scan_below(plan, log, topic, partition, next, bound_ms, err);
-    int rc = log_time_below(log, topic, partition, next, bound_ms, err);
+    rc = log_time_below(log, topic, partition, next, bound_ms, err);
     if (rc == 0 && __builtin_add_overflow(*bound_ms, plan->max_ahead_ms, bound_ms))
         rc = err_set(err, ERR_USAGE, "source.max_ahead is beyond all time");
     return rc;

@@ -14,7 +14,7 @@ int start_positions(const char *text, struct log *log, const char *topic, int pa
                     int64_t *next, struct err *err);
 /* Where a version of the plan begins that begins at text: start->next is owned, NULL where it is
  * the very beginning; floor_ms is one for all partitions. Unless the plan bounds event time by log
- * time (max_ahead), what lies below is read once. ERR_USAGE where no floor can be had. */
+ * time (max_ahead) and the log is no archive, what lies below is read once. ERR_USAGE where no floor can be had. */
 int start_find(const char *text, const struct plan *plan, struct log *log, const char *topic,
                int partitions, struct registry_start *start, struct err *err);
 

@@ -3,6 +3,7 @@
  * log up to the same positions. */
 #include "kappa/start.h"
 
+#include "common/log/archive.h"
 #include "kappa/version.h"
 #include "tests/common/run/scene.h"
 
@@ -288,4 +289,41 @@ Test(start, versions_that_begin_elsewhere_are_compared_above_both_floors)
     cr_expect_eq(compare_at(&scene, PLANS[0].same, "0=149,1=260", &diff, causes, &err), ERR_USAGE);
     cr_expect(strstr(err.text, "begins at offset 150 of partition 0"), "%s", err.text);
     scene_close(&scene);
+}
+
+/* Kafka's producers stamp records, so log times may fall; the archive keeps them as they are. */
+Test(start, log_times_that_fall_in_an_archive_do_not_lower_the_floor)
+{
+    char directory[] = "/tmp/lk-test-start.XXXXXX";
+    struct err err = {0};
+    struct archive_writer *writer;
+    struct log *log;
+    struct registry_start start = {0};
+    struct buf uri = {0}, remove = {0};
+    int64_t offsets[] = {0, 1, 2}, times[] = {50000, 1000, 2000}, due[] = {0, 0, 0};
+    struct bytes keys[3] = {{0}}, values[3];
+    for (int i = 0; i < 3; i++)
+        values[i] = bytes_of(i ? "{\"t\":1000,\"k\":\"a\"}" : "{\"t\":50000,\"k\":\"a\"}");
+    struct log_batch batch = {0, 3, offsets, times, due, keys, values, 3};
+    cr_assert_not_null(mkdtemp(directory));
+    cr_assert_eq(archive_open(directory, "t", 1, &writer, &err), 0, "%s", err.text);
+    cr_assert_eq(archive_add(writer, &batch, &err), 0, "%s", err.text);
+    cr_assert_geq(archive_roll(writer, 0, &err), 0, "%s", err.text);
+    archive_close(writer);
+    buf_printf(&uri, "archive:%s", directory);
+    cr_assert_eq(log_open(uri.ptr, false, &log, &err), 0, "%s", err.text);
+    struct plan *plan =
+        scene_plan("{\"view\":\"v\",\"source\":{\"time\":{\"field\":\"t\",\"format\":\"ms\"},"
+                   "\"max_ahead\":\"1s\",\"fields\":{\"k\":\"string\"}},\"key\":[\"k\"],"
+                   "\"window\":{\"tumbling\":\"10s\"},\"values\":{\"n\":\"count\"}}");
+    cr_assert_eq(start_find("0=2", plan, log, "t", 1, &start, &err), 0, "%s", err.text);
+    cr_expect_gt(start.floor_ms, 50000, "an event at 50000 lies below: %lld",
+                 (long long)start.floor_ms);
+    free(start.next);
+    plan_free(plan);
+    log_close(log);
+    buf_printf(&remove, "rm -rf %s", directory);
+    cr_assert_eq(system(remove.ptr), 0);
+    buf_release(&remove);
+    buf_release(&uri);
 }
