@@ -55,10 +55,13 @@ static int add_side(struct list *list, struct kv *kv, const struct plan *plan, i
     for (int p = 0; p < partitions; p++)
         kv_words(kv, "SMEMBERS", key_part(&arena, plan->view, version, p, "k"), NULL);
     int rc = kv_roundtrip(kv, &replies, err);
-    for (int p = 0; p < rc; p++)
+    arena_release(&arena);
+    for (int p = 0; p < partitions && rc >= 0; p++) {
+        if (replies[p].type == KV_ERROR)
+            return kv_error(&replies[p], "", err);
         for (int i = 0; i < replies[p].count; i++)
             add_entry(list, plan, replies[p].items[i].text);
-    arena_release(&arena);
+    }
     return rc < 0 ? rc : 0;
 }
 
