@@ -40,6 +40,8 @@ static int add_version(const struct worker_options *options, struct log *log, st
     int rc = lookup_check(plan, err); /* as is one whose table cannot be read */
     if (rc == 0 && options->from)
         rc = start_find(options->from, plan, log, options->topic, partitions, &start, err);
+    if (rc < 0 && options->from)
+        err_context(err, "--from");
     if (rc == 0)
         rc = check_begins(log, options->topic, &start, partitions, err);
     if (rc == 0)
@@ -198,6 +200,12 @@ static int refuse_differing(struct kv *kv, const struct plan *plan, int live, in
         rc = version_compare(kv, plans, &diff, NULL, NULL, err);
     }
     plan_free(live_plan);
+    if (rc == 0 && diff.rows == 0)
+        fprintf(
+            stderr,
+            "lk: version %d was compared with the live version %d in no row: no window is final "
+            "in both, or version %d begins behind all that are (lk kappa status)\n",
+            target, live, target);
     if (rc == 0 && diff.differing > 0)
         rc = err_set(
             err, ERR_CHECK,

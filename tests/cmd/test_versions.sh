@@ -35,7 +35,7 @@ row 0 '"share":0}' "$lk" kappa canary "${two[@]}" --share 0 --json
 # two plans make of the log up to the same positions needs no version.
 sed 's/30m/50m/' $plan >"$work/later.json"
 later=(--plan "$work/later.json" "${view[@]}")
-row 2 'expected a log time' "$lk" kappa deploy "${later[@]}" "${log[@]}" --from noon
+row 2 'lk: --from: found "noon", expected a log time' "$lk" kappa deploy "${later[@]}" "${log[@]}" --from noon
 row 0 '16000 events' "$lk" kappa deploy "${later[@]}" "${log[@]}" --from 0=3000,1=1000 --rate 40000
 row 0 'keeps its beginning*--from end is not asked' "$lk" kappa deploy "${later[@]}" "${log[@]}" --from end
 row 0 'begins: 3000 1000, windows from 9783' "$lk" kappa status "${one[@]}"
@@ -105,6 +105,9 @@ row 0 ' events' "$lk" kappa deploy "${ahead[@]}" "${log[@]}" --from 2001-01-01T0
 row 0 'equal: yes' "$lk" verify "${ahead[@]}" "${chain[@]}" --from kappa
 "$lk" kappa status "${two[@]}" >"$work/status"
 row 0 '7' wc -l "$work/status" # the deploy that was refused has made no version
+sed 's/30m/90m/' $plan >"$work/end.json"
+row 0 '' "$lk" kappa deploy --plan "$work/end.json" "${view[@]}" "${chain[@]}" --from end
+row 0 'in no row*is live' "$lk" kappa promote --plan "$work/end.json" "${view[@]}" # nothing to compare: said
 sed 's/"30m"/"unlimited"/; s/flight_delays/files/' $plan >"$work/files.json"
 files=(--plan "$work/files.json" "${view[@]}")
 row 0 '20000 events' "$lk" kappa run "${files[@]}" --log "archive:$work/archive" --topic flights --until-end
