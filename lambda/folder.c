@@ -178,8 +178,9 @@ int folder_look(const char *archive, const char *topic, const char *view, struct
 {
     struct folder *folder = folder_new(archive, topic, view);
     if (access(folder->path, F_OK)) {
-        int rc = err_errno(err, ERR_ENV, "no generations of view %s of topic %s in %s", view, topic,
-                           folder->path);
+        int rc = err_set(err, ERR_ENV,
+                         "no generations of view %s of topic %s in %s; make one: lk lambda batch",
+                         view, topic, folder->path);
         folder_close(folder);
         return rc;
     }

@@ -21,7 +21,7 @@ row 0 '20000 events' "$lk" gen flights "${log[@]}" --events 20000 --partitions 2
 row 0 'archived 20000 events' "$lk" lambda archive "${log[@]}" "${archive[@]}" --until-end
 row 0 '20000 whole events*0 segments are damaged*0 generations in 0 files' "$lk" lambda verify "${archive[@]}"
 row 0 '"events":20000,*"damaged":0,*"generations":0,*"generation_files_damaged":0}' "$lk" "${verify[@]}" --json
-row 3 'no generations of view flight_delays' "$lk" "${generations[@]}"
+row 3 'no generations of view flight_delays*; make one: lk lambda batch' "$lk" "${generations[@]}"
 
 row 0 'published' "$lk" lambda batch "${view[@]}" "${archive[@]}"
 row 0 'generation 1 * serves: 2 of 2 partitions' "$lk" "${generations[@]}"
