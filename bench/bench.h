@@ -43,6 +43,7 @@ int bench_keys(const struct keys_options *options, FILE *out, struct err *err);
 
 struct anomalies_options {
     const char *program;
+    const char *log_uri;  /* NULL: an embedded log of its own */
     unsigned modes;       /* bits: 1 << enum handover, and 1 << HANDOVERS for kappa's versions */
     int64_t reads, flips; /* of each mode, at least */
     uint64_t seed;

@@ -233,7 +233,8 @@ static int play(struct round *round, const struct exact *exact, struct err *err)
 {
     bool kappa = round->mode == HANDOVERS;
     rng_init_at(&round->rng, round->options->seed, (uint64_t)round->mode);
-    int rc = rig_open(&round->rig, round->options->program, PARTITIONS, err);
+    int rc =
+        rig_open(&round->rig, round->options->program, round->options->log_uri, PARTITIONS, err);
     rc = rc ? rc : kappa ? start_kappa(round, err) : start_lambda(round, err);
     if (rc == 0) {
         struct anomaly_scene scene = {.uri = round->rig.redis.uri,

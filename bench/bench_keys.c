@@ -332,7 +332,7 @@ static void print(const struct bench *bench, FILE *out)
 int bench_keys(const struct keys_options *options, FILE *out, struct err *err)
 {
     struct bench bench = {.options = options};
-    int rc = rig_open(&bench.rig, options->program, PARTITIONS, err);
+    int rc = rig_open(&bench.rig, options->program, NULL, PARTITIONS, err);
     rc = rc ? rc : log_open(bench.rig.log_uri, false, &bench.log, err);
     rc = rc ? rc : kv_open(bench.rig.redis.uri, &bench.kv, err);
     rc = rc ? rc : fill(&bench, err);

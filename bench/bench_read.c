@@ -350,7 +350,7 @@ static void print(struct bench *bench, FILE *out)
 static int run_subject(struct bench *bench, FILE *out, struct err *err)
 {
     rng_init(&bench->rng, SEED);
-    int rc = rig_open(&bench->rig, bench->options->program, PARTITIONS, err);
+    int rc = rig_open(&bench->rig, bench->options->program, NULL, PARTITIONS, err);
     rc = rc ? rc : make_exact(bench, err);
     rc = rc ? rc : start(bench, err);
     rc = rc ? rc : open_readers(bench, err);

@@ -8,7 +8,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/stop.h"
-#include "common/log/log.h"
 
 enum { UP_WAIT_MS = 30000, POLL_MS = 10 };
 
@@ -18,23 +17,35 @@ static int remove_entry(const char *path, const struct stat *stat, int type, str
     return remove(path);
 }
 
-int rig_open(struct rig *rig, const char *program, int partitions, struct err *err)
+static int make_topic(struct rig *rig, int partitions, struct err *err)
 {
-    const char *tmp = getenv("TMPDIR");
     struct log_shape shape = {.partitions = partitions, .replication = 1};
     struct log *log;
-    *rig = (struct rig){.program = program, .topic = "events"};
-    snprintf(rig->dir, sizeof rig->dir, "%.40s/lk-bench.XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(rig->dir))
-        return err_errno(err, ERR_ENV, "cannot make %s", rig->dir);
-    snprintf(rig->plan, sizeof rig->plan, "%s/plan.json", rig->dir);
-    snprintf(rig->archive, sizeof rig->archive, "%s/archive", rig->dir);
-    snprintf(rig->log_uri, sizeof rig->log_uri, "embedded:%s/log", rig->dir);
     int rc = log_open(rig->log_uri, true, &log, err);
     if (rc < 0)
         return rc;
     rc = log_create_topic(log, rig->topic, shape, err);
     log_close(log);
+    return rc;
+}
+
+int rig_open(struct rig *rig, const char *program, const char *log_uri, int partitions,
+             struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    *rig = (struct rig){.program = program};
+    snprintf(rig->dir, sizeof rig->dir, "%.40s/lk-bench.XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(rig->dir))
+        return err_errno(err, ERR_ENV, "cannot make %s", rig->dir);
+    snprintf(rig->plan, sizeof rig->plan, "%s/plan.json", rig->dir);
+    snprintf(rig->archive, sizeof rig->archive, "%s/archive", rig->dir);
+    snprintf(rig->topic, sizeof rig->topic, "lk-bench-%llx", (long long)clock_wall_ms());
+    if (log_uri)
+        snprintf(rig->log_uri, sizeof rig->log_uri, "%s", log_uri);
+    else
+        snprintf(rig->log_uri, sizeof rig->log_uri, "embedded:%s/log", rig->dir);
+    int rc = make_topic(rig, partitions, err);
+    rig->topic_made = rc == 0 && log_uri;
     return rc ? rc : redis_server_start(&rig->redis, "bench", rig->dir, err);
 }
 
@@ -113,12 +124,22 @@ int rig_wait_view(struct rig *rig, const char *view, enum arch arch, struct err 
     return rc ? err_set(err, rc, "view %s does not come up: %s", view, why.text) : 0;
 }
 
+static void delete_topic(const struct rig *rig)
+{
+    struct log *log;
+    if (!rig->topic_made || log_open(rig->log_uri, false, &log, NULL) < 0)
+        return;
+    log_delete_topic(log, rig->topic, NULL);
+    log_close(log);
+}
+
 void rig_close(struct rig *rig)
 {
     for (int i = 0; i < rig->children; i++) {
         process_kill(&rig->child[i]);
         process_release(&rig->child[i]);
     }
+    delete_topic(rig);
     redis_server_stop(&rig->redis);
     process_release(&rig->redis.process);
     if (*rig->dir)

@@ -107,6 +107,7 @@ static int run_anomalies(const struct settings *settings, struct err *err)
 {
     char program[4096];
     struct anomalies_options options = {.program = program,
+                                        .log_uri = settings_text(settings, "log"),
                                         .modes = modes_of(settings),
                                         .reads = settings_int(settings, "reads"),
                                         .flips = settings_int(settings, "flips"),

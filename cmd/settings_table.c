@@ -259,6 +259,8 @@ const struct setting SETTINGS[] = {
     {"out", SETTING_TEXT, "out/runbooks", 0, 0, NULL, "compare runbooks",
      "DIR  for the work files; those of a runbook that fails stay"},
     {"seed", SETTING_INT, "1", 0, 0, NULL, "compare runbooks", "N  decides the events"},
+    {"log", SETTING_TEXT, NULL, 0, 0, NULL, "bench anomalies",
+     "URI  where it makes a topic of its own, such as kafka:HOST:PORT [an embedded log]"},
     {"log", SETTING_TEXT, NULL, 0, 0, NULL, "bench ysb,bench fresh,bench raw",
      "URI  kafka:HOST:PORT,..."},
     {"topic", SETTING_TEXT, NULL, 0, 0, NULL, "bench raw", "NAME  the topic"},

@@ -291,10 +291,13 @@ int kafka_delete_topic(void *handle, const char *topic, struct err *err)
 }
 
 /* Did an answer come that a moment's wait may change? The leader of a new topic, or of a broker that
- * has just started, is known before it serves. */
+ * has just started, is known before it serves; and librdkafka, which has the topic from one answer, says
+ * for a moment that it has no such partition. */
 static bool not_yet(rd_kafka_resp_err_t code, int64_t until_ns)
 {
-    if (!code || kafka_error_code(code) != ERR_AWAY || clock_mono_ns() > until_ns)
+    bool may_change = code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+                      (code && kafka_error_code(code) == ERR_AWAY);
+    if (!may_change || clock_mono_ns() > until_ns)
         return false;
     usleep(LOOK_AGAIN_MS * 1000);
     return true;

@@ -19,9 +19,11 @@ jq -e '.bench == "fresh" and .visible.count == 2000 and .echo.count == 2000 and 
 note 'fresh --json measures each event once, and the echo too' $? "$(cat "$work/stdout")"
 row 1 'rows: no figure' env LK_BUG=clean-all "$bugs" bench fresh --log "$log" --rate 2000 --seconds 1
 
+row 0 '"lost":0,"doubled":0,"regressed":0' "$lk" bench anomalies --log "$log" --handover offset --versions --reads 3000 --flips 6 --json
+
 "$lk" gen ads --events 10 --rate max --log embedded:"$work/log" --topic ads 2>/dev/null
 row 2 'expected kafka:HOST:PORT' "$lk" bench raw --log embedded:"$work/log" --topic ads
 row 2 'needs --log' "$lk" bench ysb
-left=$(broker tool topics --bootstrap-server "$brokers" --list 2>/dev/null | grep -cE '^(ysb|fresh|echo)-')
+left=$(broker tool topics --bootstrap-server "$brokers" --list 2>/dev/null | grep -cE '^(ysb|fresh|echo|lk-bench)-')
 note 'no topic of theirs is left' "$([ "$left" = 0 ]; echo $?)" "$left topics"
 verdict
