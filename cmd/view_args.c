@@ -47,7 +47,7 @@ static int choose_version(struct view_args *args, int number, bool by_plan, stru
     args->version = number ? numbered(registry, number) : live;
     if (!args->version)
         return err_set(err, ERR_USAGE,
-                       "view %s has no version %d; the live one is %d: leave --version out",
+                       "view %s has no version %d; the live one is %d (all of kappa: lk kappa status)",
                        args->plan->view, number, live->number);
     if (number || !by_plan || strcmp(live->hash, args->plan->hash) == 0)
         return 0;
