@@ -46,9 +46,10 @@ static int choose_version(struct view_args *args, int number, bool by_plan, stru
         return no_view(args, err);
     args->version = number ? numbered(registry, number) : live;
     if (!args->version)
-        return err_set(err, ERR_USAGE,
-                       "view %s has no version %d; the live one is %d (all of kappa: lk kappa status)",
-                       args->plan->view, number, live->number);
+        return err_set(
+            err, ERR_USAGE,
+            "view %s has no version %d; the live one is %d (all of kappa: lk kappa status)",
+            args->plan->view, number, live->number);
     if (number || !by_plan || strcmp(live->hash, args->plan->hash) == 0)
         return 0;
     args->version = registry_find(registry, args->plan->hash);
