@@ -10,7 +10,7 @@ redis view
 view=redis+unix:$work/view
 common=(--plan "$work/ads.json" --log "$log" --topic ads --view "$view")
 "$lk" gen ads --events 1 --log "$log" --topic tables --partitions 1 --tables "$work" >"$work/tables" 2>&1 ||
-    { cat "$work/tables"; exit 1; }
+    { echo "lk gen: exit $?: $(cat "$work/tables")"; exit 1; }
 
 declare -A pids
 begin_both() { # NAME FLAG...: a member of each pipeline's group
