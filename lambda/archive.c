@@ -1,6 +1,6 @@
 /* lambda/archive.c - reads each partition from the archive's end on and rolls segments by age.
  *
- *     log --read--> archive_add --8 MiB, or older than roll_ms--> segment file, manifest
+ *     log --read--> archive_add --16 MiB, or older than roll_ms--> segment file, manifest
  *
  * No position is kept but the archive's own end: what it holds and where to go on cannot differ.
  * That the log is still the one that was archived is seen by the last archived record: the log must

@@ -31,7 +31,7 @@ bool archive_last(struct archive_writer *writer, int partition, int64_t *last);
  * on here, wherever its batch ended. */
 int64_t archive_next(const struct archive_writer *writer, int partition);
 /* Add a batch whose first offset is archive_next or beyond (gaps are kept as they are); closes the
- * segment by itself at 8 MiB of values, earlier where there are more than 8 partitions. ERR_FULL: disk;
+ * segment by itself at 16 MiB of values, earlier where there are more than 4 partitions. ERR_FULL: disk;
  * what was added so far and is not archived must be added again after archive_open. */
 int archive_add(struct archive_writer *writer, const struct log_batch *batch, struct err *err);
 /* Close the partition's open segment if it has events, and wait until all of the partition is durable;

@@ -72,8 +72,8 @@ int archive_partitions(const char *directory, const char *topic, struct err *err
 
 /* archive_segment.c */
 enum {
-    SEGMENT_VALUE_BYTES = 8 * 1024 * 1024, /* closes a segment, with the newlines */
-    SEGMENT_RECORDS_MAX = 64 * 1024,       /* so does this, which bounds the tables */
+    SEGMENT_VALUE_BYTES = 16 * 1024 * 1024, /* closes a segment, with the newlines */
+    SEGMENT_RECORDS_MAX = 128 * 1024,       /* so does this, which bounds the tables */
 };
 
 /* A segment that grows. Zero it to start. */

@@ -18,7 +18,7 @@
 #include "common/base/clock.h"
 
 /* All open segments of a topic together stay below this, unless there are very many partitions. */
-enum { OPEN_BYTES_MAX = 8 * SEGMENT_VALUE_BYTES, CLOSE_BYTES_MIN = 256 * 1024 };
+enum { OPEN_BYTES_MAX = 4 * SEGMENT_VALUE_BYTES, CLOSE_BYTES_MIN = 256 * 1024 };
 
 /* A segment is FIRST-LAST.jsonl.zst; what else is named FIRST-LAST.* goes with it. */
 static bool split_name(const char *name, long long *first, long long *last, const char **rest)

@@ -246,7 +246,7 @@ Test(archive, closes_a_segment_by_itself_when_it_is_large)
 {
     struct scratch scratch = scratch_make();
     struct archive_writer *writer;
-    static char large[3 << 20];
+    static char large[6 << 20];
     struct bytes key = {NULL, 0}, value = {large, sizeof large};
     must(archive_open(scratch.path, "t", 1, &writer, &why));
     for (int64_t i = 0; i < 7; i++) {

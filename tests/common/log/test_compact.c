@@ -146,9 +146,9 @@ Test(compact, small_neighbours_become_one_and_a_second_run_finds_nothing_to_do)
 
 Test(compact, no_segment_grows_beyond_the_usual_size)
 {
-    enum { LARGE = 700 * 1024, COUNT = 100 };
+    enum { LARGE = 1400 * 1024, COUNT = 100 };
     struct scratch scratch = scratch_make();
-    fill(&scratch, COUNT, 3, LARGE); /* 2.1 MiB each: three fit into 8 MiB */
+    fill(&scratch, COUNT, 3, LARGE); /* 4.2 MiB each: three fit into 16 MiB */
     struct archive_compaction done = compact(&scratch);
     cr_expect_eq(done.segments_before, 34);
     cr_expect_eq(done.segments_after, 11);
@@ -159,7 +159,7 @@ Test(compact, no_segment_grows_beyond_the_usual_size)
 
 Test(compact, more_merges_than_one_manifest_takes_are_noted_in_turn)
 {
-    enum { COUNT = 140, BYTES = 4 * 1024 * 1024 - 2 };
+    enum { COUNT = 140, BYTES = 8 * 1024 * 1024 - 2 };
     struct scratch scratch = scratch_make();
     fill(&scratch, COUNT, 1, BYTES);
     struct archive_compaction done = compact(&scratch);
