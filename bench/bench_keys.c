@@ -214,23 +214,13 @@ static int write_plan(struct bench *bench, int lateness_hours, struct err *err)
     return rc;
 }
 
-static int read_view_mb(struct bench *bench, struct err *err)
-{
-    struct kv_reply *replies;
-    kv_words(bench->kv, "INFO", "memory", NULL);
-    int rc = kv_roundtrip(bench->kv, &replies, err);
-    const char *at = rc > 0 ? strstr(replies[0].text.ptr, "used_memory:") : NULL;
-    bench->view_mb = at ? strtod(at + strlen("used_memory:"), NULL) / 1048576 : 0;
-    return rc < 0 ? rc : 0;
-}
-
 static int run_kappa(struct bench *bench, struct err *err)
 {
     static const char LOG_VIEW[] = "--log --topic --plan --view";
     int rc = write_plan(bench, 1, err);
     rc = rc ? rc : run_child(bench, KAPPA, "kappa", "kappa run --until-end", LOG_VIEW, err);
     rc = rc ? rc : check_view(bench, ARCH_KAPPA, err);
-    rc = rc ? rc : read_view_mb(bench, err);
+    bench->view_mb = rc ? 0 : redis_used_mb(bench->rig.redis.uri);
     rc = rc ? rc : write_plan(bench, 2, err); /* the same rows, by another version */
     rc = rc ? rc : run_child(bench, DEPLOY, "deploy", "kappa deploy", LOG_VIEW, err);
     rc = rc ? rc : run_child(bench, DIFF, "diff", "kappa diff", "--plan --view", err);

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "bench/run.h"
-#include "common/store/kv.h"
 
 enum {
     HASTE_S = 5, /* a shorter run shows little */
@@ -103,22 +102,6 @@ static double tree_mb(const char *path)
     return (double)tree_bytes / 1e6;
 }
 
-static double redis_mb(const char *uri)
-{
-    struct kv *kv;
-    struct kv_reply *replies;
-    double bytes = 0;
-    if (kv_open(uri, &kv, NULL) < 0)
-        return 0;
-    kv_words(kv, "INFO", "memory", NULL);
-    if (kv_roundtrip(kv, &replies, NULL) == 1 && replies[0].type == KV_TEXT) {
-        const char *at = strstr(replies[0].text.ptr, "used_memory:");
-        bytes = at ? strtod(at + strlen("used_memory:"), NULL) : 0;
-    }
-    kv_close(kv);
-    return bytes / 1e6;
-}
-
 static void stop_side(struct run *run, struct side *side)
 {
     for (int i = 0; i < side->child_count; i++) {
@@ -126,7 +109,7 @@ static void stop_side(struct run *run, struct side *side)
         run_remember(run, &side->children[i]);
     }
     if (side->redis.process.pid)
-        side->redis_mb = redis_mb(side->view);
+        side->redis_mb = redis_used_mb(side->view);
     redis_server_stop(&side->redis);
     side->archive_mb = tree_mb(side->archive);
 }

@@ -139,7 +139,6 @@ void watch_start(struct evolve_side *side);
 void watch_stop(struct evolve_side *side);
 void watch_release(struct evolve_side *side);
 void watch_mark(struct evolve_side *side, enum mark mark);
-double watch_redis_mb(const char *view);
 /* evolve_judge.c */
 int evolve_judge(struct evolve_side *side, struct err *err);
 /* evolve_page.c */

@@ -107,25 +107,9 @@ static void *ask(void *context)
 
 /* ---- freshness and memory ---- */
 
-double watch_redis_mb(const char *view)
-{
-    struct kv *kv;
-    struct kv_reply *replies;
-    double bytes = 0;
-    if (kv_open(view, &kv, NULL) < 0)
-        return 0;
-    kv_words(kv, "INFO", "memory", NULL);
-    if (kv_roundtrip(kv, &replies, NULL) == 1 && replies[0].type == KV_TEXT) {
-        const char *at = strstr(replies[0].text.ptr, "used_memory:");
-        bytes = at ? strtod(at + strlen("used_memory:"), NULL) : 0;
-    }
-    kv_close(kv);
-    return bytes / 1e6;
-}
-
 static void note_memory(struct evolve_side *side)
 {
-    double mb = watch_redis_mb(side->view);
+    double mb = redis_used_mb(side->view);
     pthread_mutex_lock(&side->lock);
     if (mb > side->result->redis_peak_mb)
         side->result->redis_peak_mb = mb;
@@ -217,7 +201,7 @@ void watch_mark(struct evolve_side *side, enum mark mark)
         process_sample(&side->actors[i]);
         usage.cpu_s += side->actors[i].cpu_s + side->actors[i].live_cpu_s;
     }
-    usage.redis_mb = watch_redis_mb(side->view);
+    usage.redis_mb = redis_used_mb(side->view);
     for (int p = 0; p < EVOLVE_PARTITIONS; p++) {
         int64_t first, end = 0;
         log_range(side->log, EVOLVE_TOPIC, p, &first, &end, NULL);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -70,4 +71,20 @@ int redis_server_start(struct redis_server *server, const char *owner, const cha
 void redis_server_stop(struct redis_server *server)
 {
     process_stop(&server->process, STOP_WAIT_MS);
+}
+
+double redis_used_mb(const char *uri)
+{
+    struct kv *kv;
+    struct kv_reply *replies;
+    double bytes = 0;
+    if (kv_open(uri, &kv, NULL) < 0)
+        return 0;
+    kv_words(kv, "INFO", "memory", NULL);
+    if (kv_roundtrip(kv, &replies, NULL) == 1 && replies[0].type == KV_TEXT) {
+        const char *at = strstr(replies[0].text.ptr, "used_memory:");
+        bytes = at ? strtod(at + strlen("used_memory:"), NULL) : 0;
+    }
+    kv_close(kv);
+    return bytes / 1e6;
 }

@@ -18,5 +18,7 @@ int redis_server_start(struct redis_server *server, const char *owner, const cha
                        struct err *err);
 void redis_server_stop(
     struct redis_server *server); /* accepts a zeroed one; process_release is the caller's */
+/* What a Redis, ours or another's, has allocated, in 10^6 bytes; 0 where it does not say. */
+double redis_used_mb(const char *uri);
 
 #endif
