@@ -2,7 +2,7 @@
 # Memory and disk stay bounded: a batch over far more than its memory, and a reader that stands still
 # while a generator appends and old records are trimmed. Last, lk compare, which holds each of its
 # processes to 200 MB, with the usual port of Redis taken.
-. "$(dirname "$0")/kit.sh"
+. "$(dirname "$0")/../kit.sh"
 needs redis-server redis-cli perl
 peaks=() sums=()
 

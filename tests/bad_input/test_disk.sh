@@ -4,7 +4,7 @@
 #
 # The disk is a tmpfs of our own where we may mount one; elsewhere a limit on the size of files
 # (ulimit -f, with its signal ignored) stands in for it: the write fails as it does on a full disk.
-. "$(dirname "$0")/kit.sh"
+. "$(dirname "$0")/../kit.sh"
 needs redis-server redis-cli
 redis store
 

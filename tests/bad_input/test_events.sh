@@ -1,7 +1,7 @@
 #!/bin/bash
 # Bad events: each is counted once and listed with its reason, by both architectures, also after
 # restarts and batches, and costs nothing but itself. Then mistakes in asking for a view.
-. "$(dirname "$0")/kit.sh"
+. "$(dirname "$0")/../kit.sh"
 needs redis-server redis-cli
 redis store
 

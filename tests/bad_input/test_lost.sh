@@ -2,7 +2,7 @@
 # Faults in the middle of a run: Redis full, killed, emptied, demoted or locked under workers that
 # follow a topic. A generator appends for some seconds, each worker has a Redis of its own, all at
 # once. Afterwards every view equals its contract: nothing is lost, nothing counted twice.
-. "$(dirname "$0")/kit.sh"
+. "$(dirname "$0")/../kit.sh"
 needs redis-server redis-cli
 
 plan=(--plan "$flights")

@@ -2,7 +2,7 @@
 # A Redis that is away, locked, a replica, evicting, or no Redis at all: every verb says so, writes
 # nothing, and with the fault gone finishes with a view that equals its contract.
 # Faults in the middle of a run are in test_lost.sh.
-. "$(dirname "$0")/kit.sh"
+. "$(dirname "$0")/../kit.sh"
 needs redis-server redis-cli perl
 
 plan=(--plan "$flights")

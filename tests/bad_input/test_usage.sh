@@ -1,7 +1,7 @@
 #!/bin/bash
 # Mistakes in flags, plans and files, at least one for each verb: found before anything is done.
 # tests/cmd/test_gen.sh and test_lk.sh have more rows of lk gen and lk doctor.
-. "$(dirname "$0")/kit.sh"
+. "$(dirname "$0")/../kit.sh"
 
 log=(--log "embedded:$work/log" --topic t)
 nowhere=(--view "redis+unix:$work/nowhere")

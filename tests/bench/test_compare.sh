@@ -1,23 +1,8 @@
 #!/bin/bash
 # The main job as a user runs it: quick comparisons of each workload, an interrupt, a second run, the report.
-set -u
-cd "$(dirname "$0")/../.."
-lk=$PWD/lk
-work=$(mktemp -d) || exit 3
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+. "$(dirname "$0")/kit.sh"
 
-fact() { # NAME STATUS-OF-THE-CHECK
-    if [ "$2" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'not so: %s\n' "$1"
-        tail -n 30 "$work/said"
-    fi
-}
-
-compare() { "$lk" compare "$@" >"$work/said" 2>&1 </dev/null; }
+compare() { told "$lk" compare "$@"; }
 
 compare flights --speed 90000 --batch-every 3s --seed 5 --out "$work/flights"
 fact 'flights: the comparison passes' $?
@@ -72,14 +57,9 @@ compare flights --speed 200000 --batch-every 3s --out "$work/cut"
 fact 'a second run in the same place works' $?
 
 # The judge is seen failing: spans below the boundary counted once more, in the program with planted bugs.
-if [ -x build/bugs/lk ]; then
-    LK_BUG=span-twice build/bugs/lk compare flights --speed 200000 --batch-every 2s --out "$work/bug" \
-        >"$work/said" 2>&1 </dev/null
-    [ $? = 1 ] && grep -q 'FAILED  lambda: every whole read equals its contract' "$work/said"
-    fact 'a planted bug is caught' $?
-else
-    echo 'skip: build/bugs/lk is not built (make test builds it)'
-fi
+needs_bugs
+LK_BUG=span-twice told "$bugs" compare flights --speed 200000 --batch-every 2s --out "$work/bug"
+[ $? = 1 ] && grep -q 'FAILED  lambda: every whole read equals its contract' "$work/said"
+fact 'a planted bug is caught' $?
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

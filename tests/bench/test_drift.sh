@@ -1,6 +1,6 @@
 #!/bin/bash
 # lk compare drift: two planted differences of one line, measured beside a mirrored speed layer.
-. "$(dirname "$0")/../cmd/kit.sh"
+. "$(dirname "$0")/kit.sh"
 run() { "$lk" compare drift --hours 15 --batch-hours 5 --out "$work/drift" "$@"; }
 
 run --only threshold,dedupe-off --json >"$work/one.json" 2>/dev/null
@@ -22,5 +22,4 @@ row 0 'source.fields' run --only null-as-zero --hours 2 --batch-hours 2
 row 0 'source.fields' grep -o '<td>source.fields[^<]*' "$work/drift/drift.html"
 row 2 'no difference "nothing"' run --only threshold,nothing
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

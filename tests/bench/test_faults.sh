@@ -4,7 +4,7 @@
 #
 # Runs go side by side: nothing here looks at how long anything takes. A failure is repeated by the command
 # that is printed with it.
-. "$(dirname "$0")/../bad_input/kit.sh"
+. "$(dirname "$0")/../kit.sh"
 needs redis-server redis-cli jq
 
 run() { # NAME FAULTS [FLAGS...]: begins a comparison; its words go to $work/NAME.said

@@ -1,25 +1,8 @@
 #!/bin/bash
 # lk compare runbooks: played, judged, killed at one step; its page; and seen failing.
-set -u
-cd "$(dirname "$0")/../.."
-command -v redis-server >/dev/null || { echo "skip: there is no redis-server"; exit 0; }
-lk=$PWD/lk
-work=$(mktemp -d) || exit 3
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+. "$(dirname "$0")/kit.sh"
 
-fact() { # NAME STATUS-OF-THE-CHECK
-    if [ "$2" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'not so: %s\n' "$1"
-        tail -n 30 "$work/said"
-    fi
-}
-
-runbooks() { timeout 120 "$1" compare runbooks --out "$work/out" "${@:2}" >"$work/said" 2>&1 </dev/null; }
-holds() { sed -n '/^\[/,$p' "$work/said" | jq -e "$1" >/dev/null; }
+runbooks() { told "$1" compare runbooks --out "$work/out" "${@:2}"; } # LK FLAGS...
 
 runbooks "$lk" --only undo-deploy --arch kappa --kills 'kappa rollback' --json
 fact 'kappa undoes a deploy' $?
@@ -45,16 +28,12 @@ fact 'words of --kills that no step holds are, too' $?
 fact 'docs/runbooks.md is what is played (make docs)' $?
 
 # The judge is seen failing: spans below the boundary counted once more, in the program with planted bugs.
-if [ -x build/bugs/lk ]; then
-    LK_BUG=span-twice runbooks build/bugs/lk --only new-view --arch lambda
-    [ $? = 1 ] && grep -q 'FAILED: a reader was told what the oracle denies' "$work/said"
-    fact 'a planted bug is caught' $?
-    LK_BUG=position-first runbooks build/bugs/lk --only change-logic --arch kappa --kills 'kappa deploy'
-    [ $? = 1 ] && grep -q 'FAILED: killed at "commit sent" and typed again, lk kappa deploy' "$work/said"
-    fact 'a step that a kill breaks for good is caught' $?
-else
-    echo 'skip: build/bugs/lk is not built (make test builds it)'
-fi
+needs_bugs
+LK_BUG=span-twice runbooks "$bugs" --only new-view --arch lambda
+[ $? = 1 ] && grep -q 'FAILED: a reader was told what the oracle denies' "$work/said"
+fact 'a planted bug is caught' $?
+LK_BUG=position-first runbooks "$bugs" --only change-logic --arch kappa --kills 'kappa deploy'
+[ $? = 1 ] && grep -q 'FAILED: killed at "commit sent" and typed again, lk kappa deploy' "$work/said"
+fact 'a step that a kill breaks for good is caught' $?
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

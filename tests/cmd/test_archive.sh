@@ -12,7 +12,7 @@ flip() { # FILE: one byte in its middle becomes another
 log=(--log "embedded:$work/log" --topic flights)
 archive=(--archive "$work/archive")
 verify=(lambda verify "${archive[@]}" --topic flights)
-view=(--plan workloads/plans/flights.json --view "redis+unix:$work/redis")
+view=(--plan "$flights" --view "redis+unix:$work/redis")
 generations=(lambda generations "${view[@]}" "${archive[@]}")
 
 row 3 'archive' "$lk" "${verify[@]}"
@@ -49,5 +49,4 @@ row 4 '30000 whole events*0 segments are damaged*1 files are damaged' "$lk" "${v
 rm "${file%.p1}.json"
 row 0 '30000 whole events*0 segments are damaged*0 files are damaged' "$lk" "${verify[@]}"
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

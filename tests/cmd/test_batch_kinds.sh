@@ -51,5 +51,4 @@ row 0 'refused' "$lk" lambda batch "${plan[@]}" --keep 1
 row 0 ' serves 2 of 2 partitions from the store; its files have gone' "$lk" lambda generations "${plan[@]}"
 row 0 'equal: yes' "$lk" verify "${verify[@]}"
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

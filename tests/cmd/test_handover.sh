@@ -1,7 +1,7 @@
 #!/bin/bash
 # The hand-over modes on one history: what each loses and counts twice, and that offset does neither.
 . "$(dirname "$0")/kit.sh"
-plan=$PWD/workloads/plans/flights.json
+plan=$flights
 log=(--log "embedded:$work/log" --topic flights)
 modes=(offset two-slot naive event-time)
 for mode in "${modes[@]}"; do
@@ -96,17 +96,15 @@ for mode in two-slot naive event-time; do
 done
 
 # A batch that goes on remembers the mode: after a FLUSHALL it makes the view again as it was.
-store() { redis-cli -s "$work/redis" "$@"; }
 append 17000
 archive
 "$lk" lambda batch $(view two-slot) --archive "$work/archive" --every 100ms >"$work/said" 2>&1 &
 batches=$!
 for _ in $(seq 400); do grep -q generation "$work/said" && break; sleep 0.05; done
-store flushall >/dev/null
-for _ in $(seq 200); do [ "$(store exists 'lk:{by_two_slot}:lambda')" = 1 ] && break; sleep 0.05; done
+store redis flushall >/dev/null
+for _ in $(seq 200); do [ "$(store redis exists 'lk:{by_two_slot}:lambda')" = 1 ] && break; sleep 0.05; done
 kill $batches
 wait $batches
-row 0 'two-slot' store hget 'lk:{by_two_slot}:lambda' handover.1
+row 0 'two-slot' store redis hget 'lk:{by_two_slot}:lambda' handover.1
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

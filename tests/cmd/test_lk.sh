@@ -1,24 +1,6 @@
 #!/bin/bash
 # lk's manners: which exit status, what is said where. A row: status | words that must be said | command.
-set -u
-cd "$(dirname "$0")/../.."
-lk=$PWD/lk
-work=$(mktemp -d) || exit 3
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-row() { # STATUS WORDS COMMAND...
-    local status=$1 words=$2 said got
-    shift 2
-    said=$(cd "$work" && "$@" 2>&1 </dev/null)
-    got=$?
-    if [ $got = "$status" ] && [[ $said == *"$words"* ]]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'row: %s\n  expected exit %s and "%s"\n  got exit %s and:\n%s\n' "$*" "$status" "$words" $got "$said"
-    fi
-}
+. "$(dirname "$0")/../kit.sh"
 
 row 2 'usage: lk VERB' "$lk"
 row 0 'usage: lk VERB' "$lk" --help
@@ -34,9 +16,9 @@ row 2 'has no flag --topic' "$lk" doctor --topic x
 row 2 'did you mean --view' "$lk" doctor --veiw x
 row 0 '--kafka-config' "$lk" gen ads --help
 row 2 'has no flag --kafka-config' "$lk" scan --kafka-config x # it meets no Kafka
-row 3 'fix: start one: redis-server --port 1' "$lk" doctor --view redis://127.0.0.1:1
-row 3 'fix: sudo install -d' "$lk" doctor --archive /proc/1/nowhere/x
-row 3 '"ok":false' "$lk" doctor --json --view redis://127.0.0.1:1
+row 3 'fix: start one: redis-server --port 1' aloud "$lk" doctor --view redis://127.0.0.1:1
+row 3 'fix: sudo install -d' aloud "$lk" doctor --archive /proc/1/nowhere/x
+row 3 '"ok":false' aloud "$lk" doctor --json --view redis://127.0.0.1:1
 row 3 'there is no file none.jsonl' "$lk" scan a none.jsonl
 row 2 'holds no run' "$lk" report "$work"
 row 2 'expected: lk report DIR' "$lk" report
@@ -49,5 +31,4 @@ row 0 '' bash -c "[ -z \"\$('$lk' nonsense 2>/dev/null)\" ]"
 # The page of settings is the table of settings (else: make docs).
 row 0 '' diff <("$lk" --settings) <(grep '^|' docs/settings.md)
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

@@ -4,7 +4,7 @@
 
 log=(--log "embedded:$work/log" --topic flights)
 archive=(--archive "$work/archive")
-view=(--plan workloads/plans/flights.json --view "redis+unix:$work/redis")
+view=(--plan "$flights" --view "redis+unix:$work/redis")
 verify=(verify "${view[@]}" --from lambda "${log[@]}")
 rollback=(lambda rollback "${view[@]}")
 generations=(lambda generations "${view[@]}" "${archive[@]}")
@@ -16,7 +16,7 @@ fold() { # EVENTS: so many in all, folded by the speed layer
 batch() {
     "$lk" lambda archive "${log[@]}" "${archive[@]}" --until-end && "$lk" lambda batch "${view[@]}" "${archive[@]}" "$@"
 }
-cells() { redis-cli -s "$work/redis" --raw keys '*:g*' | sed 's/.*:g\([0-9a-f]\{32\}\).*/\1/' | sort -u | wc -l; }
+cells() { store redis --raw keys '*:g*' | sed 's/.*:g\([0-9a-f]\{32\}\).*/\1/' | sort -u | wc -l; }
 answer() { "$lk" query "${view[@]}" --from lambda --format json 2>/dev/null | sha1sum; }
 
 row 3 'there is no view' "$lk" "${rollback[@]}"
@@ -63,7 +63,7 @@ row 2 'nothing would answer for what lies between' "$lk" "${rollback[@]}"
 row 0 'equal: yes' "$lk" "${verify[@]}"
 
 # The first one of all: the speed layer alone serves again.
-redis-cli -s "$work/redis" flushall >/dev/null
+store redis flushall >/dev/null
 rm -rf "$work/log" "$work/archive"
 row 0 '' fold 9000
 before=$(answer)
@@ -72,5 +72,4 @@ row 0 'no generation is left' "$lk" "${rollback[@]}"
 row 0 "$before" answer
 row 0 'equal: yes' "$lk" "${verify[@]}"
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

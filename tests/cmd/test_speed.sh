@@ -3,11 +3,10 @@
 # and a kill between the two halves of a commit counts twice or loses what the plan says it may.
 . "$(dirname "$0")/kit.sh"
 log=(--log "embedded:$work/log" --topic flights)
-store() { redis-cli -s "$work/redis" "$@"; }
 
 # plan NAME SPEED: the flights' plan under a view name of its own, with this "speed".
 plan() {
-    jq -c ".view = \"$1\" | .speed = $2" "$PWD/workloads/plans/flights.json" >"$work/$1.json"
+    jq -c ".view = \"$1\" | .speed = $2" "$flights" >"$work/$1.json"
     view=(--plan "$work/$1.json" --view "redis+unix:$work/redis")
     lambda=("${view[@]}" --from lambda "${log[@]}")
 }
@@ -29,11 +28,11 @@ row 0 '"equal":true*"speed_layer":null' "$lk" verify "${view[@]}" --from kappa "
 row 0 'archived' "$lk" lambda archive "${log[@]}" --archive "$work/archive" --until-end
 row 0 'published' "$lk" lambda batch "${view[@]}" --topic flights --archive "$work/archive"
 row 0 'equal: yes*truth     0 of' "$lk" verify "${lambda[@]}"
-row 0 'speed.where*keep: lambda' "$lk" plan diff workloads/plans/flights.json "$work/rules.json"
+row 0 'speed.where*keep: lambda' "$lk" plan diff "$flights" "$work/rules.json"
 
 # Another look-up table: its bytes are part of the plan's hash, and its rows are the speed layer's alone.
 jq -c '.view = "tabled" | .lookup = {table: "new.csv", on: "origin", take: ["state"]} | .key = ["state"]
-    | .speed = {lookup: {table: "old.csv"}}' workloads/plans/flights.json >"$work/tabled.json"
+    | .speed = {lookup: {table: "old.csv"}}' "$flights" >"$work/tabled.json"
 view=(--plan "$work/tabled.json" --view "redis+unix:$work/redis")
 printf 'origin,state\nORD,IL\nATL,GA\n' >"$work/new.csv"
 row 2 'old.csv' "$lk" plan check "$work/tabled.json"
@@ -97,9 +96,8 @@ fold memory 'equal: NO, not exactly-once by the plan (1 rows differ'
 row 0 3 flights lambda
 
 # What a faulty layer may do ends at its counters: events that nothing accounts for are wrong in any plan.
-pos=$(store --scan --pattern 'lk:{memory*:pos' | head -1)
-store hset "$pos" counters "1,2,3,4,5,6,7" >/dev/null
+pos=$(store redis --scan --pattern 'lk:{memory*:pos' | head -1)
+store redis hset "$pos" counters "1,2,3,4,5,6,7" >/dev/null
 row 4 'DOES NOT BALANCE' "$lk" verify "${view[@]}" --from lambda "${own[@]}"
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

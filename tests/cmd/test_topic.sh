@@ -1,6 +1,6 @@
 #!/bin/bash
 # lk topic on the embedded log; on Kafka: tests/kafka/test_clients.sh.
-. "$(dirname "$0")/../bad_input/kit.sh"
+. "$(dirname "$0")/../kit.sh"
 at=(--log "embedded:$work/log" --topic)
 
 row 2 'lk topic needs one word more' "$lk" topic

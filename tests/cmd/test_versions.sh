@@ -5,7 +5,7 @@
 
 log=(--log "embedded:$work/log" --topic flights)
 view=(--view "redis+unix:$work/redis")
-plan=workloads/plans/flights.json
+plan=$flights
 sed 's/30m/45m/' $plan >"$work/second.json"
 one=(--plan $plan "${view[@]}")
 two=(--plan "$work/second.json" "${view[@]}")
@@ -79,7 +79,7 @@ row 0 ', 0 keys unlinked now' "$lk" kappa retire "${two[@]}" --version 1
 wait $worker
 row 0 '3' echo $?
 row 0 'version 1 of view flight_delays is retired' cat "$work/worker"
-row 0 '2' redis-cli -s "$work/redis" eval "return #redis.call('keys', 'lk:*k1*')" 0
+row 0 '2' store redis eval "return #redis.call('keys', 'lk:*k1*')" 0
 row 0 'version 1  live: no  canary: 0 %  retired' "$lk" kappa status "${two[@]}"
 row 0 '"equal":true' "$lk" verify "${two[@]}" "${log[@]}" --from kappa --json
 row 0 ' events' "$lk" kappa deploy "${one[@]}" "${log[@]}"
@@ -117,5 +117,4 @@ row 0 '20000 events' "$lk" lambda batch "${files[@]}" --archive "$work/archive"
 row 0 '' test -s "$work/kappa.rows"
 row 0 '' cmp "$work/kappa.rows" "$work/lambda.rows"
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+verdict

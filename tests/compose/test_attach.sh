@@ -1,6 +1,6 @@
 #!/bin/bash
 # lk compare --attach without containers: workers of our own on an embedded log and one Redis, watched and judged.
-. "$(dirname "$0")/../bad_input/kit.sh"
+. "$(dirname "$0")/../kit.sh"
 needs redis-server redis-cli
 plan=$PWD/workloads/plans/flights-48h.json
 log=embedded:$work/log

@@ -1,12 +1,12 @@
 # tests/kafka/kit.sh - what the scripts of this folder share: one real broker of their own.
 #
-# Sourced from tests/kafka/test_*.sh, on top of tests/bad_input/kit.sh (rows, notes, servers, $lk,
+# Sourced from tests/kafka/test_*.sh, on top of tests/kit.sh (rows, notes, servers, $lk,
 # $work). Where there is no broker to be had (no java, no Maven, no network for the jars) the script
 # is left out and says why; tests/run counts it.
 #
 #   broker_start      sets $brokers (127.0.0.1:PORT) and $log (kafka:127.0.0.1:PORT)
 #   broker VERB ...   tools/kafka for it: broker kill, broker start, broker tool topics ...
-. "$(dirname "${BASH_SOURCE[0]}")/../bad_input/kit.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../kit.sh"
 unset LK_KAFKA_DIR "${!LK_KAFKA_@}" # no setting of the caller's reaches our clients
 
 tools=$PWD/tools

@@ -4,7 +4,6 @@
 . "$(dirname "$0")/kit.sh"
 needs jq redis-server
 broker_start
-bugs=$PWD/build/bugs/lk # as $lk, with bugs to plant
 
 row 0 'all answers are right' "$lk" bench ysb --log "$log" --events 200000 --partitions 3 --rounds 1
 row 0 '' "$lk" bench ysb --log "$log" --events 100000 --rounds 2 --workers 2 --json

@@ -1,13 +1,16 @@
-# tests/bad_input/kit.sh - what the scripts of this folder share: a scratch folder, rows, servers.
+# tests/kit.sh - what the scripts of all folders share: a scratch folder, rows, notes, commands in the background, servers.
 #
-# Sourced from tests/bad_input/test_*.sh. A row is a command, the exit status and words (a pattern)
-# that must stand on stderr; where the status is 0 the words may stand on stdout, too. No row may
-# print the password of our servers: row looks for it each time.
+# Sourced from tests/<folder>/test_*.sh, or from the folder's own kit.sh. A row is a command, the exit status
+# and words (a pattern) that must stand on stderr; where the status is 0, 1 or 4, what was asked for is on
+# stdout, and the words may stand there, too. No row may print the password of our servers: row looks for it each
+# time. Rows run in $work; the script itself runs in the root of the tree.
 set -u
-cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 3
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 3
 lk=$PWD/lk
+bugs=$PWD/build/bugs/lk # as $lk, with bugs to plant
 flights=$PWD/workloads/plans/flights.json
 work=$(mktemp -d) || exit 3
+export TMPDIR=$work # what a program under test leaves behind goes with the rest
 secret=open-sesame-41
 passed=0 failed=0
 started=() # processes that we started
@@ -36,7 +39,7 @@ row() { # STATUS PATTERN COMMAND...
     shift 2
     said=$(cd "$work" && "$@" 2>&1 >"$work/stdout" </dev/null)
     got=$?
-    [ "$got" != 0 ] || said+=$'\n'$(head -c 100000 "$work/stdout")
+    [[ $got == [014] ]] && said+=$'\n'$(head -c 100000 "$work/stdout")
     # shellcheck disable=SC2053 # a pattern is meant
     if [ $got = "$status" ] && [[ $said == *$pattern* ]] && [[ $said != *"$secret"* ]] &&
         ! grep -qF "$secret" "$work/stdout"; then
@@ -46,6 +49,8 @@ row() { # STATUS PATTERN COMMAND...
         printf 'row: %s\n  expected exit %s and "%s"\n  got exit %s and:\n%s\n' "$*" "$status" "$pattern" $got "$said"
     fi
 }
+
+aloud() { "$@" >&2; } # COMMAND...: for a row about what a refused one has on stdout
 
 # A background command whose end is awaited by `ended`: its words go to $work/NAME.said.
 begin() { # NAME COMMAND...
@@ -100,7 +105,12 @@ needs() { # PROGRAM...: without them the script is left out
     done
 }
 
-verdict() {
+# The rest plants bugs: where the program for it is not built, the script ends here, and says so.
+needs_bugs() {
+    [ -x "$bugs" ] || { echo 'skip: build/bugs/lk is not built (make test builds it)'; verdict; }
+}
+
+verdict() { # the sum, which tests/run reads, and the exit status
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]
     exit
