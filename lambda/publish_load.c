@@ -2,11 +2,12 @@
  *
  * Rows come sorted by field, so a Redis hash is filled by consecutive commands of up to
  * PAIRS_MAX pairs; its name goes into the index before it, so that a sweep finds whatever stands.
- * Up to IN_FLIGHT_BYTES are sent before their answers are read. */
+ * What has been filled is sent while the next rows are read, so that Redis need not wait for us; up to
+ * IN_FLIGHT_BYTES before their answers, a number a command, are read. */
 #include "common/base/fault.h"
 #include "lambda/publish_parts.h"
 
-enum { PAIRS_MAX = 1000, IN_FLIGHT_BYTES = 4 << 20 };
+enum { PAIRS_MAX = 1000, SEND_BYTES = 64 << 10, IN_FLIGHT_BYTES = 4 << 20 };
 
 struct load {
     struct publish *p;
@@ -16,6 +17,7 @@ struct load {
     struct kv_args hset;
     int pairs;
     size_t queued;    /* bytes since the last drain */
+    size_t unsent;    /* of them, since the last send */
     struct buf field; /* the one being filled */
 };
 
@@ -27,8 +29,18 @@ static int drain(struct load *load, struct err *err)
         if (replies[i].type == KV_ERROR)
             return kv_error(&replies[i], "", err);
     arena_reset(&load->arena);
-    load->queued = 0;
+    load->queued = load->unsent = 0;
     return rc < 0 ? rc : 0;
+}
+
+static int send_some(struct load *load, struct err *err)
+{
+    if (fault_armed || load->queued > IN_FLIGHT_BYTES)
+        return drain(load, err);
+    if (load->unsent < SEND_BYTES)
+        return 0;
+    load->unsent = 0;
+    return kv_send(load->p->kv, err);
 }
 
 /* Queue the HSET that has been filled. A fault wants to stand between commands that were done. */
@@ -38,7 +50,7 @@ static int queue(struct load *load, struct err *err)
         return 0;
     args_queue(&load->hset, load->p->kv);
     load->pairs = 0;
-    int rc = fault_armed || load->queued > IN_FLIGHT_BYTES ? drain(load, err) : 0;
+    int rc = send_some(load, err);
     return rc ? rc : publish_fault(load->p, "generation load", err);
 }
 
@@ -70,6 +82,7 @@ static int add(struct load *load, const struct generation_row *row, struct err *
     args_add(&load->hset, row->partial);
     load->pairs++;
     load->queued += row->key.len + row->partial.len;
+    load->unsent += row->key.len + row->partial.len;
     return rc;
 }
 
