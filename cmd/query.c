@@ -246,6 +246,22 @@ static int read_key(const struct plan *plan, const char *text, struct buf *out, 
                           plan->keys == 1 ? "" : "s");
 }
 
+/* A window that the plan does not have would be an empty answer, which says something else. */
+static int check_window(const struct plan *plan, int64_t window_ms, struct err *err)
+{
+    int64_t step_ms = plan->window == WINDOW_HOPPING ? plan->hop_ms : plan->size_ms;
+    int64_t over = step_ms ? window_ms % step_ms : window_ms;
+    if (over == 0)
+        return 0;
+    if (!step_ms)
+        return err_set(err, ERR_USAGE, "--window: view %s has one window for all time, 0",
+                       plan->view);
+    return err_set(err, ERR_USAGE,
+                   "--window: windows of view %s start every %lld ms, such as at %lld, not at %lld",
+                   plan->view, (long long)step_ms,
+                   (long long)(window_ms - over - (over < 0 ? step_ms : 0)), (long long)window_ms);
+}
+
 static void tell(const struct view_args *args, const struct answer *answer, bool one_key)
 {
     fprintf(stderr, "%zu row%s of view %s, %s version %d, %s at positions", answer->count,
@@ -274,8 +290,11 @@ int cmd_query(const struct settings *settings, struct err *err)
         rc = read_key(args.stored, settings_text(settings, "key"), &key, err);
         query.key = key.ptr;
     }
-    if (rc == 0) {
+    if (rc == 0 && query.has_window) {
         query.window_ms = settings_int(settings, "window");
+        rc = check_window(args.stored, query.window_ms, err);
+    }
+    if (rc == 0) {
         query.version = (int)settings_int(settings, "version");
         rc = view_read(args.kv, args.plan->view, args.arch, &query, &answer, err);
     }

@@ -165,13 +165,12 @@ int version_wait(struct kv *kv, const char *view, int target, int wait_ms, struc
     return rc;
 }
 
-/* The plan's version, which a deploy that has just begun may still be about to add: waits wait_ms.
- */
+/* The plan's version, which a deploy that has just begun may still be about to add: waits wait_ms. */
 int version_find(struct kv *kv, const struct plan *plan, int wait_ms, int *live, int *target,
                  struct err *err)
 {
     int64_t deadline = clock_mono_ns() + (int64_t)wait_ms * 1000000;
-    for (*target = 0; *target == 0; clock_sleep_ms(POLL_MS)) {
+    for (*target = 0; *target == 0;) {
         struct registry registry = {0};
         int rc = registry_read(kv, plan->view, ARCH_KAPPA, &registry, err);
         if (rc < 0)
@@ -183,6 +182,8 @@ int version_find(struct kv *kv, const struct plan *plan, int wait_ms, int *live,
         if (*target == 0 && (clock_mono_ns() > deadline || stop_asked()))
             return err_set(err, ERR_USAGE,
                            "this plan is no version of view %s yet: lk kappa deploy", plan->view);
+        if (*target == 0)
+            clock_sleep_ms(POLL_MS);
     }
     return 0;
 }

@@ -57,6 +57,7 @@ row 0 '{"window":978357600000,"key":\["ORD"],"flights":' "$lk" query "${kappa[@]
 row 0 'window,starts,origin,flights,late,mean_delay,worst' "$lk" query "${kappa[@]}" "${one[@]}" --format csv
 row 0 '"key":\["ORD"]' "$lk" query "${kappa[@]}" --key '[ "ORD" ]' --window 978357600000 --json
 row 0 '0 rows' "$lk" query "${kappa[@]}" --key nowhere
+row 2 'start every 3600000 ms, such as at 978357600000, not at 978357600001' "$lk" query "${kappa[@]}" --window 978357600001
 row 2 'expected the key, or 1 value' "$lk" query "${kappa[@]}" --key '["ORD",1]'
 row 2 'expected kappa|lambda' "$lk" query "${view[@]}" --from kapa
 
