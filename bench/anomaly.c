@@ -44,6 +44,16 @@ static int64_t exact_of(const struct anomaly_scene *scene, int version, int cell
     return version == 1 ? sum.count : sum.marked;
 }
 
+/* Windows that begin below this are not served at these positions. */
+static int64_t floor_of(const struct anomaly_scene *scene, const int64_t *next)
+{
+    int64_t T_ms = INT64_MIN;
+    for (int p = 0; p < scene->partitions; p++)
+        if (exact_time(scene->exact, p, next[p]) > T_ms)
+            T_ms = exact_time(scene->exact, p, next[p]);
+    return scene->keep_ms && T_ms > INT64_MIN ? T_ms - scene->keep_ms : INT64_MIN;
+}
+
 static void note(struct reader *reader, int64_t *count, const char *what, int cell, int64_t found,
                  int64_t wanted)
 {
@@ -111,6 +121,13 @@ static void judge(struct reader *reader, int cell, const struct answer *answer)
     counts->reads++;
     judge_positions(reader, next, version);
     judge_pending(reader, next, version);
+    if (exact_cell(reader->scene->exact, cell).window_ms < floor_of(reader->scene, next)) {
+        if (found >
+            0) /* positions only grow, and with them the floor: also where it is not exact */
+            note(reader, &counts->doubled, "kept too long", cell, found, 0);
+        reader->value[version - 1][cell] = 0;
+        return;
+    }
     int64_t wanted = exact_of(reader->scene, version, cell, next);
     int64_t *seen = &reader->value[version - 1][cell];
     if (found < wanted)

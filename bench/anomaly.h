@@ -28,6 +28,7 @@ struct anomaly_scene {
     enum arch arch;
     const struct exact *exact;
     int partitions;
+    int64_t keep_ms; /* the plan's; 0: it keeps everything */
     uint64_t seed;
     atomic_bool over;
     atomic_llong reads; /* of all of them, so far */

@@ -5,16 +5,17 @@
  *                  └─> (--versions) lk kappa run and lk kappa deploy --follow ──────> the live pointer flips
  *
  * Each hand-over mode has a log and a Redis of its own; each answer is held against the exact one at its
- * positions (anomaly.h). With --kill the speed layer and the batch, or the workers of both versions, die by
- * SIGKILL at random moments and are started again. Some events come late, as a bound in event time would otherwise have nothing to lose; the plan
- * takes them all. A check that finds nothing in the naive mode, which is known to lose, is worth nothing. */
+ * positions (anomaly.h). With --kill archiver, speed layer and batch, or the workers of both versions, die by
+ * SIGKILL at each of their fault points in turn, and a point where nobody died fails the run (anomaly_kills.h).
+ * Some events come late, as a bound in event time would otherwise have nothing to lose; the plan takes them
+ * all. A check that finds nothing in the naive mode, which is known to lose, is worth nothing. */
 #include <stdlib.h>
 
 #include "bench/anomaly.h"
+#include "bench/anomaly_kills.h"
 #include "bench/bench.h"
 #include "bench/rig.h"
 #include "common/base/clock.h"
-#include "common/base/rng.h"
 #include "common/store/handover.h"
 
 enum {
@@ -24,7 +25,9 @@ enum {
     WINDOW_MS = 2000,
     LATE_MAX_MS = 3000,
     POLL_MS = 4,
-    KILL_MEAN_MS = 700,
+    SPREAD_FLIPS =
+        250, /* so many flips: kills are twice as far apart, so that there are flips between */
+    KEEP_MS = 12000,      /* of versions: so that something is unlinked; far above LATE_MAX_MS */
     MODES = HANDOVERS + 1 /* the last: versions */
 };
 
@@ -32,26 +35,26 @@ enum {
 
 static const char VIEW[] = "anomalies";
 
-#define PLAN(value)                                                                                \
+#define PLAN(rules, value)                                                                         \
     "{\"view\":\"anomalies\",\"source\":{\"time\":{\"field\":\"event_time\",\"format\":\"ms\"},"   \
     "\"fields\":{\"ad_type\":\"string\",\"event_type\":\"string\"}},\"key\":[\"ad_type\"],"        \
-    "\"window\":{\"tumbling\":\"2s\"},\"allowed_lateness\":\"unlimited\",\"values\":{\"n\":" value \
-    "}}"
+    "\"window\":{\"tumbling\":\"2s\"},\"allowed_lateness\":\"unlimited\"," rules "\"values\":{"    \
+    "\"n\":" value "}}"
+#define KEEP "\"keep\":\"12s\","
 
-static const char PLAN_ALL[] = PLAN("\"count\"");
+static const char PLAN_LAMBDA[] = PLAN("", "\"count\"");
+static const char PLAN_ALL[] = PLAN(KEEP, "\"count\"");
 static const char PLAN_MARKED[] =
-    PLAN("{\"count\":true,\"where\":[\"event_type\",\"=\",\"view\"]}");
+    PLAN(KEEP, "{\"count\":true,\"where\":[\"event_type\",\"=\",\"view\"]}");
+/* With kills: cells are few, and yet some must leave memory. */
+static const char SMALL[] = " --memory 64KiB";
 
 /* One mode's run. */
 struct round {
     const struct anomalies_options *options;
     int mode;
     struct rig rig;
-    struct process
-        *mortal[2]; /* whom --kill kills: speed layer and batch, or both versions' workers */
-    struct rng rng;
-    int64_t kill_at_ns;
-    int kills;
+    struct kills kills;
     int64_t flips;
     char generation[33]; /* seen last */
     double seconds;
@@ -109,36 +112,49 @@ static int start_gen(struct round *round, struct err *err)
         "%dms",
         (long long)events_of(round->options), (unsigned long long)round->options->seed, RATE, RATE,
         LATE_SHARE, LATE_MAX_MS);
-    return rig_start(&round->rig, "gen", words, "--log --topic", NULL, err);
+    return rig_start(&round->rig, "gen", words, "--log --topic", &round->kills.gen, err);
 }
 
-/* Verb words, told of the hand-over. */
-static int start_part(struct round *round, const char *name, const char *words, const char *flags,
-                      struct process **out, struct err *err)
+/* One that dies by --kill. */
+static int start_mortal(struct round *round, enum kills_role role, const char *name,
+                        const char *words, const char *flags, struct err *err)
 {
-    struct buf all = {0};
-    buf_printf(&all, "%s --handover %s", words, mode_name(round->mode));
-    int rc = rig_start(&round->rig, name, all.ptr, flags, out, err);
-    buf_release(&all);
+    struct process *process;
+    int rc = rig_start(&round->rig, name, words, flags, &process, err);
+    if (rc == 0 && round->options->kill)
+        kills_add(&round->kills, role, process);
+    if (rc == 0 && role == KILLS_BATCH)
+        round->kills.batch = process;
     return rc;
 }
 
 static int start_lambda(struct round *round, struct err *err)
 {
     struct rig *rig = &round->rig;
-    int rc = rig_write_plan(rig, bytes_of(PLAN_ALL), err);
+    char speed[160], batch[160];
+    snprintf(speed, sizeof speed, "lambda speed --span 40ms --commit 10ms --handover %s%s",
+             mode_name(round->mode), round->options->kill ? SMALL : "");
+    snprintf(batch, sizeof batch,
+             "lambda batch --every 10ms --keep 2 --workers 1 --kind incremental --handover %s",
+             mode_name(round->mode));
+    int rc = rig_write_plan(rig, bytes_of(PLAN_LAMBDA), err);
     rc = rc ? rc : start_gen(round, err);
     rc = rc ? rc
-            : rig_start(rig, "archive", "lambda archive --roll 20ms", "--log --topic --archive",
-                        NULL, err);
+            : start_mortal(round, KILLS_ARCHIVE, "archive", "lambda archive --roll 20ms",
+                           "--log --topic --archive", err);
     rc = rc ? rc
-            : start_part(round, "speed", "lambda speed --span 40ms --commit 10ms",
-                         "--log --topic --plan --view", &round->mortal[0], err);
+            : start_mortal(round, KILLS_SPEED, "speed", speed, "--log --topic --plan --view", err);
     rc = rc ? rc : rig_wait_view(rig, VIEW, ARCH_LAMBDA, err);
     return rc ? rc
-              : start_part(round, "batch",
-                           "lambda batch --every 10ms --keep 2 --workers 1 --kind incremental",
-                           "--plan --archive --view", &round->mortal[1], err);
+              : start_mortal(round, KILLS_BATCH, "batch", batch, "--plan --archive --view", err);
+}
+
+static int start_version(struct round *round, const char *name, const char *verb, struct err *err)
+{
+    char words[80];
+    snprintf(words, sizeof words, "kappa %s --commit 10ms%s", verb,
+             round->options->kill ? SMALL : "");
+    return start_mortal(round, KILLS_KAPPA, name, words, "--log --topic --plan --view", err);
 }
 
 static int start_kappa(struct round *round, struct err *err)
@@ -146,30 +162,12 @@ static int start_kappa(struct round *round, struct err *err)
     struct rig *rig = &round->rig;
     int rc = rig_write_plan(rig, bytes_of(PLAN_ALL), err);
     rc = rc ? rc : start_gen(round, err);
-    rc = rc ? rc
-            : rig_start(rig, "live", "kappa run --commit 10ms", "--log --topic --plan --view",
-                        &round->mortal[0], err);
+    rc = rc ? rc : start_version(round, "live", "run", err);
     rc = rc ? rc : rig_wait_view(rig, VIEW, ARCH_KAPPA, err);
     snprintf(rig->plan, sizeof rig->plan, "%s/next.json",
              rig->dir); /* the other one is read again */
     rc = rc ? rc : rig_write_plan(rig, bytes_of(PLAN_MARKED), err);
-    return rc ? rc
-              : rig_start(rig, "next", "kappa deploy --follow --commit 10ms",
-                          "--log --topic --plan --view", &round->mortal[1], err);
-}
-
-/* Now and then a part dies, and is started again. */
-static int strike(struct round *round, struct err *err)
-{
-    int64_t now_ns = clock_mono_ns();
-    if (!round->options->kill || now_ns < round->kill_at_ns)
-        return 0;
-    round->kill_at_ns =
-        now_ns + (int64_t)(rng_exponential(&round->rng, KILL_MEAN_MS) * 1e6) + 100000000;
-    struct process *victim = round->mortal[rng_below(&round->rng, 2)];
-    process_kill(victim);
-    round->kills++;
-    return process_start(victim, err);
+    return rc ? rc : start_version(round, "next", "deploy --follow", err);
 }
 
 /* ---- flips ---- */
@@ -203,7 +201,19 @@ static int flip(struct round *round, struct kv *kv, struct err *err)
 
 static bool enough(const struct round *round, const struct anomaly_scene *scene)
 {
-    return scene->reads >= round->options->reads && round->flips >= round->options->flips;
+    char missing[80];
+    return scene->reads >= round->options->reads && round->flips >= round->options->flips &&
+           !kills_missing(&round->kills, missing);
+}
+
+static int no_verdict(const struct round *round, const struct anomaly_scene *scene, struct err *err)
+{
+    char missing[80];
+    const char *point = kills_missing(&round->kills, missing);
+    return err_set(err, ERR_CHECK, "%s: only %lld reads and %lld flips in %lld s%s%s: no verdict",
+                   mode_name(round->mode), (long long)scene->reads, (long long)round->flips,
+                   (long long)limit_s(round->options), point ? ", and nobody died of " : "",
+                   point ? point : "");
 }
 
 static int watch(struct round *round, const struct anomaly_scene *scene, struct err *err)
@@ -215,12 +225,10 @@ static int watch(struct round *round, const struct anomaly_scene *scene, struct 
             limit_ns = begin_ns + limit_s(round->options) * INT64_C(1000000000);
     while (rc == 0 && !enough(round, scene)) {
         rc = round->mode == HANDOVERS ? flip(round, kv, err) : count_flip(round, reader, err);
-        rc = rc ? rc : strike(round, err);
+        rc = rc ? rc : kills_look(&round->kills, err);
         rc = rc ? rc : rig_look(&round->rig, err);
         if (rc == 0 && clock_mono_ns() > limit_ns)
-            rc = err_set(err, ERR_CHECK, "%s: only %lld reads and %lld flips in %lld s: no verdict",
-                         mode_name(round->mode), (long long)scene->reads, (long long)round->flips,
-                         (long long)limit_s(round->options));
+            rc = no_verdict(round, scene, err);
         clock_sleep_ms(POLL_MS);
     }
     round->seconds = (double)(clock_mono_ns() - begin_ns) / 1e9;
@@ -232,7 +240,8 @@ static int watch(struct round *round, const struct anomaly_scene *scene, struct 
 static int play(struct round *round, const struct exact *exact, struct err *err)
 {
     bool kappa = round->mode == HANDOVERS;
-    rng_init_at(&round->rng, round->options->seed, (uint64_t)round->mode);
+    round->kills.spread = 1 + (int)(round->options->flips / SPREAD_FLIPS);
+    rng_init_at(&round->kills.rng, round->options->seed, (uint64_t)round->mode);
     int rc =
         rig_open(&round->rig, round->options->program, round->options->log_uri, PARTITIONS, err);
     rc = rc ? rc : kappa ? start_kappa(round, err) : start_lambda(round, err);
@@ -242,6 +251,7 @@ static int play(struct round *round, const struct exact *exact, struct err *err)
                                       .arch = kappa ? ARCH_KAPPA : ARCH_LAMBDA,
                                       .exact = exact,
                                       .partitions = PARTITIONS,
+                                      .keep_ms = kappa ? KEEP_MS : 0,
                                       .seed = rng_mix(round->options->seed, (uint64_t)round->mode)};
         struct anomaly_readers *readers = anomaly_start(&scene, round->options->readers);
         rc = watch(round, &scene, err);
@@ -258,14 +268,25 @@ static double per_million(const struct round *round, int64_t count)
     return round->counts.reads ? (double)count * 1e6 / (double)round->counts.reads : 0;
 }
 
+/* Who died where how often. */
+static void print_kills(const struct round *round, FILE *out)
+{
+    struct buf text = {0};
+    kills_json(&round->kills, &text);
+    fprintf(out, "%11s %s\n", "struck", text.ptr);
+    buf_release(&text);
+}
+
 static void print_text(const struct round *round, FILE *out)
 {
     const struct anomaly_counts *c = &round->counts;
     fprintf(out, "%-11s %9lld %6lld %6d %10.1f %10.1f %10.1f %8.1f%% %6lld %6lld %7.1f\n",
-            mode_name(round->mode), (long long)c->reads, (long long)round->flips, round->kills,
-            per_million(round, c->lost), per_million(round, c->doubled),
+            mode_name(round->mode), (long long)c->reads, (long long)round->flips,
+            kills_total(&round->kills), per_million(round, c->lost), per_million(round, c->doubled),
             per_million(round, c->regressed), c->error_max * 100, (long long)c->gaps,
             (long long)c->errors, round->seconds);
+    if (round->options->kill)
+        print_kills(round, out);
     fflush(out);
     if (*c->example)
         fprintf(stderr, "lk: %s, for example: %s\n", mode_name(round->mode), c->example);
@@ -273,16 +294,19 @@ static void print_text(const struct round *round, FILE *out)
 
 static void print_json(const struct round *round, FILE *out)
 {
+    struct buf struck = {0};
+    kills_json(&round->kills, &struck);
     const struct anomaly_counts *c = &round->counts;
     fprintf(out,
             "{\"mode\":\"%s\",\"reads\":%lld,\"flips\":%lld,\"kills\":%d,\"lost\":%lld,"
             "\"doubled\":%lld,\"regressed\":%lld,\"per_million\":%.3f,\"error_max\":%.6f,"
-            "\"gaps\":%lld,\"errors\":%lld,\"seconds\":%.3f}\n",
-            mode_name(round->mode), (long long)c->reads, (long long)round->flips, round->kills,
-            (long long)c->lost, (long long)c->doubled, (long long)c->regressed,
-            per_million(round, anomaly_total(c)), c->error_max, (long long)c->gaps,
-            (long long)c->errors, round->seconds);
+            "\"gaps\":%lld,\"errors\":%lld,\"seconds\":%.3f,\"struck\":%s}\n",
+            mode_name(round->mode), (long long)c->reads, (long long)round->flips,
+            kills_total(&round->kills), (long long)c->lost, (long long)c->doubled,
+            (long long)c->regressed, per_million(round, anomaly_total(c)), c->error_max,
+            (long long)c->gaps, (long long)c->errors, round->seconds, struck.ptr);
     fflush(out);
+    buf_release(&struck);
 }
 
 static void print_head(FILE *out)

@@ -20,6 +20,7 @@ struct step {
 
 struct lane {
     int32_t *cell; /* by offset */
+    int64_t *T_ms; /* by offset: the largest event time up to it */
     int64_t end, capacity;
 };
 
@@ -75,13 +76,16 @@ static int32_t cell_number(struct exact *exact, struct bytes key, int64_t window
     return *number;
 }
 
-static int64_t lane_add(struct lane *lane, int32_t cell)
+static int64_t lane_add(struct lane *lane, int32_t cell, int64_t event_ms)
 {
     if (lane->end == lane->capacity) {
         lane->capacity = lane->capacity ? lane->capacity * 2 : 65536;
         lane->cell = mem_grow(lane->cell, (size_t)lane->capacity * sizeof *lane->cell);
+        lane->T_ms = mem_grow(lane->T_ms, (size_t)lane->capacity * sizeof *lane->T_ms);
     }
+    int64_t before_ms = lane->end > 0 ? lane->T_ms[lane->end - 1] : INT64_MIN;
     lane->cell[lane->end] = cell;
+    lane->T_ms[lane->end] = event_ms > before_ms ? event_ms : before_ms;
     return lane->end++;
 }
 
@@ -100,7 +104,7 @@ static void add_event(struct exact *exact, const struct exact_rule *rule,
     int32_t cell = -1;
     if (seen.counts)
         cell = cell_number(exact, seen.key, window_of(event->event_ms, rule->window_ms));
-    int64_t offset = lane_add(&exact->lanes[p], cell);
+    int64_t offset = lane_add(&exact->lanes[p], cell, event->event_ms);
     if (cell < 0)
         return;
     if (exact->count == exact->capacity) {
@@ -179,8 +183,10 @@ void exact_free(struct exact *exact)
 {
     if (!exact)
         return;
-    for (int p = 0; p < exact->partitions; p++)
+    for (int p = 0; p < exact->partitions; p++) {
         free(exact->lanes[p].cell);
+        free(exact->lanes[p].T_ms);
+    }
     map_release(&exact->cells);
     arena_release(&exact->arena);
     free(exact->cell);
@@ -208,6 +214,13 @@ int exact_cell_of(const struct exact *exact, int partition, int64_t offset)
 {
     const struct lane *lane = &exact->lanes[partition];
     return offset < 0 || offset >= lane->end ? -1 : lane->cell[offset];
+}
+
+int64_t exact_time(const struct exact *exact, int partition, int64_t next)
+{
+    const struct lane *lane = &exact->lanes[partition];
+    int64_t known = next < lane->end ? next : lane->end;
+    return known > 0 ? lane->T_ms[known - 1] : INT64_MIN;
 }
 
 /* The sum of one list below next. */

@@ -48,6 +48,9 @@ struct exact_cell exact_cell(const struct exact *exact, int cell);
 /* The cell that the event at this offset goes to, or -1: to none. */
 int exact_cell_of(const struct exact *exact, int partition, int64_t offset);
 
+/* T there: the largest event time below this offset of the partition, counted or not; INT64_MIN: none. */
+int64_t exact_time(const struct exact *exact, int partition, int64_t next);
+
 /* Of a cell's events below next[p] in each partition p. */
 struct exact_sum {
     int64_t count, marked, sum;

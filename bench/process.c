@@ -62,8 +62,36 @@ void process_release(struct process *process)
     *process = (struct process){0};
 }
 
+/* Our environment, and this fault. Made before the fork: the child of a program with threads may not. */
+static char **environment_with(const char *fault)
+{
+    static const char NAME[] = "LK_FAULT=";
+    size_t count = 0, kept = 0;
+    while (environ[count])
+        count++;
+    char **with = mem_zero(count + 2, sizeof *with);
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], NAME, strlen(NAME)) != 0)
+            with[kept++] = environ[i];
+    struct buf own = {0};
+    buf_printf(&own, "%s%s", NAME, fault);
+    with[kept] = own.ptr;
+    return with;
+}
+
+static void environment_free(char **with)
+{
+    size_t last = 0;
+    while (with && with[last])
+        last++;
+    if (last > 0)
+        free(with[last - 1]); /* ours is the last one */
+    free(with);
+}
+
 /* In the child: files, signals, exec. Only async-signal-safe calls. */
-static void become(const struct process *process, int out, int errors, pid_t parent)
+static void become(const struct process *process, char **environment, int out, int errors,
+                   pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -74,7 +102,7 @@ static void become(const struct process *process, int out, int errors, pid_t par
     dup2(errors, STDERR_FILENO);
     int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
-    execvp(process->program, process->argv);
+    execvpe(process->program, process->argv, environment ? environment : environ);
     static const char why[] = "not found in PATH, or not to be executed\n";
     _exit(write(STDERR_FILENO, why, sizeof why - 1) < 0 ? 126 : 127);
 }
@@ -106,9 +134,11 @@ int process_start(struct process *process, struct err *err)
     }
     int born[2] = {-1, -1};
     pid_t parent = getpid();
+    char **environment = process->fault ? environment_with(process->fault) : NULL;
     process->pid = pipe2(born, O_CLOEXEC) < 0 ? -1 : fork();
     if (process->pid == 0)
-        become(process, out, errors, parent);
+        become(process, environment, out, errors, parent);
+    environment_free(environment);
     close(out);
     close(errors);
     wait_until_born(born);

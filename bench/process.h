@@ -18,6 +18,7 @@ struct process {
     char *argv[PROCESS_ARGS_MAX]; /* owned */
     char *program;                /* what is run: ourselves, or redis-server */
     char *output;                 /* path of its stdout; stderr beside it with .err */
+    const char *fault;            /* LK_FAULT of its next start, borrowed; NULL: as ours */
     pid_t pid;                    /* 0: not running */
     int64_t began_ns, ended_ns;   /* monotonic; of the last start */
     int starts;

@@ -284,8 +284,8 @@ const struct setting SETTINGS[] = {
      "N  generations published (versions: flips of the live pointer) in each mode, at least"},
     {"readers", SETTING_INT, "4", 1, 64, NULL, "bench anomalies", "N  threads that read"},
     {"kill", SETTING_BOOL, "no", 0, 0, NULL, "bench anomalies",
-     "speed layer and batch, or both versions' workers, die by SIGKILL now and then, and are "
-     "started again"},
+     "archiver, speed layer and batch, or both versions' workers, die by SIGKILL at each of their "
+     "fault points in turn, and are started again"},
     {"seed", SETTING_INT, "1", 0, 0, NULL, "bench anomalies",
      "N  decides the events, what is read and who dies when"},
     {"rate", SETTING_NUMBER, "10000", 100, 1e7, NULL, "bench fresh", "N  events a second"},

@@ -14,11 +14,16 @@ fact 'by every hand-over, and over two versions: exact where it must be' $?
 fact 'offset and versions: every answer is the exact one' $?
 grep -qE '"mode":"naive".*"lost":[1-9]' "$work/said"
 fact 'naive loses: the check can find something' $?
-anomalies "$lk" --handover offset --kill --seed 2
-fact 'offset stays exact while speed layer and batch are killed' $?
+anomalies "$lk" --handover offset --versions --kill --seed 2
+fact 'both stay exact while every part dies at each of its fault points' $?
+[ "$(grep -c '"idle look":[1-9]' "$work/said")" = 2 ] && ! grep -qE '"struck":.*:0[,}]' "$work/said"
+fact 'and there is no point where nobody died' $?
 told "$lk" bench read --reads 1000
 fact 'the merged read beside the single one: all answers checked' $?
 needs_bugs
+LK_BUG=new-window anomalies "$bugs" --handover none --versions --kill
+[ $? = 1 ] && grep -q '"lost":[1-9]' "$work/said"
+fact 'a cell that was evicted and begins anew is seen' $?
 LK_BUG=read-guess-believed anomalies "$bugs" --handover offset
 [ $? = 1 ] && grep -q '"lost":[1-9]' "$work/said"
 fact 'a reader that serves what it guessed is seen' $?

@@ -82,6 +82,8 @@ static void check_at(const struct exact *exact, struct oracle *oracle, const int
                   marked);
     }
     cr_expect_eq(rows, wanted.count, "as many cells as rows");
+    for (int p = 0; p < PARTS; p++)
+        cr_expect_eq(exact_time(exact, p, next[p]), wanted.parts[p].T_ms);
     answer_release(&wanted);
 }
 

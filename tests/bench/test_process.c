@@ -140,6 +140,27 @@ static const struct {
     {"trap '' TERM; " READY, 50, "did not stop within 50 ms: SIGKILL", true},
 };
 
+Test(process, a_fault_is_told_to_the_next_start_alone_and_our_own_environment_stays)
+{
+    struct stand stand;
+    char said[64];
+    cr_assert_eq(setenv("LK_FAULT", "ours:1:delay", 1), 0);
+    stand_open(&stand, "echo $LK_FAULT $HOME");
+    cr_assert_eq(setenv("HOME", "/there", 1), 0);
+    const char *const faults[] = {"poll:3:kill", NULL};
+    const char *const wanted[] = {"poll:3:kill /there\n",
+                                  "poll:3:kill /there\nours:1:delay /there\n"};
+    for (int i = 0; i < 2; i++) {
+        stand.process.fault = faults[i];
+        start(&stand);
+        wait_for_end(&stand.process);
+        read_text(stand.output, said, sizeof said);
+        cr_expect_str_eq(said, wanted[i]);
+    }
+    cr_expect_str_eq(getenv("LK_FAULT"), "ours:1:delay");
+    stand_close(&stand);
+}
+
 Test(process, a_stop_is_an_invitation_and_then_a_kill)
 {
     for (size_t i = 0; i < sizeof STOPS / sizeof *STOPS; i++) {
