@@ -5,16 +5,13 @@
  *   applications and a probe ask all the while; CPU and memory are read off at each mark */
 #include "bench/evolve_parts.h"
 
-#include <ftw.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
-#include "common/base/directory.h"
 #include "common/base/stop.h"
-#include "workloads/workload.h"
 
-enum { POLL_MS = 5, WAIT_MS = 60000, STOP_MS = 10000, LINGER_MS = 200 };
+enum { POLL_MS = 5, WAIT_MS = 60000, LINGER_MS = 200 };
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)
@@ -25,122 +22,6 @@ static void say(const char *format, ...)
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
     va_end(args);
-}
-
-/* ---- places and plans ---- */
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-    (void)info, (void)type, (void)ftw;
-    return remove(path);
-}
-
-static int make_places(struct evolve_side *side, struct err *err)
-{
-    snprintf(side->dir, sizeof side->dir, "%s/%s", side->options->out, side->way->name);
-    snprintf(side->log_uri, sizeof side->log_uri, "embedded:%s/log", side->dir);
-    snprintf(side->archive, sizeof side->archive, "%s/archive", side->dir);
-    snprintf(side->plan[RULE_OLD], sizeof *side->plan, "%s/old.json", side->dir);
-    snprintf(side->plan[RULE_NEW], sizeof *side->plan, "%s/new.json", side->dir);
-    nftw(side->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    if (directory_make(side->dir) < 0)
-        return err_errno(err, ERR_ENV, "cannot make directory %s", side->dir);
-    return 0;
-}
-
-static void add_edited(struct buf *out, struct bytes text, const char *from, const char *to)
-{
-    const char *at = strstr(text.ptr, from);
-    size_t before = at ? (size_t)(at - text.ptr) : text.len, behind = before + strlen(from);
-    buf_add(out, text.ptr, before);
-    if (!at)
-        return;
-    buf_add_text(out, to);
-    buf_add(out, text.ptr + behind, text.len - behind);
-}
-
-/* The rule that changes: clicks count, too. */
-static int write_plans(struct evolve_side *side, struct err *err)
-{
-    struct bytes own = workload_plan("ads.json");
-    struct buf changed = {0}, renamed = {0};
-    char name[64];
-    add_edited(&changed, own, "[\"event_type\", \"=\", \"view\"]",
-               "[\"event_type\", \"!=\", \"purchase\"]");
-    snprintf(name, sizeof name, "\"%s\"", side->way->rename ? side->way->rename : "ad_views");
-    add_edited(&renamed, buf_bytes(&changed), "\"ad_views\"", name);
-    int rc = workload_write(side->dir, "old.json", own, err);
-    if (rc == 0)
-        rc = workload_write(side->dir, "new.json", buf_bytes(&renamed), err);
-    for (int i = 0; rc == 0 && i < RULES; i++)
-        rc = plan_load(side->plan[i], &side->rule[i], NULL, err);
-    buf_release(&changed);
-    buf_release(&renamed);
-    return rc;
-}
-
-/* ---- processes ---- */
-
-static void fill(const struct evolve_side *side, const char *command, struct buf *out)
-{
-    const char *const words[][2] = {
-        {"{plan}", side->plan[RULE_OLD]}, {"{new}", side->plan[RULE_NEW]},
-        {"{log}", side->log_uri},         {"{topic}", EVOLVE_TOPIC},
-        {"{view}", side->view},           {"{archive}", side->archive}};
-    while (*command) {
-        size_t i = 0, count = sizeof words / sizeof *words;
-        while (i < count && strncmp(command, words[i][0], strlen(words[i][0])) != 0)
-            i++;
-        if (i == count) {
-            buf_add_char(out, *command++);
-            continue;
-        }
-        process_add_word(out, words[i][1]);
-        command += strlen(words[i][0]);
-    }
-}
-
-static void init_process(struct evolve_side *side, struct process *process, const char *name,
-                         const char *command)
-{
-    char output[500];
-    struct buf filled = {0};
-    fill(side, command, &filled);
-    snprintf(output, sizeof output, "%s/said-%d", side->dir, side->said++);
-    process_init(process, side->way->name, name, side->options->program, filled.ptr, output);
-    buf_release(&filled);
-}
-
-static struct process *actor(struct evolve_side *side, const char *who)
-{
-    for (int i = 0; i < side->actor_count; i++)
-        if (strcmp(side->actors[i].name, who) == 0)
-            return &side->actors[i];
-    return NULL;
-}
-
-static int run_to_end(struct evolve_side *side, const char *command, struct err *err)
-{
-    struct process verb;
-    init_process(side, &verb, "verb", command);
-    int rc = process_start(&verb, err);
-    for (int waited = 0; rc == 0 && !process_ended(&verb) && waited < WAIT_MS; waited += POLL_MS)
-        clock_sleep_ms(POLL_MS);
-    process_kill(&verb);
-    if (rc == 0 && (verb.failed || verb.exit_status != 0))
-        rc = err_set(err, ERR_CHECK, "%s: %s: %s", side->way->name, command, verb.fate);
-    side->verbs_cpu_s += verb.cpu_s;
-    process_release(&verb);
-    return rc;
-}
-
-static int check_actors(struct evolve_side *side, struct err *err)
-{
-    for (int i = 0; i < side->actor_count; i++)
-        if (process_ended(&side->actors[i]) && side->actors[i].failed)
-            return err_set(err, ERR_CHECK, "%s: %s ended: %s; see %s.err", side->way->name,
-                           side->actors[i].name, side->actors[i].fate, side->actors[i].output);
-    return stop_asked() ? err_set(err, ERR_INTERRUPTED, "interrupted") : 0;
 }
 
 /* ---- steps ---- */
@@ -172,7 +53,7 @@ static int log_ends(struct evolve_side *side, int64_t ends[EVOLVE_PARTITIONS], s
     int rc = 0;
     for (int p = 0; rc == 0 && p < EVOLVE_PARTITIONS; p++) {
         int64_t first;
-        rc = log_range(side->log, EVOLVE_TOPIC, p, &first, &ends[p], err);
+        rc = log_range(side->log, side->topic, p, &first, &ends[p], err);
     }
     return rc;
 }
@@ -182,7 +63,7 @@ static int caught_up(struct evolve_side *side, enum rule rule, struct err *err)
     int64_t ends[EVOLVE_PARTITIONS];
     int rc = log_ends(side, ends, err);
     for (int waited = 0; rc == 0 && !holds(side, rule, ends); waited += POLL_MS) {
-        rc = check_actors(side, err);
+        rc = stage_check(side, err);
         if (rc == 0 && waited > WAIT_MS)
             rc = err_set(err, ERR_CHECK, "%s does not reach the log's end", side->way->name);
         clock_sleep_ms(POLL_MS);
@@ -207,10 +88,9 @@ static int do_step(struct evolve_side *side, const struct evolve_step *step, str
     effort->flips += step->kind == STEP_TELL ? side->application_count : step->flips;
     switch (step->kind) {
     case STEP_START:
-        init_process(side, &side->actors[side->actor_count], step->who, step->command);
-        return process_start(&side->actors[side->actor_count++], err);
+        return stage_start(side, step->who, step->command, err);
     case STEP_RUN:
-        return run_to_end(side, step->command, err);
+        return stage_run(side, step->command, err);
     case STEP_CAUGHT_UP:
         return caught_up(side, RULE_NEW, err);
     case STEP_TELL:
@@ -220,12 +100,56 @@ static int do_step(struct evolve_side *side, const struct evolve_step *step, str
         clock_sleep_ms(LOOK_MS);
         return 0;
     case STEP_STOP:
-        process_stop(actor(side, step->who), STOP_MS);
+        stage_stop(side, step->who);
         return 0;
     case STEP_END:
         break;
     }
     return 0;
+}
+
+/* "lk kappa deploy --plan new.json": the flags that say where are left out. */
+static void say_command(const char *command, char out[128])
+{
+    static const char *const WORDS[][2] = {{"{plan}", "old.json"}, {"{new}", "new.json"}};
+    const char *plan = strchr(command, '{');
+    size_t length = strcspn(command, "{");
+    int used = snprintf(out, 128, "lk %.*s", (int)length, command);
+    for (int i = 0; i < 2 && plan; i++)
+        if (strncmp(plan, WORDS[i][0], strlen(WORDS[i][0])) == 0)
+            snprintf(out + used, 128 - (size_t)used, "%s", WORDS[i][1]);
+}
+
+static void say_step(const struct evolve_step *step, char out[128])
+{
+    static const char *const NAMES[RULES] = {"old", "new"};
+    switch (step->kind) {
+    case STEP_CAUGHT_UP:
+        snprintf(out, 128, "waiting until the new view holds the log's end");
+        break;
+    case STEP_TELL:
+        snprintf(out, 128, "applications are told to ask the %s view", NAMES[step->rule]);
+        break;
+    case STEP_LOOK:
+        snprintf(out, 128, "somebody looks at what the canary says");
+        break;
+    case STEP_STOP:
+        snprintf(out, 128, "%s is stopped", step->who);
+        break;
+    default:
+        say_command(step->command, out);
+    }
+}
+
+static void keep_moment(struct evolve_side *side, const struct evolve_step *step, int64_t began_ns)
+{
+    struct evolve_result *result = side->result;
+    if (!result->mark[MARK_BEGIN].at_ns || result->moment_count == MOMENTS_MAX)
+        return;
+    struct evolve_moment *moment = &result->moments[result->moment_count++];
+    moment->began_ns = began_ns;
+    moment->ended_ns = clock_mono_ns();
+    say_step(step, moment->what);
 }
 
 static int do_steps(struct evolve_side *side, const struct evolve_step *steps,
@@ -234,54 +158,22 @@ static int do_steps(struct evolve_side *side, const struct evolve_step *steps,
     struct effort none = {0};
     int rc = 0;
     for (; rc == 0 && steps->kind != STEP_END; steps++) {
-        rc = check_actors(side, err);
+        int64_t began_ns = clock_mono_ns();
+        rc = stage_check(side, err);
         rc = rc < 0 ? rc : do_step(side, steps, effort ? effort : &none, err);
+        keep_moment(side, steps, began_ns);
     }
     return rc;
 }
 
 /* ---- a play ---- */
 
-static int generate(struct evolve_side *side, bool history, struct err *err)
-{
-    const struct evolve_options *o = side->options;
-    struct buf command = {0};
-    char dir[500] = "";
-    struct buf tables = {0};
-    process_add_word(&tables, side->dir);
-    snprintf(dir, sizeof dir, "%s", tables.ptr);
-    buf_release(&tables);
-    buf_printf(&command,
-               "gen ads --log {log} --topic {topic} --partitions %d --seed %llu --events %lld "
-               "--event-rate %g --rate ",
-               EVOLVE_PARTITIONS, (unsigned long long)o->seed,
-               (long long)(history ? o->history : o->history + (int64_t)(o->rate * 600)), o->rate);
-    if (history)
-        buf_printf(&command, "max --tables %s", dir);
-    else
-        buf_printf(&command, "%g --resume", o->rate);
-    int rc;
-    if (history) {
-        rc = run_to_end(side, command.ptr, err);
-    } else {
-        init_process(side, &side->generator, "generator", command.ptr);
-        rc = process_start(&side->generator, err);
-    }
-    buf_release(&command);
-    return rc;
-}
-
 static int prepare(struct evolve_side *side, struct err *err)
 {
-    int rc = make_places(side, err);
-    rc = rc < 0 ? rc : generate(side, true, err);
-    rc = rc < 0 ? rc : write_plans(side, err);
-    rc = rc < 0 ? rc : log_open(side->log_uri, false, &side->log, err);
-    rc = rc < 0 ? rc : redis_server_start(&side->redis, side->way->name, side->dir, err);
-    snprintf(side->view, sizeof side->view, "%s", side->redis.uri);
+    int rc = stage_open(side, err);
     rc = rc < 0 ? rc : do_steps(side, side->way->services, NULL, err);
     rc = rc < 0 ? rc : caught_up(side, RULE_OLD, err);
-    rc = rc < 0 ? rc : generate(side, false, err);
+    rc = rc < 0 ? rc : stage_generate(side, err);
     if (rc == 0) /* the generator looks at what is there before it goes on */
         clock_sleep_ms(1500);
     return rc;
@@ -290,7 +182,7 @@ static int prepare(struct evolve_side *side, struct err *err)
 static int rest(struct evolve_side *side, struct err *err)
 {
     for (int i = 0; i < side->options->seconds * 10; i++) {
-        int rc = check_actors(side, err);
+        int rc = stage_check(side, err);
         if (rc < 0)
             return rc;
         clock_sleep_ms(100);
@@ -333,28 +225,6 @@ static int play(struct evolve_side *side, struct err *err)
     return rc;
 }
 
-static void stop_all(struct evolve_side *side)
-{
-    watch_stop(side);
-    process_stop(&side->generator, STOP_MS);
-    for (int i = 0; i < side->actor_count; i++)
-        process_stop(&side->actors[i], STOP_MS);
-    redis_server_stop(&side->redis);
-}
-
-static void release(struct evolve_side *side)
-{
-    for (int i = 0; i < side->actor_count; i++)
-        process_release(&side->actors[i]);
-    process_release(&side->generator);
-    process_release(&side->redis.process);
-    watch_release(side);
-    log_close(side->log);
-    for (int i = 0; i < RULES; i++)
-        plan_free(side->rule[i]);
-    free(side);
-}
-
 static int play_way(const struct evolve_options *options, const struct evolve_way *way,
                     struct evolve_result *result, struct err *err)
 {
@@ -364,19 +234,23 @@ static int play_way(const struct evolve_options *options, const struct evolve_wa
     pthread_mutex_init(&side->lock, NULL);
     side->application_count = options->readers;
     int rc = play(side, err);
-    stop_all(side);
+    watch_stop(side);
+    stage_halt(side);
     if (rc == 0)
         say("%s: judging every answer", way->name);
     rc = rc < 0 ? rc : evolve_judge(side, err);
     if (rc == 0)
-        nftw(side->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    release(side);
+        stage_clean(side);
+    watch_release(side);
+    stage_close(side);
+    free(side);
     return rc;
 }
 
 int evolve_run(const struct evolve_options *options, FILE *out, bool *pass, struct err *err)
 {
-    struct evolve_result results[2];
+    struct evolve_result results[2] = {{.way = NULL}};
+    int64_t began_wall_ns = clock_wall_ns();
     int count = 0, rc = 0;
     *pass = true;
     for (int i = 0; rc == 0 && i < 2; i++) {
@@ -387,6 +261,10 @@ int evolve_run(const struct evolve_options *options, FILE *out, bool *pass, stru
         count++;
     }
     if (rc == 0)
-        evolve_print(options, results, count, options->json, out);
+        evolve_print(options, results, count, out);
+    if (rc == 0)
+        rc = evolve_page(options, results, count, began_wall_ns, err);
+    for (int i = 0; i < count; i++)
+        buf_release(&results[i].lines);
     return rc;
 }

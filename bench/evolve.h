@@ -14,7 +14,8 @@
 
 struct evolve_options {
     const char *program; /* ourselves */
-    const char *out;     /* a directory for the work files, made and emptied */
+    const char *out;     /* a directory for the report and the work files, made */
+    const char *log;     /* kafka:HOST:PORT,...; NULL: an embedded one for each architecture */
     const char *arch;    /* kappa, lambda; NULL: both, one after the other */
     int64_t history;     /* events in the log before anything starts */
     double rate;         /* events a second meanwhile */
@@ -24,7 +25,7 @@ struct evolve_options {
     bool json;
 };
 
-/* Table or JSON to out, talk to stderr. *pass is false where an answer was by neither rule. */
+/* Table or JSON to out, run.json, samples.jsonl and report.html in options->out, talk to stderr. *pass is false where an answer was by neither rule. */
 int evolve_run(const struct evolve_options *options, FILE *out, bool *pass, struct err *err);
 
 #endif

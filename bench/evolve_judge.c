@@ -44,7 +44,7 @@ static int judge_answers(struct evolve_side *side, struct err *err)
     struct oracle *oracles[RULES] = {NULL};
     int rc = 0;
     for (int i = 0; rc == 0 && i < RULES; i++)
-        rc = oracle_open(bytes_of(side->rule[i]->json), side->dir, side->log, EVOLVE_TOPIC,
+        rc = oracle_open(bytes_of(side->rule[i]->json), side->dir, side->log, side->topic,
                          &oracles[i], err);
     for (int i = 0; i < side->application_count; i++)
         for (size_t k = 0; rc == 0 && k < side->applications[i].count; k++)
@@ -99,9 +99,9 @@ static int load_due(struct evolve_side *side, int p, int64_t **due_ns, int64_t *
 {
     struct log_reader *reader = NULL;
     int64_t first;
-    int rc = log_range(side->log, EVOLVE_TOPIC, p, &first, end, err);
+    int rc = log_range(side->log, side->topic, p, &first, end, err);
     if (rc == 0)
-        rc = log_reader_open(side->log, EVOLVE_TOPIC, &p, 1, &reader, err);
+        rc = log_reader_open(side->log, side->topic, &p, 1, &reader, err);
     if (rc < 0)
         return rc;
     *due_ns = mem_zero((size_t)*end + 1, sizeof **due_ns);
@@ -118,11 +118,38 @@ static int load_due(struct evolve_side *side, int p, int64_t **due_ns, int64_t *
     return rc < 0 ? rc : 0;
 }
 
+/* What the report's charts are drawn from: of each probe the oldest event that it was the first to show. */
+static void add_lines(struct evolve_side *side, const int64_t *oldest_ns)
+{
+    struct evolve_result *r = side->result;
+    for (size_t i = 0; i < side->probe_count; i++) {
+        const struct evolve_probe *probe = &side->probes[i];
+        double t_s = evolve_since_s(r, probe->done_ns);
+        if (oldest_ns[i] && i > 0) /* the first one finds all of the history */
+            buf_printf(&r->lines,
+                       "{\"t_s\":%.3f,\"pipeline\":\"%s\",\"kind\":\"freshness\",\"ms\":%.3f}\n",
+                       t_s, r->way->name, (double)(probe->wall_ns - oldest_ns[i]) / 1e6);
+        if (probe->redis_mb > 0)
+            buf_printf(&r->lines,
+                       "{\"t_s\":%.3f,\"pipeline\":\"%s\",\"kind\":\"redis\",\"mb\":%.2f}\n", t_s,
+                       r->way->name, probe->redis_mb);
+    }
+    for (int i = 0; i < side->application_count; i++)
+        for (size_t k = 0; k < side->applications[i].count; k++) {
+            const struct seen *seen = &side->applications[i].seen[k];
+            if (!seen->neither)
+                buf_printf(&r->lines,
+                           "{\"t_s\":%.3f,\"pipeline\":\"%s\",\"kind\":\"answer\",\"new\":%d}\n",
+                           evolve_since_s(r, seen->done_ns), r->way->name, seen->rule == RULE_NEW);
+        }
+}
+
 /* Each event, by the first probe that covers it. */
 static int judge_freshness(struct evolve_side *side, struct err *err)
 {
     struct evolve_result *r = side->result;
     struct hist before = {0}, during = {0};
+    int64_t *oldest_ns = mem_zero(side->probe_count + 1, sizeof *oldest_ns);
     int rc = 0;
     for (int p = 0; rc == 0 && p < EVOLVE_PARTITIONS; p++) {
         int64_t *due_ns = NULL, end = 0, at = 0;
@@ -132,12 +159,18 @@ static int judge_freshness(struct evolve_side *side, struct err *err)
             bool changing = probe->done_ns >= r->mark[MARK_CHANGE].at_ns &&
                             probe->done_ns < r->mark[MARK_CHANGED].at_ns;
             bool calm = i > 0 && probe->done_ns < r->mark[MARK_CHANGE].at_ns;
-            for (; at < probe->next[p] && at < end; at++)
+            for (; at < probe->next[p] && at < end; at++) {
+                if (due_ns[at] && (!oldest_ns[i] || due_ns[at] < oldest_ns[i]))
+                    oldest_ns[i] = due_ns[at];
                 if (due_ns[at] && (changing || calm))
                     hist_record(changing ? &during : &before, (probe->wall_ns - due_ns[at]) / 1000);
+            }
         }
+        r->events += end;
         free(due_ns);
     }
+    add_lines(side, oldest_ns);
+    free(oldest_ns);
     r->fresh_before_us = hist_percentile(&before, 99);
     r->fresh_during_us = hist_percentile(&during, 99);
     hist_release(&before);

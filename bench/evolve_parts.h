@@ -1,10 +1,11 @@
 /* bench/evolve_parts.h - one architecture under change: what the files evolve_*.c share. For them alone.
  *
- *   evolve.c        the stage: log, Redis, processes, the order of a play
+ *   evolve.c        the order of a play
+ *   evolve_stage.c  where it is played: log, plans, Redis, processes
  *   evolve_ways.c   the steps, architecture by architecture
  *   evolve_watch.c  who looks meanwhile: applications, a freshness probe, memory and CPU
  *   evolve_judge.c  what each answer was: by the old rule, the new one, or neither
- *   evolve_page.c   the table */
+ *   evolve_page.c   the table, and what the report is made of */
 #ifndef LK_BENCH_EVOLVE_PARTS_H
 #define LK_BENCH_EVOLVE_PARTS_H
 
@@ -17,9 +18,13 @@
 #include "common/plan/plan.h"
 #include "common/store/read.h"
 
-enum { EVOLVE_PARTITIONS = 4, READERS_MAX = 16, ACTORS_MAX = 12, KEY_BYTES = 128 };
-
-#define EVOLVE_TOPIC "ads"
+enum {
+    EVOLVE_PARTITIONS = 4,
+    READERS_MAX = 16,
+    ACTORS_MAX = 12,
+    KEY_BYTES = 128,
+    MOMENTS_MAX = 24
+};
 
 enum rule { RULE_OLD, RULE_NEW, RULES };
 
@@ -83,6 +88,7 @@ struct application {
 
 struct evolve_probe {
     int64_t done_ns, wall_ns;
+    double redis_mb; /* 0: not looked at */
     int64_t next[EVOLVE_PARTITIONS];
 };
 
@@ -99,8 +105,18 @@ struct effort {
     int commands, started, flips;
 };
 
+/* A step that was taken. */
+struct evolve_moment {
+    char what[128];
+    int64_t began_ns, ended_ns;
+};
+
 struct evolve_result {
     const struct evolve_way *way;
+    struct evolve_moment moments[MOMENTS_MAX];
+    int moment_count;
+    struct buf lines; /* of samples.jsonl; seconds since MARK_BEGIN */
+    int64_t events;   /* in the log at the end */
     struct usage mark[MARKS];
     double redis_peak_mb;
     int64_t fresh_before_us, fresh_during_us; /* p99 */
@@ -113,11 +129,16 @@ struct evolve_result {
     struct effort change, back, clean;
 };
 
+static inline double evolve_since_s(const struct evolve_result *result, int64_t mono_ns)
+{
+    return (double)(mono_ns - result->mark[MARK_BEGIN].at_ns) / 1e9;
+}
+
 struct evolve_side {
     const struct evolve_options *options;
     const struct evolve_way *way;
     struct evolve_result *result;
-    char dir[400], log_uri[480], archive[480], plan[RULES][480], view[64];
+    char dir[400], log_uri[480], topic[LOG_TOPIC_MAX + 1], archive[480], plan[RULES][480], view[64];
     struct plan *rule[RULES];
     struct log *log;
     struct redis_server redis;
@@ -134,6 +155,20 @@ struct evolve_side {
     pthread_mutex_t lock;     /* of redis_peak_mb */
 };
 
+/* evolve_stage.c: a clean directory, a log with a history, plans, Redis; stage_close accepts what stage_open
+ * left on failure, too. */
+int stage_open(struct evolve_side *side, struct err *err);
+void stage_close(struct evolve_side *side);
+void stage_clean(struct evolve_side *side); /* the directory, once all is well */
+int stage_run(struct evolve_side *side, const char *command, struct err *err); /* to its end */
+int stage_start(struct evolve_side *side, const char *who, const char *command, struct err *err);
+void stage_stop(struct evolve_side *side, const char *who);
+int stage_check(struct evolve_side *side, struct err *err); /* nobody ended by itself */
+/* The generator at its rate, from where the history ends. */
+int stage_generate(struct evolve_side *side, struct err *err);
+/* Nobody writes or answers any more. */
+void stage_halt(struct evolve_side *side);
+
 /* evolve_watch.c */
 void watch_start(struct evolve_side *side);
 void watch_stop(struct evolve_side *side);
@@ -143,6 +178,8 @@ void watch_mark(struct evolve_side *side, enum mark mark);
 int evolve_judge(struct evolve_side *side, struct err *err);
 /* evolve_page.c */
 void evolve_print(const struct evolve_options *options, const struct evolve_result *results,
-                  int count, bool json, FILE *out);
+                  int count, FILE *out);
+int evolve_page(const struct evolve_options *options, const struct evolve_result *results,
+                int count, int64_t began_wall_ns, struct err *err);
 
 #endif

@@ -110,6 +110,8 @@ static void *ask(void *context)
 static void note_memory(struct evolve_side *side)
 {
     double mb = redis_used_mb(side->view);
+    if (side->probe_count)
+        side->probes[side->probe_count - 1].redis_mb = mb;
     pthread_mutex_lock(&side->lock);
     if (mb > side->result->redis_peak_mb)
         side->result->redis_peak_mb = mb;
@@ -204,7 +206,7 @@ void watch_mark(struct evolve_side *side, enum mark mark)
     usage.redis_mb = redis_used_mb(side->view);
     for (int p = 0; p < EVOLVE_PARTITIONS; p++) {
         int64_t first, end = 0;
-        log_range(side->log, EVOLVE_TOPIC, p, &first, &end, NULL);
+        log_range(side->log, side->topic, p, &first, &end, NULL);
         usage.events += end;
     }
     side->result->mark[mark] = usage;

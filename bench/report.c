@@ -35,31 +35,53 @@ static void part_head(struct report *report)
     buf_add_text(page, "</style></head><body>\n");
 }
 
-/* These parts bear the name of their member, and are left out where it holds nothing. */
-static bool is_left_out(const struct report *report, const char *id)
+static bool has_charts(const struct report *report)
 {
-    return (strcmp(id, "faults") == 0 || strcmp(id, "happenings") == 0) &&
-           json_array_size(json_object_get(report->run, id)) == 0;
+    for (int c = 0; c < CHART_COUNT; c++)
+        if (chart_has_samples(report, c))
+            return true;
+    return false;
 }
 
+static void own_links(struct buf *page, const json_t *tables)
+{
+    size_t i;
+    json_t *table;
+    json_array_foreach (tables, i, table) {
+        buf_add_text(page, "<a href=\"#");
+        page_text(page, page_member(table, "id"));
+        buf_add_text(page, "\">");
+        page_text(page, page_member(table, "title"));
+        buf_add_text(page, "</a>");
+    }
+}
+
+/* Each part is left out where its member of run.json holds nothing. */
 static void navigation(struct report *report)
 {
     struct buf *page = &report->page;
     static const struct {
-        const char *id, *title;
-    } LINKS[] = {{"table", "Results"},
-                 {"faults", "Faults"},
-                 {"happenings", "What happened"},
-                 {"charts", "Charts"},
-                 {"checks", "Checks"},
-                 {"plan", "Plan"},
-                 {"reading", "How to read this"},
-                 {"again", "Run it again"},
-                 {"words", "In plain words"}};
+        const char *id, *title, *needs;
+    } LINKS[] = {{"table", "Results", "metrics"},
+                 {NULL, NULL, "tables"},
+                 {"faults", "Faults", "faults"},
+                 {"happenings", "What happened", "happenings"},
+                 {"charts", "Charts", NULL},
+                 {"checks", "Checks", "checks"},
+                 {"plan", "Plan", "plan"},
+                 {"reading", "How to read this", "checks"},
+                 {"again", "Run it again", "checks"},
+                 {"words", "In plain words", "findings"}};
     buf_add_text(page, "<nav>");
-    for (size_t i = 0; i < sizeof LINKS / sizeof *LINKS; i++)
-        if (!is_left_out(report, LINKS[i].id))
+    for (size_t i = 0; i < sizeof LINKS / sizeof *LINKS; i++) {
+        const json_t *member = LINKS[i].needs ? json_object_get(report->run, LINKS[i].needs) : NULL;
+        bool some = LINKS[i].needs ? json_array_size(member) + json_object_size(member) > 0
+                                   : has_charts(report);
+        if (some && LINKS[i].id)
             buf_printf(page, "<a href=\"#%s\">%s</a>", LINKS[i].id, LINKS[i].title);
+        else if (some)
+            own_links(page, member);
+    }
     buf_add_text(page, "</nav>");
 }
 
@@ -168,6 +190,8 @@ static void part_tiles(struct report *report)
 
 static void part_charts(struct report *report)
 {
+    if (!has_charts(report))
+        return;
     buf_add_text(&report->page,
                  "<div id=\"charts\"></div><noscript><p class=\"note\">The charts need "
                  "JavaScript; their numbers stand in the tables below them.</p></noscript>\n");
@@ -191,6 +215,27 @@ static void part_plan(struct report *report)
     page_text(page, json);
     buf_add_text(page, "</pre></details></section>\n");
     free(json);
+}
+
+/* A <dl> of an object's members, under a title or none; nothing where there are none. */
+static void members(struct report *report, const char *title, const char *member)
+{
+    struct buf *page = &report->page;
+    const char *name;
+    json_t *value, *object = json_object_get(report->run, member);
+    if (json_object_size(object) == 0)
+        return;
+    if (title)
+        buf_printf(page, "<h3>%s</h3>\n", title);
+    buf_add_text(page, "<dl>");
+    json_object_foreach (object, name, value) {
+        buf_add_text(page, "<dt>");
+        page_text(page, name);
+        buf_add_text(page, "</dt><dd>");
+        page_value(page, value);
+        buf_add_text(page, "</dd>");
+    }
+    buf_add_text(page, "</dl>\n");
 }
 
 static void part_reading(struct report *report)
@@ -220,29 +265,15 @@ static void part_reading(struct report *report)
     };
     struct buf *page = &report->page;
     page_section(page, "reading", "How to read this", NULL);
+    if (json_object_get(report->run, "reading")) {
+        members(report, NULL, "reading");
+        buf_add_text(page, "</section>\n");
+        return;
+    }
     buf_add_text(page, "<dl>");
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         buf_printf(page, "<dt>%s</dt><dd>%s</dd>\n", WORDS[i].word, WORDS[i].meaning);
     buf_add_text(page, "</dl></section>\n");
-}
-
-/* A <dl> of an object's members, under a title; nothing where there are none. */
-static void members(struct report *report, const char *title, const char *member)
-{
-    struct buf *page = &report->page;
-    const char *name;
-    json_t *value, *object = json_object_get(report->run, member);
-    if (json_object_size(object) == 0)
-        return;
-    buf_printf(page, "<h3>%s</h3>\n<dl>", title);
-    json_object_foreach (object, name, value) {
-        buf_add_text(page, "<dt>");
-        page_text(page, name);
-        buf_add_text(page, "</dt><dd>");
-        page_value(page, value);
-        buf_add_text(page, "</dd>");
-    }
-    buf_add_text(page, "</dl>\n");
 }
 
 static void part_again(struct report *report)
@@ -299,21 +330,14 @@ static const struct {
     const char *needs; /* a member that run.json may lack: then the part is left out */
     void (*write)(struct report *report);
 } PARTS[] = {
-    {NULL, part_head},
-    {NULL, part_title},
-    {NULL, part_verdict},
-    {NULL, part_tiles},
-    {NULL, table_metrics},
-    {"faults", table_faults},
-    {"happenings", table_happenings},
-    {NULL, part_charts},
-    {"processes", table_processes},
-    {NULL, table_checks},
-    {"plan", part_plan},
-    {NULL, part_reading},
-    {NULL, part_again},
-    {"findings", part_findings},
-    {NULL, part_scripts},
+    {NULL, part_head},           {NULL, part_title},
+    {NULL, part_verdict},        {NULL, part_tiles},
+    {NULL, table_metrics},       {"tables", tables_own},
+    {"faults", table_faults},    {"happenings", table_happenings},
+    {NULL, part_charts},         {"processes", table_processes},
+    {NULL, table_checks},        {"plan", part_plan},
+    {NULL, part_reading},        {NULL, part_again},
+    {"findings", part_findings}, {NULL, part_scripts},
 };
 
 static int check_run(struct report *report, const char *path, struct err *err)

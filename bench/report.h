@@ -23,6 +23,11 @@
  *   "checks": [{"name", "pass": bool, "detail"?}]
  *   "history"?: [{"pipeline"?, "name", "began_s", "ended_s"?, "fate"}]  every process ever started
  *                              a "pipeline" that is missing or "" means both
+ *   "tables"?: [{"id", "title", "note"?, "columns": [text, ...], "rows": [[cell, ...], ...],
+ *                "details"?: [{"summary", "text"}]}]        a column "#so" holds figures
+ *       cell: number, text, null, or {"name" | "pipeline" | "pass", "more"?: text, "code"?: text,
+ *             "bars"?: [share 0 .. 1, ...]}; details: text as it is, folded away
+ *   "reading"?: {word: meaning}      in place of the words that explain a comparison
  *   "findings"?: ["plain sentence", ...]                    the page's last lines
  *
  * samples.jsonl, one object a line, in any order; kinds and members that CHARTS (report_samples.c)
@@ -33,7 +38,9 @@
  *    "missing_share": 0.012, "exact": true}                 missing_share: of the events due by
  * then
  *   {"t_s": 2, "pipeline": "lambda", "kind": "cpu", "cores": 0.42}   since the sample before
- *   {"t_s": 2, "pipeline": "lambda", "kind": "rss", "mb": 61.5}      of all its processes */
+ *   {"t_s": 2, "pipeline": "lambda", "kind": "rss", "mb": 61.5}      of all its processes
+ *   {"t_s": 2, "pipeline": "kappa", "kind": "answer", "new": 1}      by the new rule; 0: by the old one
+ *   {"t_s": 2, "pipeline": "kappa", "kind": "redis", "mb": 20.5}     and "private": of one process */
 #ifndef LK_BENCH_REPORT_H
 #define LK_BENCH_REPORT_H
 

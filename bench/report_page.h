@@ -44,6 +44,7 @@ void charts_data(struct report *report);
 
 /* report_tables.c: one <section> each, but for table_history */
 void table_metrics(struct report *report);
+void tables_own(struct report *report); /* those that run.json brings along */
 void table_happenings(struct report *report);
 void table_faults(struct report *report);
 void table_processes(struct report *report);

@@ -22,6 +22,11 @@ const struct chart CHARTS[CHART_COUNT] = {
     {"twice", "handover", "twice_share", NULL, 100, "Events counted twice at the hand-over", "%",
      "Of all events of the exact answer, the share that both batch and speed layer counted.",
      DRAW_STEP, 240, false, false},
+    {"rule", "answer", "new", NULL, 100, "Answers by the new rule", "%",
+     "Of the answers that applications were given in a stretch of time, the share that was by the "
+     "new "
+     "rule. 0: all by the old one; 100: all by the new one; between them both rules answer.",
+     DRAW_MEAN, 120, false, false},
     {"wrong", "error", "rows_wrong", "rows", 100, "Rows that differ from the truth", "%",
      "Of all rows of the view, the share whose value was not yet, or no longer, what all events "
      "due "
@@ -39,6 +44,11 @@ const struct chart CHARTS[CHART_COUNT] = {
     {"cpu", "cpu", "cores", NULL, 1, "Processor use", "cores",
      "Cores kept busy by all processes of a pipeline.", DRAW_MEAN, 80, false, false},
     {"rss", "rss", "mb", NULL, 1, "Memory", "MB", "Resident memory of all processes of a pipeline.",
+     DRAW_STEP, 240, false, false},
+    {"redis", "redis", "mb", NULL, 1, "Memory of Redis", "MB",
+     "What Redis has allocated (used_memory).", DRAW_STEP, 240, false, false},
+    {"private", "private", "mb", NULL, 1, "Memory of the process at work", "MB",
+     "Its own memory (RssAnon): what it has mapped of the log's or archive's files is not in it.",
      DRAW_STEP, 240, false, false},
 };
 

@@ -29,7 +29,7 @@ struct chart {
     bool percentiles; /* also as a curve over percentiles */
 };
 
-enum { CHART_COUNT = 8 };
+enum { CHART_COUNT = 11 };
 extern const struct chart CHARTS[CHART_COUNT];
 
 struct sample {

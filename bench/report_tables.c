@@ -74,6 +74,8 @@ void table_metrics(struct report *report)
     struct buf heads = {0};
     size_t i;
     json_t *metric;
+    if (json_array_size(json_object_get(report->run, "metrics")) == 0)
+        return;
     page_section(
         page, "table", "Results",
         "<span class=\"tag\">measured</span> was found by this run and may differ in the next. "
@@ -98,6 +100,120 @@ void table_metrics(struct report *report)
     end_table(page);
     buf_add_text(page, "</section>\n");
     buf_release(&heads);
+}
+
+/* ---- tables that the run brings along ---- */
+
+/* Shares as bars, side by side; full height is 1. */
+static void bars(struct buf *page, const json_t *shares)
+{
+    enum { WIDE = 144, HIGH = 28 };
+    double each = (double)WIDE / (double)json_array_size(shares);
+    size_t i;
+    json_t *share;
+    buf_printf(page, "<svg class=\"bars\" width=\"%d\" height=\"%d\" role=\"img\">", WIDE, HIGH);
+    json_array_foreach (shares, i, share) {
+        double size = json_number_value(share);
+        double high = size <= 0 ? 0 : 1 + (size < 1 ? size : 1) * (HIGH - 1);
+        buf_printf(page, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
+                   (double)i * each, HIGH - high, each * 0.8, high);
+    }
+    buf_add_text(page, "</svg>");
+}
+
+static void rich_cell(struct report *report, const json_t *cell)
+{
+    struct buf *page = &report->page;
+    const json_t *pass = json_object_get(cell, "pass");
+    if (pass)
+        buf_printf(page, "<span class=\"%s\">%s</span>", json_is_true(pass) ? "yes" : "no",
+                   json_is_true(pass) ? "✓ held" : "✗ failed");
+    if (page_member(cell, "pipeline"))
+        page_key(report, cell);
+    if (page_member(cell, "name"))
+        page_text(page, page_member(cell, "name"));
+    if (json_object_get(cell, "bars"))
+        bars(page, json_object_get(cell, "bars"));
+    if (page_member(cell, "more")) {
+        buf_add_text(page, "<small>");
+        page_text(page, page_member(cell, "more"));
+        buf_add_text(page, "</small>");
+    }
+    if (page_member(cell, "code")) {
+        buf_add_text(page, "<small><code>");
+        page_text(page, page_member(cell, "code"));
+        buf_add_text(page, "</code></small>");
+    }
+}
+
+static void own_row(struct report *report, const json_t *columns, const json_t *row)
+{
+    size_t i;
+    json_t *cell;
+    buf_add_text(&report->page, "<tr>");
+    json_array_foreach (row, i, cell) {
+        const char *head = json_string_value(json_array_get(columns, i));
+        buf_add_text(&report->page, head && *head == '#' ? "<td class=\"num\">" : "<td>");
+        if (json_is_object(cell))
+            rich_cell(report, cell);
+        else
+            page_value(&report->page, cell);
+        buf_add_text(&report->page, "</td>");
+    }
+    buf_add_text(&report->page, "</tr>\n");
+}
+
+static void details(struct buf *page, const json_t *list)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach (list, i, one) {
+        buf_add_text(page, "<details><summary>");
+        page_text(page, page_member(one, "summary"));
+        buf_add_text(page, "</summary><pre>");
+        page_text(page, page_member(one, "text"));
+        buf_add_text(page, "</pre></details>\n");
+    }
+}
+
+static void own_table(struct report *report, const json_t *table)
+{
+    struct buf *page = &report->page;
+    const json_t *columns = json_object_get(table, "columns");
+    size_t i;
+    json_t *each;
+    buf_add_text(page, "<section id=\"");
+    page_text(page, page_member(table, "id"));
+    buf_add_text(page, "\"><h2>");
+    page_text(page, page_member(table, "title"));
+    buf_add_text(page, "</h2>\n");
+    if (page_member(table, "note")) {
+        buf_add_text(page, "<p class=\"meaning\">");
+        page_text(page, page_member(table, "note"));
+        buf_add_text(page, "</p>\n");
+    }
+    buf_add_text(page, "<div class=\"scroll\"><table><thead><tr>");
+    json_array_foreach (columns, i, each) {
+        const char *head = json_string_value(each);
+        bool figures = head && *head == '#';
+        buf_add_text(page, figures ? "<th class=\"num\">" : "<th>");
+        page_text(page, head ? head + figures : NULL);
+        buf_add_text(page, "</th>");
+    }
+    buf_add_text(page, "</tr></thead><tbody>\n");
+    json_array_foreach (json_object_get(table, "rows"), i, each)
+        own_row(report, columns, each);
+    end_table(page);
+    details(page, json_object_get(table, "details"));
+    buf_add_text(page, "</section>\n");
+}
+
+void tables_own(struct report *report)
+{
+    size_t i;
+    json_t *table;
+    json_array_foreach (json_object_get(report->run, "tables"), i, table)
+        own_table(report, table);
 }
 
 void table_happenings(struct report *report)

@@ -4,12 +4,9 @@
 #include <librdkafka/rdkafka.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/utsname.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "bench/metrics.h"
-#include "bench/report.h"
+#include "bench/report_run.h"
 #include "common/base/clock.h"
 #include "common/plan/plan.h"
 
@@ -152,26 +149,6 @@ static json_t *checks_json(const struct run *run, bool *pass)
     return list;
 }
 
-static json_t *machine_json(void)
-{
-    struct utsname name;
-    char model[128] = "unknown", line[512];
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, "model name", 10) == 0 && strchr(line, ':')) {
-            snprintf(model, sizeof model, "%.*s", (int)strcspn(strchr(line, ':') + 2, "\n"),
-                     strchr(line, ':') + 2);
-            break;
-        }
-    if (file)
-        fclose(file);
-    uname(&name);
-    double memory_gb = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE) / 1e9;
-    return json_pack("{s:s, s:I, s:f, s:s}", "processor", model, "cores",
-                     (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory GB", memory_gb, "kernel",
-                     name.release);
-}
-
 /* What this program was told; of the others' settings it knows nothing. */
 static json_t *attach_json(const struct run *run)
 {
@@ -284,11 +261,7 @@ static json_t *run_json(const struct run *run, bool *pass)
 {
     char started[40];
     struct buf command = {0};
-    time_t seconds = (time_t)(run->began_wall_ns / 1000000000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    if (strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-        started[0] = 0;
+    report_time(run->began_wall_ns, started);
     say_command(&run->options, &command);
     json_t *checks = checks_json(run, pass);
     json_t *root =
@@ -303,7 +276,7 @@ static json_t *run_json(const struct run *run, bool *pass)
     json_object_set_new(root, "pipelines", names_json(run));
     if (run->options.handovers)
         json_object_set_new(root, "verdict", json_string(HANDOVER_VERDICT));
-    json_object_set_new(root, "machine", machine_json());
+    json_object_set_new(root, "machine", report_machine());
     json_object_set_new(root, "settings",
                         run->options.attach ? attach_json(run) : settings_json(run));
     set_plan(root, run);
@@ -317,27 +290,7 @@ static json_t *run_json(const struct run *run, bool *pass)
     return root;
 }
 
-/* ---- writing and printing ---- */
-
-static int write_file(const struct run *run, const char *name, struct bytes text, struct err *err)
-{
-    char path[500];
-    snprintf(path, sizeof path, "%s/%s", run->dir, name);
-    FILE *file = fopen(path, "w");
-    if (!file)
-        return err_errno(err, ERR_ENV, "cannot write %s", path);
-    bool good = fwrite(text.ptr, 1, text.len, file) == text.len;
-    good = fclose(file) == 0 && good;
-    return good ? 0 : err_errno(err, ERR_FULL, "cannot write %s", path);
-}
-
-static int write_json(const struct run *run, const char *name, const json_t *json, struct err *err)
-{
-    char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    int rc = write_file(run, name, bytes_of(text), err);
-    free(text);
-    return rc;
-}
+/* ---- printing ---- */
 
 static void batch_happenings(struct run *run, const struct side *side)
 {
@@ -424,17 +377,13 @@ int run_report(struct run *run, FILE *out, bool *pass, struct err *err)
     for (int i = 0; i < run->side_count; i++)
         buf_add(&run->samples, run->sides[i].fresh_lines.ptr, run->sides[i].fresh_lines.len);
     json_t *root = run_json(run, pass);
-    int rc = write_json(run, "run.json", root, err);
-    if (rc == 0)
-        rc = write_file(run, "samples.jsonl", buf_bytes(&run->samples), err);
+    int rc = report_write(run->dir, root, buf_bytes(&run->samples), err);
     json_t *result =
         json_pack("{s:b, s:s, s:O, s:O, s:O}", "pass", *pass, "speed_layer", run->speed_layer.ptr,
                   "metrics", json_object_get(root, "metrics"), "checks",
                   json_object_get(root, "checks"), "faults", json_object_get(root, "faults"));
     if (rc == 0)
-        rc = write_json(run, "result.json", result, err);
-    if (rc == 0)
-        rc = report_build(run->dir, err);
+        rc = report_write_json(run->dir, "result.json", result, err);
     if (rc == 0 && run->options.json) {
         json_dumpf(result, out, JSON_COMPACT | JSON_REAL_PRECISION(9));
         fputc('\n', out);

@@ -14,6 +14,7 @@ int cmd_evolve(const struct settings *settings, struct err *err)
     const struct evolve_options options = {
         .program = program,
         .out = settings_text(settings, "out"),
+        .log = settings_text(settings, "log"),
         .arch = settings_text(settings, "arch"),
         .history = settings_int(settings, "count"),
         .rate = settings_number(settings, "rate"),

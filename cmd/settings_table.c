@@ -240,7 +240,12 @@ const struct setting SETTINGS[] = {
     {"seconds", SETTING_INT, "5", 1, 600, NULL, "compare evolve",
      "N  that are watched before the change, behind it, and behind the way back"},
     {"readers", SETTING_INT, "4", 1, 16, NULL, "compare evolve", "N  applications that ask"},
-    {"out", SETTING_TEXT, "out/evolve", 0, 0, NULL, "compare evolve", "DIR  for the work files"},
+    {"out", SETTING_TEXT, "out/evolve", 0, 0, NULL, "compare evolve",
+     "DIR  for report.html, its raw files, and the work files"},
+    {"log", SETTING_TEXT, NULL, 0, 0, NULL, "compare evolve",
+     "URI  kafka:HOST:PORT[,HOST:PORT...]; topics of the run's own, which go with it [an embedded "
+     "log "
+     "in --out]"},
     {"seed", SETTING_INT, "1", 0, 0, NULL, "compare evolve", "N  decides the events"},
     {"only", SETTING_TEXT, NULL, 0, 0, NULL, "compare runbooks",
      "NAME  this runbook alone (docs/runbooks.md) [all]"},
