@@ -14,6 +14,14 @@ holds '.kappa.commands == 4 and .kappa.flips == 2 and .kappa.processes == 1 and 
 fact 'kappa: a replay, a diff, a canary, a flip; one flip back' $?
 holds '.lambda.read_events > .kappa.read_events and .kappa.read_events >= 5000'
 fact 'lambda reads the events twice, in its batch and in its speed layer' $?
+page_facts "$work/out"
+sed -n '/^{/,$p' "$work/said" | jq -e --slurpfile run "$work/out/run.json" '. as $said | $run[0] | .pass and
+    ([.metrics[] | .lambda, .kappa] | map(. * 1000 | round)) == ([$said.lambda | keys_unsorted[] as $k |
+    ($said.lambda[$k], $said.kappa[$k])] | map(. * 1000 | round))' >/dev/null
+fact 'the page has the figures of the JSON' $?
+[ "$(jq -s 'map(select(.kind == "answer")) | (map(.new) | unique) == [0, 1]' "$work/out/samples.jsonl")" = true ] &&
+    jq -e '[.happenings[].what] | any(startswith("lk kappa promote")) and any(startswith("applications are told"))' "$work/out/run.json" >/dev/null
+fact 'its chart has answers by both rules, its table the steps' $?
 evolve "$lk" --arch dataflow
 [ $? = 2 ]
 fact 'another architecture is a mistake of the user' $?
