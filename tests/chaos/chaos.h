@@ -7,7 +7,7 @@
  *   points.c    the table of fault points
  *   kill.c      each of them struck in a worker, an archiver, a batch
  *   verb.c      the same for what is no worker
- *   flips.c     versions promoted, rolled back, canaries, retired, under load
+ *   flips.c     versions promoted, rolled back, canaries, retired, under load; flips_reader.c: who reads
  *   undo.c      a rollback, a compaction, beside a lambda at work
  *   redis.c     Redis killed, cut, emptied, full, stopped under load
  *   zombie.c    an owner stopped, another started, the first let go on

@@ -1,271 +1,44 @@
 /* tests/chaos/flips.c - the live pointer goes back and forth under load, every verb is killed, and each
  * answer is held against the oracle of the version that it says it came from.
  *
- *   feeder ──> log ──> kappa run (version 1), kappa deploy --follow (version 2) ──> Redis
+ *   feeder ──> log ──> kappa run (version 1), kappa deploy --follow (version 2) ──> Redis <── readers
  *   rounds: canary 10, 30, 60 %; promote or rollback; a third version retired
- *           each verb at first with a SIGKILL at a fault point or at any moment, then in earnest
- *   readers, each a process, all the while:
- *     the rows are the contract of that version at the positions read (held against the oracles of both
- *     plans when all is over, since on Kafka an oracle that follows takes its time);
- *     between two verbs the version is the live one, or the canary for a key of its share;
- *     a key that the canary had it keeps while the share grows;
- *     no position lies below where the live version stood when the last verb that is done began.
- * Rounds: LK_FLIP_ROUNDS (make flips: 100). */
+ *           each verb at first with a SIGKILL, at its fault points in turn or at any moment, then in earnest
+ *
+ * Readers (flips_reader.c) ask all the while; a fault point where no verb died fails the case.
+ * Rounds: LK_FLIP_ROUNDS; they go on until LK_FLIP_READS answers were read (make flips: 100, 500,000). */
 #include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/fault.h"
 #include "common/store/read.h"
-#include "tests/chaos/chaos.h"
-#include "workloads/oracle.h"
+#include "tests/chaos/flips.h"
 
-enum {
-    ROUNDS_USUAL = 8,
-    READERS = 2,
-    KEYS = 20,
-    VERSIONS = 2,
-    CASES = 2,
-    WAIT_MS = 20000,
-    SAME_AMONG = 200,
-    PAUSE_MS = 3
+enum { ROUNDS_USUAL = 8, CASES = 2, WAIT_MS = 20000, POINTS_MAX = 4 };
+
+/* The fault points of a verb, and how often it has died there. */
+struct struck {
+    const char *verb, *points[POINTS_MAX]; /* the last is NULL */
+    int turn, died[POINTS_MAX];
 };
 
-/* What the readers are told, and what they tell. */
-struct board {
-    _Atomic uint64_t epoch;   /* odd while a verb is under way */
-    _Atomic int live, canary; /* as of an even epoch; canary 0: none */
-    _Atomic uint64_t era;     /* while it stays the share only grows */
-    _Atomic int64_t least[PARTITIONS];
-    _Atomic bool over, failed;
-    _Atomic int64_t reads, checked, refused, by_canary, by_version[VERSIONS];
-    char why[600];
-};
+static const struct struck FLIP = {.verb = "flip",
+                                   .points = {"promote", "read pos", "read pos again"}};
+static const struct struck CANARY = {.verb = "canary", .points = {"canary", "read pos"}};
+static const struct struck RETIRE = {.verb = "retire",
+                                     .points = {"retire mark", "retire pos", "retire cells"}};
 
 struct play {
     struct lane *lane;
-    struct board *board;
+    struct flips_board *board;
+    struct flips_readers readers;
     struct rng rng;
-    char plan[VERSIONS + 1][220]; /* 2: the one that comes to be retired */
-    struct child *worker[VERSIONS];
-    pid_t reader[READERS];
+    char plan[FLIPS_VERSIONS + 1][FLIPS_PATH]; /* 2: the one that comes to be retired */
+    struct child *worker[FLIPS_VERSIONS];
+    struct struck flip, canary, retire;
     int verbs, killed;
 };
-
-/* ---- a reader ---- */
-
-/* An answer that is to be held against an oracle. */
-struct look {
-    int version, number; /* of the key; -1: whole */
-    int64_t next[PARTITIONS];
-    char digest[33];
-};
-
-struct reader {
-    struct play *play;
-    struct look *looks;
-    size_t count, capacity;
-    struct log *log;
-    struct oracle *oracle[VERSIONS];
-    struct view_reader *view;
-    uint64_t era;
-    bool had[KEYS]; /* the canary answered for it in this era */
-};
-
-__attribute__((format(printf, 2, 3))) static void complain(struct board *board, const char *format,
-                                                           ...)
-{
-    va_list args;
-    va_start(args, format);
-    if (!atomic_exchange(&board->failed, true))
-        vsnprintf(board->why, sizeof board->why, format, args);
-    va_end(args);
-}
-
-static int oracle_for(struct reader *reader, int version, struct err *err)
-{
-    char text[2000];
-    FILE *file = fopen(reader->play->plan[version], "r");
-    if (!file)
-        return err_set(err, ERR_ENV, "no plan");
-    size_t len = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[len] = 0;
-    return oracle_open(bytes_of(text), ".", reader->log, reader->play->lane->topic,
-                       &reader->oracle[version], err);
-}
-
-static void key_text(int number, char out[20])
-{
-    snprintf(out, 20, "[\"k%d\"]", number);
-}
-
-static bool is_same(const struct look *a, const struct look *b)
-{
-    return a->version == b->version && memcmp(a->next, b->next, sizeof a->next) == 0 &&
-           strcmp(a->digest, b->digest) == 0;
-}
-
-/* One that says the same at the same positions as the one before of that key needs no oracle. */
-static void keep(struct reader *reader, const struct answer *got, int number)
-{
-    struct look look = {.version = got->version, .number = number};
-    for (int p = 0; p < PARTITIONS; p++)
-        look.next[p] = got->parts[p].read ? got->parts[p].next : 0;
-    answer_digest(got, look.digest);
-    for (size_t i = reader->count; i-- > 0 && reader->count - i < SAME_AMONG;)
-        if (reader->looks[i].number == number && is_same(&reader->looks[i], &look))
-            return;
-    if (reader->count == reader->capacity) {
-        reader->capacity = reader->capacity ? reader->capacity * 2 : 1024;
-        reader->looks = mem_grow(reader->looks, reader->capacity * sizeof *reader->looks);
-    }
-    reader->looks[reader->count++] = look;
-}
-
-/* Keep rows of this key alone; NULL: all. */
-static void keep_key(struct answer *answer, const char *key)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < answer->count; i++)
-        if (!key || bytes_equal(answer->rows[i].key, bytes_of(key)))
-            answer->rows[kept++] = answer->rows[i];
-    answer->count = kept;
-}
-
-static void check_look(struct reader *reader, const struct look *look)
-{
-    struct board *board = reader->play->board;
-    struct answer_part parts[PARTITIONS];
-    struct answer want = {0};
-    struct err err = {0};
-    char key[20], digest[33];
-    key_text(look->number, key);
-    for (int p = 0; p < PARTITIONS; p++)
-        parts[p] = (struct answer_part){.next = look->next[p]};
-    if (oracle_contract(reader->oracle[look->version - 1], parts, &want, &err) < 0) {
-        complain(board, "oracle: %s", err.text);
-        return;
-    }
-    keep_key(&want, look->number < 0 ? NULL : key);
-    answer_digest(&want, digest);
-    if (strcmp(digest, look->digest) != 0)
-        complain(board, "an answer of version %d (%s, %zu rows) is not its contract's",
-                 look->version, look->number < 0 ? "whole" : key, want.count);
-    answer_release(&want);
-}
-
-/* A read under one board: nothing changed from before it to behind it. */
-static void check_version(struct reader *reader, const struct answer *got, int number, uint64_t era)
-{
-    struct board *board = reader->play->board;
-    int live = board->live, canary = board->canary;
-    bool by_canary = number >= 0 && canary && got->version == canary;
-    if (era != reader->era)
-        memset(reader->had, 0, sizeof reader->had);
-    reader->era = era;
-    if (got->version != live && !by_canary)
-        complain(board, "version %d answers, and %d is live (canary %d, key %d)", got->version,
-                 live, canary, number);
-    if (number >= 0 && reader->had[number] && !by_canary)
-        complain(board, "key k%d has moved back from the canary while its share grew", number);
-    if (by_canary)
-        reader->had[number] = true;
-    board->by_canary += by_canary;
-}
-
-static void read_once(struct reader *reader, struct rng *rng)
-{
-    struct board *board = reader->play->board;
-    char key[20];
-    int number = rng_below(rng, 40) ? (int)rng_below(rng, KEYS) : -1;
-    int64_t least[PARTITIONS];
-    struct view_query query = {.key = number < 0 ? NULL : key, .exact = true};
-    struct answer got;
-    struct err err = {0};
-    key_text(number, key);
-    uint64_t before = board->epoch, era = board->era;
-    for (int p = 0; p < PARTITIONS; p++)
-        least[p] = board->least[p];
-    if (view_reader_read(reader->view, &query, &got, &err) < 0) {
-        board->refused++;
-        if (err.code != ERR_AWAY)
-            complain(board, "a read is refused: %s", err.text);
-        return;
-    }
-    board->reads++;
-    if (got.version < 1 || got.version > VERSIONS)
-        complain(board, "version %d answers", got.version);
-    else {
-        board->by_version[got.version - 1]++;
-        keep(reader, &got, number);
-        if (before == board->epoch && before % 2 == 0)
-            check_version(reader, &got, number, era);
-    }
-    for (int p = 0; p < got.partitions; p++)
-        if (got.parts[p].read && got.parts[p].next < least[p])
-            complain(board, "version %d answers at %lld of partition %d, which had been at %lld",
-                     got.version, (long long)got.parts[p].next, p, (long long)least[p]);
-    answer_release(&got);
-}
-
-static void read_all(struct play *play, int number)
-{
-    struct reader reader = {.play = play};
-    struct lane *lane = play->lane;
-    struct err err = {0};
-    struct kv *kv = NULL;
-    struct rng rng;
-#ifdef LK_BUGS
-    bug_plant(lane->bug);
-#endif
-    rng_init(&rng, lane->seed * 31 + (uint64_t)number);
-    int rc = kv_open(lane->uri, &kv, &err);
-    if (rc == 0)
-        reader.view = view_reader_new(kv, lane->view, ARCH_KAPPA);
-    while (rc == 0 && !play->board->over && !play->board->failed) {
-        read_once(&reader, &rng);
-        clock_sleep_ms(PAUSE_MS);
-    }
-    rc = rc < 0 ? rc : log_open(lane->log, false, &reader.log, &err);
-    for (int v = 0; rc == 0 && v < VERSIONS; v++)
-        rc = oracle_for(&reader, v, &err);
-    if (rc < 0)
-        complain(play->board, "reader: %s", err.text);
-    for (size_t i = 0; rc == 0 && i < reader.count && !play->board->failed; i++)
-        check_look(&reader, &reader.looks[i]);
-    play->board->checked += (int64_t)reader.count;
-    _exit(0);
-}
-
-static bool start_readers(struct play *play)
-{
-    fflush(NULL);
-    for (int i = 0; i < READERS; i++) {
-        play->reader[i] = fork();
-        if (play->reader[i] == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            read_all(play, i);
-        }
-        if (play->reader[i] < 0)
-            return lane_fail(play->lane, "cannot fork");
-    }
-    return true;
-}
-
-static void stop_readers(struct play *play)
-{
-    play->board->over = true;
-    for (int i = 0; i < READERS; i++)
-        if (play->reader[i] > 0)
-            waitpid(play->reader[i], NULL, 0);
-}
 
 /* ---- verbs ---- */
 
@@ -294,17 +67,18 @@ static bool live_positions(struct play *play, int64_t next[PARTITIONS])
     return true;
 }
 
-/* The verb with a fault, or killed at some moment: it ends by that, or had nothing to do there. */
-static bool strike(struct play *play, const char *const *points, const char *words)
+/* The verb with a fault at its next point; in turn also killed at some moment, or left alone. It ends by that,
+ * or had nothing to do there. */
+static bool strike(struct play *play, struct struck *struck, const char *words)
 {
     int count = 0;
     char fault[80];
-    while (points[count])
+    while (struck->points[count])
         count++;
-    int at = (int)rng_below(&play->rng, (uint64_t)count + 2);
+    int at = struck->turn++ % (count + 2);
     if (at == count + 1)
         return true;
-    snprintf(fault, sizeof fault, "%s:1:kill", at < count ? points[at] : "none");
+    snprintf(fault, sizeof fault, "%s:1:kill", at < count ? struck->points[at] : "none");
     struct child *child = child_start(play->lane, at < count ? fault : NULL, "%s", words);
     if (at == count) {
         clock_sleep_ms((int64_t)rng_below(&play->rng, 40));
@@ -312,28 +86,31 @@ static bool strike(struct play *play, const char *const *points, const char *wor
     }
     if (!child_wait(child, CHILD_ENDED, WAIT_MS))
         return child_blame(play->lane, child, "does not end");
-    play->killed += child->status == -SIGKILL;
-    return child->status == -SIGKILL || child->status == 0 ||
+    bool died = child->status == -SIGKILL;
+    play->killed += died;
+    if (at < count)
+        struck->died[at] += died;
+    return died || child->status == 0 ||
            child_blame(play->lane, child, "struck, it ends otherwise");
 }
 
 /* A verb under a board that says so: struck, then done again until the registry is as wanted. */
 struct step {
     char words[700];
-    const char *const *points;
+    struct struck *struck;
     int live, share; /* as they are to be */
     int canary;
 };
 
 static bool make_step(struct play *play, const struct step *step)
 {
-    struct board *board = play->board;
+    struct flips_board *board = play->board;
     int64_t next[PARTITIONS];
     int live, share;
     if (!live_positions(play, next))
         return false;
     board->epoch++;
-    if (!strike(play, step->points, step->words) || !live_now(play, &live, &share))
+    if (!strike(play, step->struck, step->words) || !live_now(play, &live, &share))
         return false;
     if ((live != step->live || share != step->share) &&
         !child_run(play->lane, child_start(play->lane, NULL, "%s", step->words), 0))
@@ -354,14 +131,10 @@ static bool make_step(struct play *play, const struct step *step)
     return !board->failed || lane_fail(play->lane, "%s", board->why);
 }
 
-static const char *const FLIP_POINTS[] = {"promote", "read pos", "read pos again", NULL};
-static const char *const CANARY_POINTS[] = {"canary", "read pos", NULL};
-static const char *const RETIRE_POINTS[] = {"retire mark", "retire pos", "retire cells", NULL};
-
 static bool set_share(struct play *play, int share)
 {
     int live = play->board->live, other = 3 - live;
-    struct step step = {.points = CANARY_POINTS, .live = live, .share = share, .canary = other};
+    struct step step = {.struck = &play->canary, .live = live, .share = share, .canary = other};
     snprintf(step.words, sizeof step.words, "kappa canary --plan %s --view %s --share %d",
              play->plan[other - 1], play->lane->uri, share);
     return make_step(play, &step);
@@ -370,7 +143,7 @@ static bool set_share(struct play *play, int share)
 static bool flip(struct play *play, bool back)
 {
     int other = 3 - play->board->live;
-    struct step step = {.points = FLIP_POINTS, .live = other};
+    struct step step = {.struck = &play->flip, .live = other};
     snprintf(step.words, sizeof step.words, "kappa %s --plan %s --view %s%s",
              back ? "rollback" : "promote", play->plan[other - 1], play->lane->uri,
              back ? "" : " --accept-diff");
@@ -394,7 +167,7 @@ static bool retire_one(struct play *play)
     snprintf(words, sizeof words, "kappa retire --plan %s --view %s --version %d", play->plan[2],
              lane->uri, number);
     for (int i = 0; i < 3; i++)
-        if (!strike(play, RETIRE_POINTS, words))
+        if (!strike(play, &play->retire, words))
             return false;
     play->verbs++;
     return child_run(lane, child_start(lane, NULL, "%s", words), 0) &&
@@ -474,7 +247,7 @@ static bool write_plan(struct play *play, int version, int above)
 static bool start_workers(struct play *play)
 {
     struct lane *lane = play->lane;
-    for (int v = 0; v < VERSIONS; v++) {
+    for (int v = 0; v < FLIPS_VERSIONS; v++) {
         play->worker[v] = child_start(
             lane, NULL, "kappa %s --plan %s --view %s --log %s --topic %s --commit 5ms%s",
             v ? "deploy" : "run", play->plan[v], lane->uri, lane->log, lane->topic,
@@ -492,15 +265,16 @@ static bool start_workers(struct play *play)
     return true;
 }
 
-static int rounds_wanted(void)
+static int64_t wanted(const char *name, int64_t usual)
 {
-    const char *text = getenv("LK_FLIP_ROUNDS");
-    return text && atoi(text) > 0 ? atoi(text) : ROUNDS_USUAL;
+    const char *text = getenv(name);
+    return text && atoll(text) > 0 ? atoll(text) : usual;
 }
 
-static bool play_rounds(struct play *play, int rounds)
+static bool play_rounds(struct play *play)
 {
-    for (int round = 0; round < rounds; round++) {
+    int64_t rounds = wanted("LK_FLIP_ROUNDS", ROUNDS_USUAL), reads = wanted("LK_FLIP_READS", 0);
+    for (int64_t round = 0; round < rounds || play->board->reads < reads; round++) {
         static const int SHARES[] = {10, 30, 60};
         int shares = (int)rng_below(&play->rng, 4);
         for (int i = 0; i < shares; i++)
@@ -520,7 +294,7 @@ static bool play_rounds(struct play *play, int rounds)
 
 static bool versions_are_right(struct play *play)
 {
-    for (int v = 0; v < VERSIONS; v++) {
+    for (int v = 0; v < FLIPS_VERSIONS; v++) {
         snprintf(play->lane->plan, sizeof play->lane->plan, "%s", play->plan[v]);
         if (!child_finish(play->lane, play->worker[v]) ||
             !check_view(play->lane, ARCH_KAPPA, false))
@@ -529,10 +303,36 @@ static bool versions_are_right(struct play *play)
     return true;
 }
 
+/* How often each verb died where, in words; false: somewhere never. */
+static bool say_struck(const struct play *play, struct buf *out)
+{
+    const struct struck *const all[] = {&play->flip, &play->canary, &play->retire};
+    bool everywhere = true;
+    buf_add_text(out, "died at");
+    for (int v = 0; v < 3; v++)
+        for (int i = 0; all[v]->points[i]; i++) {
+            buf_printf(out, "%s %s/%s %d", v || i ? "," : "", all[v]->verb, all[v]->points[i],
+                       all[v]->died[i]);
+            everywhere = everywhere && all[v]->died[i] > 0;
+        }
+    return everywhere;
+}
+
+static void say_play(const struct play *play, const char *name, const struct buf *struck)
+{
+    const struct flips_board *board = play->board;
+    fprintf(stderr,
+            "%s: %d verbs, %d killed, %s; %lld reads (%lld, %lld; %lld by a canary), all checked, "
+            "as %lld questions, %lld refused\n",
+            name, play->verbs, play->killed, struck->ptr, (long long)board->reads,
+            (long long)board->by_version[0], (long long)board->by_version[1],
+            (long long)board->by_canary, (long long)board->questions, (long long)board->refused);
+}
+
 static bool run(struct lane *lane, const struct item *item)
 {
-    struct play play = {.lane = lane};
-    struct feed feed = {.seed = item->seed, .count = INT64_C(1) << 40, .chunk = 10, .pause_ms = 20};
+    struct play play = {.lane = lane, .flip = FLIP, .canary = CANARY, .retire = RETIRE};
+    struct feed feed = {.seed = item->seed, .count = INT64_C(1) << 40, .chunk = 4, .pause_ms = 20};
     if (!lane_begin(lane, item->seed))
         return false;
     rng_init(&play.rng, item->seed);
@@ -542,21 +342,21 @@ static bool run(struct lane *lane, const struct item *item)
         return lane_fail(lane, "no memory to share");
     play.board->live = 1;
     bool ok = write_plan(&play, 0, 0) && write_plan(&play, 1, 400) && write_plan(&play, 2, 800) &&
-              feeder_start(lane, &feed) && start_workers(&play) && start_readers(&play) &&
-              play_rounds(&play, rounds_wanted());
-    stop_readers(&play);
+              feeder_start(lane, &feed) && start_workers(&play);
+    play.readers = (struct flips_readers){.lane = lane, .board = play.board};
+    for (int v = 0; v < FLIPS_VERSIONS; v++)
+        memcpy(play.readers.plan[v], play.plan[v], FLIPS_PATH);
+    ok = ok && flips_readers_start(&play.readers) && play_rounds(&play);
     feeder_stop(lane);
+    flips_readers_stop(&play.readers);
     if (ok && play.board->failed)
         ok = lane_fail(lane, "%s", play.board->why);
     ok = ok && versions_are_right(&play);
-    fprintf(
-        stderr,
-        "%s: %d verbs, %d killed; %lld reads (%lld, %lld; %lld by a canary), %lld checked, %lld "
-        "refused\n",
-        item->name, play.verbs, play.killed, (long long)play.board->reads,
-        (long long)play.board->by_version[0], (long long)play.board->by_version[1],
-        (long long)play.board->by_canary, (long long)play.board->checked,
-        (long long)play.board->refused);
+    struct buf struck = {0};
+    if (!say_struck(&play, &struck) && ok)
+        ok = lane_fail(lane, "a verb was never killed at one of its points: %s", struck.ptr);
+    say_play(&play, item->name, &struck);
+    buf_release(&struck);
     munmap(play.board, sizeof *play.board);
     return ok;
 }

@@ -9,9 +9,10 @@ chaos: lk ## faults at every point, on both logs; Redis, brokers, generators die
 	build/bugs/tests/whole-chaos --kafka --lanes 3 --seed $(CHAOS_SEED) --kills $(CHAOS_KILLS) \
 	  --seconds $(CHAOS_SECONDS) $(if $(CASE),'$(CASE)')
 FLIP_ROUNDS   ?= 100
+FLIP_READS    ?= 500000
 FLIP_ROUNDS_KAFKA ?= 20
 .PHONY: flips
-flips: lk ## versions promoted, rolled back and retired under load and SIGKILL (FLIP_ROUNDS, FLIP_ROUNDS_KAFKA)
+flips: lk ## versions promoted, rolled back and retired under load and SIGKILL, two seeds on each log (FLIP_ROUNDS, FLIP_ROUNDS_KAFKA; FLIP_READS a seed)
 	@$(MAKE) -s $(BUGS) build/bugs/lk build/bugs/tests/whole-chaos
-	LK_FLIP_ROUNDS=$(FLIP_ROUNDS) build/bugs/tests/whole-chaos --seed $(CHAOS_SEED) flips
-	LK_FLIP_ROUNDS=$(FLIP_ROUNDS_KAFKA) build/bugs/tests/whole-chaos --kafka --seed $(CHAOS_SEED) flips
+	LK_FLIP_ROUNDS=$(FLIP_ROUNDS) LK_FLIP_READS=$(FLIP_READS) build/bugs/tests/whole-chaos --seed $(CHAOS_SEED) flips
+	LK_FLIP_ROUNDS=$(FLIP_ROUNDS_KAFKA) LK_FLIP_READS=$(FLIP_READS) build/bugs/tests/whole-chaos --kafka --seed $(CHAOS_SEED) flips
