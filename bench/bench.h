@@ -32,13 +32,14 @@ int bench_read(const struct read_options *options, FILE *out, struct err *err);
 
 struct keys_options {
     const char *program;
+    const char *out; /* a directory for the report, made */
     int64_t keys, windows; /* every key has a row in every window */
     int64_t memory_bytes;  /* that the cells of a worker or a batch may take */
     bool json;
 };
 
 /* Both pipelines over far more cells than they may hold in memory: time, memory, a version deployed,
- * compared and promoted, a killed worker's partitions taken over. Every row is checked. */
+ * compared and promoted, a killed worker's partitions taken over. Every row is checked; ends in a report. */
 int bench_keys(const struct keys_options *options, FILE *out, struct err *err);
 
 struct anomalies_options {

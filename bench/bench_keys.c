@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bench/bench.h"
+#include "bench/bench_keys.h"
 #include "bench/rig.h"
 #include "common/base/clock.h"
 #include "common/base/rng.h"
@@ -25,22 +25,13 @@ static const char PLAN[] =
     "\"fields\":{\"k\":\"string\"}},\"key\":[\"k\"],\"window\":{\"tumbling\":\"1h\"},"
     "\"allowed_lateness\":\"%dh\",\"values\":{\"n\":\"count\"}}";
 
-struct child_figures {
-    double seconds, cpu_s, anon_mb;
-};
-
-enum stage { KAPPA, DEPLOY, DIFF, PROMOTE, ARCHIVE, BATCH, STAGES };
-
 struct bench {
     const struct keys_options *options;
     struct rig rig;
     struct log *log;
     struct kv *kv;
-    int64_t events;
-    int added; /* of them for the takeover: of key 0, in the last window */
-    struct child_figures figures[STAGES];
-    double view_mb; /* what Redis takes for kappa's first version */
-    double takeover_ms;
+    struct keys_result result;
+    int added; /* events for the takeover: of key 0, in the last window */
 };
 
 /* ---- the events ---- */
@@ -58,7 +49,7 @@ static int flush(struct bench *bench, struct lane *lanes, struct err *err)
     for (int p = 0; p < PARTITIONS; p++) {
         if (lanes[p].count)
             parts[count++] = (struct log_append){p, lanes[p].count, lanes[p].records};
-        bench->events += lanes[p].count;
+        bench->result.events += lanes[p].count;
         lanes[p].count = 0;
     }
     return count ? log_append_all(bench->log, bench->rig.topic, parts, count, err) : 0;
@@ -134,22 +125,33 @@ static int start_bounded(struct bench *bench, const char *name, const char *word
     return rc;
 }
 
-static int run_child(struct bench *bench, enum stage stage, const char *name, const char *words,
-                     const char *flags, struct err *err)
+static void note_memory(struct bench *bench, enum keys_stage stage, double mb)
 {
-    struct child_figures *figures = &bench->figures[stage];
+    buf_printf(&bench->result.lines,
+               "{\"t_s\":%.2f,\"pipeline\":\"%s\",\"kind\":\"private\",\"mb\":%.1f}\n",
+               (double)(clock_mono_ns() - bench->result.began_ns) / 1e9,
+               KEYS_STAGE_NAMES[stage].pipeline, mb);
+}
+
+static int run_child(struct bench *bench, enum keys_stage stage, const char *name,
+                     const char *words, const char *flags, struct err *err)
+{
+    struct keys_figures *figures = &bench->result.figures[stage];
     struct process *child;
-    bool bounded = stage == KAPPA || stage == DEPLOY || stage == BATCH;
+    bool bounded = stage == KEYS_RUN || stage == KEYS_DEPLOY || stage == KEYS_BATCH;
     int rc = bounded ? start_bounded(bench, name, words, flags, &child, err)
                      : rig_start(&bench->rig, name, words, flags, &child, err);
     while (rc == 0 && !process_ended(child)) {
         double mb = anon_mb(child->pid);
         figures->anon_mb = mb > figures->anon_mb ? mb : figures->anon_mb;
+        note_memory(bench, stage, mb);
         clock_sleep_ms(LOOK_MS);
         rc = rig_look(&bench->rig, err);
     }
     if (rc == 0 && child->exit_status != 0)
         rc = err_set(err, ERR_CHECK, "lk %s: %s", words, child->fate);
+    figures->began_ns = child->began_ns;
+    figures->ended_ns = child->ended_ns;
     figures->seconds = (double)(child->ended_ns - child->began_ns) / 1e9;
     figures->cpu_s = child->cpu_s;
     if (rc == 0)
@@ -170,7 +172,7 @@ static int wrong(const struct bench *bench, int64_t window, const struct answer_
 }
 
 static int check_window(struct bench *bench, struct view_reader *reader, int64_t window,
-                        struct err *err)
+                        int64_t *rows, struct err *err)
 {
     struct view_query query = {
         .has_window = true, .window_ms = BEGIN_MS + window * WINDOW_MS, .exact = true};
@@ -189,6 +191,7 @@ static int check_window(struct bench *bench, struct view_reader *reader, int64_t
             count != count_of(bench, window, key))
             rc = wrong(bench, window, row, err);
     }
+    *rows += (int64_t)answer.count;
     answer_release(&answer);
     return rc;
 }
@@ -196,9 +199,10 @@ static int check_window(struct bench *bench, struct view_reader *reader, int64_t
 static int check_view(struct bench *bench, enum arch arch, struct err *err)
 {
     struct view_reader *reader = view_reader_new(bench->kv, "many_keys", arch);
+    int64_t *rows = arch == ARCH_KAPPA ? &bench->result.kappa_rows : &bench->result.lambda_rows;
     int rc = 0;
     for (int64_t window = 0; rc == 0 && window < bench->options->windows; window++)
-        rc = check_window(bench, reader, window, err);
+        rc = check_window(bench, reader, window, rows, err);
     view_reader_free(reader);
     return rc;
 }
@@ -207,24 +211,23 @@ static int check_view(struct bench *bench, enum arch arch, struct err *err)
 
 static int write_plan(struct bench *bench, int lateness_hours, struct err *err)
 {
-    struct buf plan = {0};
-    buf_printf(&plan, PLAN, lateness_hours);
-    int rc = rig_write_plan(&bench->rig, buf_bytes(&plan), err);
-    buf_release(&plan);
-    return rc;
+    struct buf *plan = &bench->result.plan;
+    buf_clear(plan);
+    buf_printf(plan, PLAN, lateness_hours);
+    return rig_write_plan(&bench->rig, buf_bytes(plan), err);
 }
 
 static int run_kappa(struct bench *bench, struct err *err)
 {
     static const char LOG_VIEW[] = "--log --topic --plan --view";
     int rc = write_plan(bench, 1, err);
-    rc = rc ? rc : run_child(bench, KAPPA, "kappa", "kappa run --until-end", LOG_VIEW, err);
+    rc = rc ? rc : run_child(bench, KEYS_RUN, "kappa", "kappa run --until-end", LOG_VIEW, err);
     rc = rc ? rc : check_view(bench, ARCH_KAPPA, err);
-    bench->view_mb = rc ? 0 : redis_used_mb(bench->rig.redis.uri);
+    bench->result.kappa_mb = rc ? 0 : redis_used_mb(bench->rig.redis.uri);
     rc = rc ? rc : write_plan(bench, 2, err); /* the same rows, by another version */
-    rc = rc ? rc : run_child(bench, DEPLOY, "deploy", "kappa deploy", LOG_VIEW, err);
-    rc = rc ? rc : run_child(bench, DIFF, "diff", "kappa diff", "--plan --view", err);
-    rc = rc ? rc : run_child(bench, PROMOTE, "promote", "kappa promote", "--plan --view", err);
+    rc = rc ? rc : run_child(bench, KEYS_DEPLOY, "deploy", "kappa deploy", LOG_VIEW, err);
+    rc = rc ? rc : run_child(bench, KEYS_DIFF, "diff", "kappa diff", "--plan --view", err);
+    rc = rc ? rc : run_child(bench, KEYS_PROMOTE, "promote", "kappa promote", "--plan --view", err);
     return rc ? rc : check_view(bench, ARCH_KAPPA, err);
 }
 
@@ -277,10 +280,12 @@ static int take_over(struct bench *bench, struct err *err)
     if (rc == 0)
         process_kill(first);
     rc = rc ? rc : append_one(bench, err);
-    int64_t began_ns = clock_mono_ns();
+    struct keys_figures *figures = &bench->result.figures[KEYS_TAKEOVER];
+    figures->began_ns = clock_mono_ns();
     rc = rc ? rc : start_bounded(bench, "second", WORDS, FLAGS, NULL, err);
     rc = rc ? rc : wait_for_count(bench, reader, count_of(bench, last, 0), err);
-    bench->takeover_ms = (double)(clock_mono_ns() - began_ns) / 1e6;
+    figures->ended_ns = clock_mono_ns();
+    bench->result.takeover_ms = (double)(figures->ended_ns - figures->began_ns) / 1e6;
     view_reader_free(reader);
     return rc;
 }
@@ -291,37 +296,20 @@ static int run_lambda(struct bench *bench, struct err *err)
     kv_words(bench->kv, "FLUSHALL", NULL); /* the versions would stand in memory beside it */
     int rc = kv_roundtrip(bench->kv, &replies, err);
     rc = rc < 0 ? rc
-                : run_child(bench, ARCHIVE, "archive", "lambda archive --until-end",
+                : run_child(bench, KEYS_ARCHIVE, "archive", "lambda archive --until-end",
                             "--log --topic --archive", err);
-    rc = rc ? rc : run_child(bench, BATCH, "batch", "lambda batch", "--plan --archive --view", err);
+    rc = rc ? rc
+            : run_child(bench, KEYS_BATCH, "batch", "lambda batch", "--plan --archive --view", err);
+    bench->result.lambda_mb = rc ? 0 : redis_used_mb(bench->rig.redis.uri);
     return rc ? rc : check_view(bench, ARCH_LAMBDA, err);
-}
-
-static void print(const struct bench *bench, FILE *out)
-{
-    static const char *const NAMES[STAGES] = {"kappa run", "deploy",  "diff",
-                                              "promote",   "archive", "batch"};
-    const struct keys_options *options = bench->options;
-    fprintf(out,
-            options->json ? "{\"bench\":\"keys\",\"keys\":%lld,\"windows\":%lld,\"events\":%lld,"
-                            "\"view_mb\":%.0f,\"takeover_ms\":%.0f"
-                          : "keys: %lld keys in %lld windows, %lld events; every row is right; the "
-                            "view takes %.0f MB of Redis; a killed worker's work went on %.0f ms "
-                            "after the next was started\n",
-            (long long)options->keys, (long long)options->windows, (long long)bench->events,
-            bench->view_mb, bench->takeover_ms);
-    for (int i = 0; i < STAGES; i++)
-        fprintf(out,
-                options->json ? ",\"%s\":{\"seconds\":%.2f,\"cpu_seconds\":%.2f,\"memory_mb\":%.0f}"
-                              : "  %-9s %7.1f s, %7.1f s of CPU, %5.0f MB of memory at most\n",
-                NAMES[i], bench->figures[i].seconds, bench->figures[i].cpu_s,
-                bench->figures[i].anon_mb);
-    fputs(options->json ? "}\n" : "", out);
 }
 
 int bench_keys(const struct keys_options *options, FILE *out, struct err *err)
 {
     struct bench bench = {.options = options};
+    struct keys_result *result = &bench.result;
+    result->began_wall_ns = clock_wall_ns();
+    result->began_ns = clock_mono_ns();
     int rc = rig_open(&bench.rig, options->program, NULL, PARTITIONS, err);
     rc = rc ? rc : log_open(bench.rig.log_uri, false, &bench.log, err);
     rc = rc ? rc : kv_open(bench.rig.redis.uri, &bench.kv, err);
@@ -329,8 +317,12 @@ int bench_keys(const struct keys_options *options, FILE *out, struct err *err)
     rc = rc ? rc : run_kappa(&bench, err);
     rc = rc ? rc : take_over(&bench, err);
     rc = rc ? rc : run_lambda(&bench, err);
+    result->ended_ns = clock_mono_ns();
     if (rc == 0)
-        print(&bench, out);
+        keys_print(options, result, out);
+    rc = rc ? rc : keys_page(options, result, err);
+    buf_release(&result->lines);
+    buf_release(&result->plan);
     log_close(bench.log);
     kv_close(bench.kv);
     rig_close(&bench.rig);

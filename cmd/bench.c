@@ -85,6 +85,7 @@ static int run_keys(const struct settings *settings, struct err *err)
 {
     char program[4096];
     struct keys_options options = {.program = program,
+                                   .out = settings_text(settings, "out"),
                                    .keys = settings_int(settings, "keys"),
                                    .windows = settings_int(settings, "windows"),
                                    .memory_bytes = settings_int(settings, "memory"),

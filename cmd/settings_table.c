@@ -279,6 +279,8 @@ const struct setting SETTINGS[] = {
     {"memory", SETTING_BYTES, "128MiB", 1048576, 1e12, NULL, "bench keys",
      "BYTES  that the cells of each may take"},
     {"windows", SETTING_INT, "24", 1, 1000, NULL, "bench keys", "N  of an hour each"},
+    {"out", SETTING_TEXT, "out/keys", 0, 0, NULL, "bench keys",
+     "DIR  for report.html and its raw files"},
     {"handover", SETTING_CHOICE, "all", 0, 0, "offset|event-time|two-slot|naive|all|none",
      "bench anomalies", "MODE  of lambda"},
     {"versions", SETTING_BOOL, "no", 0, 0, NULL, "bench anomalies",
