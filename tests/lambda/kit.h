@@ -17,6 +17,7 @@
 #include "common/store/pos.h"
 #include "common/store/read.h"
 #include "lambda/batch.h"
+#include "lambda/folder.h"
 
 enum { KIT_PARTITIONS = 3, KIT_HOUR_MS = 3600000 };
 #define KIT_TOPIC "made_up"
@@ -85,6 +86,16 @@ static inline struct kit_event kit_event(const struct kit *kit, int partition, i
                               .key = (int)rng_below(&rng, (uint64_t)kit->keys)};
 }
 
+static inline void kit_add(struct archive_writer *writer, int partition, int64_t offset,
+                           int64_t time_ms, const char *text)
+{
+    struct err err = {0};
+    struct bytes key = {0}, value = bytes_of(text);
+    int64_t due_ns = 0;
+    struct log_batch batch = {partition, 1, &offset, &time_ms, &due_ns, &key, &value, offset + 1};
+    cr_assert_eq(archive_add(writer, &batch, &err), 0, "%s", err.text);
+}
+
 static inline void kit_archive_partition(const struct kit *kit, struct archive_writer *writer,
                                          int partition, int64_t from, int64_t to)
 {
@@ -96,10 +107,7 @@ static inline void kit_archive_partition(const struct kit *kit, struct archive_w
                  event.bad ? "{\"t\":%lld,\"k\":"
                            : "{\"t\":%lld,\"k\":\"key%d\",\"id\":%lld,\"x\":%lld}",
                  (long long)event.time_ms, event.key, (long long)event.id, (long long)event.x);
-        struct bytes key = {0}, value = bytes_of(text);
-        int64_t due_ns = 0;
-        struct log_batch batch = {partition, 1, &n, &event.time_ms, &due_ns, &key, &value, n + 1};
-        cr_assert_eq(archive_add(writer, &batch, &err), 0, "%s", err.text);
+        kit_add(writer, partition, n, event.time_ms, text);
     }
     cr_assert_geq(archive_roll(writer, partition, &err), 0, "%s", err.text);
 }
@@ -123,6 +131,15 @@ static inline struct batch_options kit_options(const struct kit *kit)
                                   .workers = 2,
                                   .memory_bytes = 64 << 20,
                                   .keep = 2};
+}
+
+/* The folder of the view's generations; folder_close. */
+static inline struct folder *kit_folder(const struct kit *kit)
+{
+    struct folder *folder = NULL;
+    struct err err = {0};
+    cr_assert_eq(folder_open(kit->archive, KIT_TOPIC, "v", &folder, &err), 0, "%s", err.text);
+    return folder;
 }
 
 static inline struct kv *kit_kv(const char *uri)

@@ -141,10 +141,9 @@ Test(batch, boundary_is_the_last_cut_in_the_archive_or_its_end_ahead_of_speed)
 /* All partitions' checksums of the newest generation. */
 static void checksums(const struct kit *kit, char out[KIT_PARTITIONS][FOLDER_ID_BYTES])
 {
-    struct folder *folder = NULL;
+    struct folder *folder = kit_folder(kit);
     struct manifest manifest;
     struct err err = {0};
-    cr_assert_eq(folder_open(kit->archive, KIT_TOPIC, "v", &folder, &err), 0);
     cr_assert_eq(folder_newest(folder, kit->plan->hash, &manifest, &err), 1, "%s", err.text);
     for (int q = 0; q < KIT_PARTITIONS; q++)
         memcpy(out[q], manifest.files[q].checksum, FOLDER_ID_BYTES);

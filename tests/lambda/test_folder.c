@@ -7,14 +7,6 @@
 
 static const char PLAN_HASH[] = "0123456789abcdef0123456789abcdef";
 
-static struct folder *open_folder(const struct kit *kit)
-{
-    struct folder *folder = NULL;
-    struct err err = {0};
-    cr_assert_eq(folder_open(kit->archive, KIT_TOPIC, "v", &folder, &err), 0, "%s", err.text);
-    return folder;
-}
-
 static void touch(const struct folder *folder, const char *rest)
 {
     char *path = folder_path(folder, folder_id(folder), rest);
@@ -42,11 +34,11 @@ Test(folder, newest_generation_is_the_one_committed_last)
     struct manifest manifest;
     struct err err = {0};
     kit_open(&kit, 1, 1);
-    struct folder *folder = open_folder(&kit);
+    struct folder *folder = kit_folder(&kit);
     cr_assert_eq(folder_newest(folder, PLAN_HASH, &manifest, &err), 0);
     for (int64_t boundary = 1; boundary <= 12; boundary++) {
         folder_close(folder);
-        folder = open_folder(&kit);
+        folder = kit_folder(&kit);
         make_generation(folder, boundary);
     }
     cr_assert_eq(folder_newest(folder, PLAN_HASH, &manifest, &err), 1, "%s", err.text);
@@ -70,7 +62,7 @@ static void leave_litter(const struct kit *kit)
 {
     pid_t child = fork();
     if (child == 0) {
-        struct folder *folder = open_folder(kit);
+        struct folder *folder = kit_folder(kit);
         touch(folder, ".p0");
         touch(folder, ".p1.tmp");
         touch(folder, ".p1.runs");
@@ -84,22 +76,22 @@ Test(folder, a_dead_batchs_files_go_and_a_living_ones_stay)
 {
     struct kit kit;
     kit_open(&kit, 1, 1);
-    struct folder *whole = open_folder(&kit);
+    struct folder *whole = kit_folder(&kit);
     make_generation(whole, 5);
     folder_close(whole);
-    struct folder *alive = open_folder(&kit);
+    struct folder *alive = kit_folder(&kit);
     touch(alive, ".p0");
     touch(alive, ".p1.tmp");
     leave_litter(&kit);
     cr_assert_eq(kit_files(&kit, ".p0"), 3);
-    struct folder *next = open_folder(&kit);
+    struct folder *next = kit_folder(&kit);
     cr_assert_eq(kit_files(&kit, ".p0"), 2);
     cr_assert_eq(kit_files(&kit, ".tmp"), 1);
     cr_assert_eq(kit_files(&kit, ".runs"), 0);
     cr_assert_eq(kit_files(&kit, ".json"), 1);
     folder_close(alive);
     folder_close(next);
-    folder_close(open_folder(&kit));
+    folder_close(kit_folder(&kit));
     cr_assert_eq(kit_files(&kit, ".p0"), 1);
     cr_assert_eq(kit_files(&kit, ".tmp"), 0);
     kit_close(&kit);
@@ -111,7 +103,7 @@ Test(folder, a_broken_manifest_is_wrong_data_and_named)
     struct manifest manifest;
     struct err err = {0};
     kit_open(&kit, 1, 1);
-    struct folder *folder = open_folder(&kit);
+    struct folder *folder = kit_folder(&kit);
     touch(folder, ".json");
     cr_assert_eq(folder_newest(folder, PLAN_HASH, &manifest, &err), ERR_DATA);
     cr_assert_not_null(strstr(err.text, folder_id(folder)));
@@ -125,10 +117,10 @@ Test(folder, loads_are_noted_until_forgotten)
     struct err err = {0};
     char(*loads)[FOLDER_ID_BYTES];
     kit_open(&kit, 1, 1);
-    struct folder *folder = open_folder(&kit);
+    struct folder *folder = kit_folder(&kit);
     cr_assert_eq(folder_load_note(folder, PLAN_HASH, &err), 0);
     folder_close(folder);
-    folder = open_folder(&kit);
+    folder = kit_folder(&kit);
     cr_assert_eq(folder_loads(folder, &loads), 1);
     cr_assert_str_eq(loads[0], PLAN_HASH);
     free(loads);

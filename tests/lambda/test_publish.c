@@ -231,10 +231,9 @@ static bool load_stands(struct kv *kv, const char *id)
 
 static int loads_standing(const struct kit *kit, struct kv *kv)
 {
-    struct folder *folder = NULL;
+    struct folder *folder = kit_folder(kit);
     char(*ids)[FOLDER_ID_BYTES];
     int standing = 0;
-    cr_assert_eq(folder_open(kit->archive, KIT_TOPIC, "v", &folder, NULL), 0);
     for (int i = folder_loads(folder, &ids) - 1; i >= 0; i--)
         standing += load_stands(kv, ids[i]);
     free(ids);
