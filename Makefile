@@ -38,7 +38,7 @@ below_bench          := lambda kappa workloads $(COMMON)
 below_cmd            := bench lambda kappa workloads $(COMMON)
 knows    = $(foreach p,$(1) $(below_$(1)),$(call archive,$(p)))
 
-.PHONY: all test demo bench bench-scan bench-ysb bench-fresh bench-read bench-anomalies bench-keys asan tsan lint headers docs install clean help
+.PHONY: all test demo bench bench-scan bench-ysb bench-fresh bench-read bench-anomalies bench-interference bench-keys asan tsan lint headers docs install clean help
 .DEFAULT_GOAL := all
 
 ## programs
@@ -76,8 +76,12 @@ bench-scan: lk ## the scanner alone
 	./lk bench scan
 bench-read: lk ## lambda's merged read against kappa's read of one view, side by side
 	./lk bench read
-bench-anomalies: lk ## a million answers of each hand-over mode against the exact ones, while a thousand batches land
+bench-anomalies: lk ## a million answers of each hand-over mode against the exact ones, while a thousand batches land; then every part killed at each fault point, and the same on Kafka
 	./lk bench anomalies --handover all --versions
+	./lk bench anomalies --handover offset --versions --kill
+	tools/with-kafka sh -c './lk bench anomalies --log $$LK_TEST_KAFKA --handover offset --versions --kill --reads 500000 --flips 100'
+bench-interference: lk ## freshness of a live view alone, and while a batch or a replay runs beside it
+	./lk bench interference
 bench-keys: lk ## a million keys in 24 windows: time, memory, a version's life, a takeover; every row checked
 	./lk bench keys
 bench-ysb: lk ## drains of 20 million events from a real Kafka, against a plain librdkafka loop

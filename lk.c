@@ -95,6 +95,8 @@ static const struct verb VERBS[] = {
     {"bench read", "", "lambda's merged read against kappa's, side by side", cmd_bench, true},
     {"bench anomalies", "", "every answer against the exact one while pointers flip, by hand-over",
      cmd_bench, true},
+    {"bench interference", "", "freshness of a live view while a batch or a replay runs beside it",
+     cmd_bench, true},
     {"bench ysb", "", "kappa and archive draining Kafka, against a plain librdkafka loop",
      cmd_bench, true},
     {"bench fresh", "", "from due to visible through Kafka and kappa, against a bare echo",

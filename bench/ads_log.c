@@ -1,6 +1,7 @@
 /* bench/ads_log.c - see ads_log.h. */
 #include "bench/ads_log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/stop.h"
@@ -91,4 +92,18 @@ int ads_log_fill_bare(struct log *log, const char *topic, const struct workload_
         workload_ads.close(ads);
     free(lanes);
     return rc;
+}
+
+void ads_log_view(void *context, const struct workload_event *event, struct exact_event *out)
+{
+    static _Thread_local char key[64];
+    const struct straight *straight = context;
+    const struct bytes *campaign =
+        map_get(&straight->campaigns, exact_field(event->value, "\"ad_id\":"));
+    *out = (struct exact_event){0};
+    if (!campaign || !bytes_equal(exact_field(event->value, "\"event_type\":"), bytes_of("view")))
+        return;
+    int len = snprintf(key, sizeof key, "[\"%.*s\"]", (int)campaign->len, campaign->ptr);
+    out->counts = true;
+    out->key = (struct bytes){key, (size_t)len};
 }

@@ -2,6 +2,7 @@
 #ifndef LK_BENCH_ADS_LOG_H
 #define LK_BENCH_ADS_LOG_H
 
+#include "bench/exact.h"
 #include "bench/straight.h"
 #include "workloads/workload.h"
 
@@ -16,5 +17,9 @@ int ads_log_fill_bare(struct log *log, const char *topic, const struct workload_
 /* The straight-line program's answer (straight is initialised here) from the events themselves, which no
  * log has seen. options->tables_dir must be set. */
 int ads_count(const struct workload_options *options, struct straight *straight, struct err *err);
+
+/* What the plan ads.json makes of an event, for exact_make: views by campaign. context: a struct straight that
+ * knows the campaigns. */
+void ads_log_view(void *context, const struct workload_event *event, struct exact_event *out);
 
 #endif

@@ -42,6 +42,22 @@ struct keys_options {
  * compared and promoted, a killed worker's partitions taken over. Every row is checked; ends in a report. */
 int bench_keys(const struct keys_options *options, FILE *out, struct err *err);
 
+struct interference_options {
+    const char *program;
+    const char *log_uri; /* NULL: an embedded log of its own */
+    double rate;         /* live events a second */
+    int64_t events;      /* of history, that a batch or a replay goes through */
+    int64_t replay_rate; /* of the replay that is held back, events a second */
+    int64_t block_ms;    /* length of a block */
+    int rounds;          /* of two blocks, for each thing that is big */
+    int commit_ms;       /* of the live worker */
+    bool json;
+};
+
+/* Freshness of a live view alone and while a batch or a replay runs beside it, in blocks in turn: p50, p99, and
+ * the ratio of the p99s. Every answer is checked; ERR_CHECK and no figure if one is wrong. */
+int bench_interference(const struct interference_options *options, FILE *out, struct err *err);
+
 struct anomalies_options {
     const char *program;
     const char *log_uri;  /* NULL: an embedded log of its own */

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "bench/ads_log.h"
 #include "bench/bench.h"
 #include "bench/exact.h"
 #include "bench/rig.h"
@@ -57,22 +58,6 @@ struct subject {
     bool (*right)(struct bytes values, const struct exact_sum *wanted);
 };
 
-/* ---- ads: views by campaign ---- */
-
-static void read_ad(void *context, const struct workload_event *event, struct exact_event *out)
-{
-    static _Thread_local char key[64];
-    const struct straight *straight = context;
-    const struct bytes *campaign =
-        map_get(&straight->campaigns, exact_field(event->value, "\"ad_id\":"));
-    *out = (struct exact_event){0};
-    if (!campaign || !bytes_equal(exact_field(event->value, "\"event_type\":"), bytes_of("view")))
-        return;
-    int len = snprintf(key, sizeof key, "[\"%.*s\"]", (int)campaign->len, campaign->ptr);
-    out->counts = true;
-    out->key = (struct bytes){key, (size_t)len};
-}
-
 static int64_t number_of(struct bytes values, const char *name)
 {
     struct bytes text = exact_field(values, name);
@@ -116,7 +101,7 @@ static const struct subject SUBJECTS[] = {
      .workload = &workload_ads,
      .options = {.seed = SEED, .events = 2000000, .event_rate = 10000},
      .gen = "gen ads --events 2000000 --seed 7 --rate 10000 --event-rate 10000",
-     .rule = {.read = read_ad, .window_ms = 10000},
+     .rule = {.read = ads_log_view, .window_ms = 10000},
      .right = right_ads},
     {.name = "flights",
      .view = "flight_delays",

@@ -120,6 +120,24 @@ static int run_anomalies(const struct settings *settings, struct err *err)
     return rc ? rc : bench_anomalies(&options, stdout, err);
 }
 
+static int run_interference(const struct settings *settings, struct err *err)
+{
+    char program[4096];
+    struct interference_options options = {
+        .program = program,
+        .log_uri = settings_text(settings, "log"),
+        .rate = settings_number(settings, "rate"),
+        .events = settings_int(settings, "events"),
+        .replay_rate = settings_int(settings, "replay-rate"),
+        .block_ms = settings_int(settings, "block"),
+        .rounds = (int)settings_int(settings, "rounds"),
+        .commit_ms = (int)settings_int(settings, "commit"),
+        .json = settings_bool(settings, "json"),
+    };
+    int rc = own_path(program, err);
+    return rc ? rc : bench_interference(&options, stdout, err);
+}
+
 static int run_scan(const struct settings *settings, struct err *err)
 {
     (void)settings;
@@ -168,6 +186,7 @@ static const struct {
                {"gen", run_gen},
                {"read", run_read},
                {"anomalies", run_anomalies},
+               {"interference", run_interference},
                {"keys", run_keys},
                {"ysb", run_ysb},
                {"fresh", run_fresh},
@@ -180,7 +199,8 @@ int cmd_bench(const struct settings *settings, struct err *err)
     for (size_t i = 0; count == 1 && i < sizeof BENCHES / sizeof *BENCHES; i++)
         if (strcmp(words[0], BENCHES[i].name) == 0)
             return BENCHES[i].run(settings, err);
-    return err_set(
-        err, ERR_USAGE,
-        "lk bench: one of scan, drain, batch, batch-kinds, gen, read, anomalies, ysb, fresh, raw");
+    return err_set(err, ERR_USAGE,
+                   "lk bench: one of scan, drain, batch, batch-kinds, gen, read, anomalies, "
+                   "interference, keys, "
+                   "ysb, fresh, raw");
 }
