@@ -373,7 +373,7 @@ static void add_pair(struct stage *stage, int way, struct pair pair)
 
 static int play_ways(struct stage *stage, struct err *err)
 {
-    struct pair pairs[WAYS_MAX][RATIOS_MAX];
+    struct pair pairs[WAYS_MAX][RATIOS_MAX] = {0};
     int rc = 0, rounds = stage->options->rounds;
     for (int way = 0; rc == 0 && way < WAYS_MAX; way++)
         for (int round = 0; rc == 0 && round < rounds; round++) {
