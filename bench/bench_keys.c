@@ -318,9 +318,9 @@ int bench_keys(const struct keys_options *options, FILE *out, struct err *err)
     rc = rc ? rc : take_over(&bench, err);
     rc = rc ? rc : run_lambda(&bench, err);
     result->ended_ns = clock_mono_ns();
+    rc = rc ? rc : keys_page(options, result, err);
     if (rc == 0)
         keys_print(options, result, out);
-    rc = rc ? rc : keys_page(options, result, err);
     buf_release(&result->lines);
     buf_release(&result->plan);
     log_close(bench.log);

@@ -261,9 +261,9 @@ int evolve_run(const struct evolve_options *options, FILE *out, bool *pass, stru
         count++;
     }
     if (rc == 0)
-        evolve_print(options, results, count, out);
-    if (rc == 0)
         rc = evolve_page(options, results, count, began_wall_ns, err);
+    if (rc == 0)
+        evolve_print(options, results, count, out);
     for (int i = 0; i < count; i++)
         buf_release(&results[i].lines);
     return rc;

@@ -102,8 +102,12 @@ static int load_due(struct evolve_side *side, int p, int64_t **due_ns, int64_t *
     int rc = log_range(side->log, side->topic, p, &first, end, err);
     if (rc == 0)
         rc = log_reader_open(side->log, side->topic, &p, 1, &reader, err);
-    if (rc < 0)
+    if (rc == 0)
+        rc = log_seek(reader, p, first, err);
+    if (rc < 0) {
+        log_reader_close(reader);
         return rc;
+    }
     *due_ns = mem_zero((size_t)*end + 1, sizeof **due_ns);
     for (int64_t next = first; rc >= 0 && next < *end;) {
         struct log_batch batch;

@@ -25,7 +25,7 @@
  *                              a "pipeline" that is missing or "" means both
  *   "tables"?: [{"id", "title", "note"?, "columns": [text, ...], "rows": [[cell, ...], ...],
  *                "details"?: [{"summary", "text"}]}]        a column "#so" holds figures
- *       cell: number, text, null, or {"name" | "pipeline" | "pass", "more"?: text, "code"?: text,
+ *       cell: number, text, null, or {"pipeline"?, "name"?, "pass"?: bool, "more"?: text, "code"?: text,
  *             "bars"?: [share 0 .. 1, ...]}; details: text as it is, folded away
  *   "reading"?: {word: meaning}      in place of the words that explain a comparison
  *   "findings"?: ["plain sentence", ...]                    the page's last lines

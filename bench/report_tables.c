@@ -125,13 +125,13 @@ static void rich_cell(struct report *report, const json_t *cell)
 {
     struct buf *page = &report->page;
     const json_t *pass = json_object_get(cell, "pass");
-    if (pass)
-        buf_printf(page, "<span class=\"%s\">%s</span>", json_is_true(pass) ? "yes" : "no",
-                   json_is_true(pass) ? "✓ held" : "✗ failed");
     if (page_member(cell, "pipeline"))
         page_key(report, cell);
     if (page_member(cell, "name"))
         page_text(page, page_member(cell, "name"));
+    if (pass)
+        buf_printf(page, "<span class=\"%s\">%s</span>", json_is_true(pass) ? "yes" : "no",
+                   json_is_true(pass) ? "✓ held" : "✗ failed");
     if (json_object_get(cell, "bars"))
         bars(page, json_object_get(cell, "bars"));
     if (page_member(cell, "more")) {

@@ -78,12 +78,13 @@ struct runbook_options {
     const char *only;    /* a runbook's name; NULL: all */
     const char *arch;    /* kappa, lambda; NULL: both */
     const char *kills;   /* part of a command: steps that hold it are struck; "all"; NULL: none */
-    const char *out;     /* a directory for the work files, made and emptied */
+    const char *out;     /* a directory for the report and the work files, made */
     uint64_t seed;
     bool json;
 };
 
-/* Play them; *pass is false where one did not end as it should. Table or JSON to out, talk to stderr. */
+/* Play them; *pass is false where one did not end as it should. Table or JSON to out, talk to stderr, run.json,
+ * samples.jsonl and report.html in options->out. */
 int runbooks_run(const struct runbook_options *options, FILE *out, bool *pass, struct err *err);
 /* docs/runbooks.md. */
 void runbooks_page(FILE *out);

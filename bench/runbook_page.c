@@ -185,10 +185,8 @@ static void add_why(struct buf *out, const struct step *steps)
     }
 }
 
-static void add_book(struct buf *out, const struct runbooks *of, const struct runbook *book)
+void book_steps(const struct runbooks *of, const struct runbook *book, struct buf *out)
 {
-    buf_printf(out, "\n### %s: %s\n\n%c%s.\n", of->name, book->name, toupper(book->story[0]),
-               book->story + 1);
     if (book->prepare[0].kind != STEP_END) {
         buf_add_text(out, "How things came to this:\n\n");
         for (const struct step *step = book->prepare; step->kind != STEP_END; step++)
@@ -197,6 +195,13 @@ static void add_book(struct buf *out, const struct runbooks *of, const struct ru
     buf_add_text(out, book->prepare[0].kind == STEP_END ? "\n" : "\nThe runbook:\n\n");
     for (const struct step *step = book->steps; step->kind != STEP_END; step++)
         add_step(out, of, book, step);
+}
+
+static void add_book(struct buf *out, const struct runbooks *of, const struct runbook *book)
+{
+    buf_printf(out, "\n### %s: %s\n\n%c%s.\n", of->name, book->name, toupper(book->story[0]),
+               book->story + 1);
+    book_steps(of, book, out);
     buf_add_char(out, '\n');
     add_why(out, book->steps);
     if (book->cannot)
@@ -235,7 +240,10 @@ void runbooks_page(FILE *file)
         "processes stand still; what stands then (registry,\npositions, parts, generations, "
         "files), without random tokens, ids and times, is a *state*, and the table says how many\n"
         "distinct ones there are. The step is then typed again and must end where an undisturbed "
-        "run ends.\n\nThe plans:\n\n");
+        "run ends.\n\nIt ends in `out/runbooks/report.html`: both architectures of each runbook, "
+        "with what is typed and the states that kills left\n(`lk report out/runbooks` builds it "
+        "again). Runbooks are played on the embedded log only: none of these figures says what a\n"
+        "Kafka does to a step.\n\nThe plans:\n\n");
     for (const struct runbook_plan *row = RUNBOOK_PLANS; row->word; row++)
         buf_printf(&out, "- `%s`: %s\n", row->file, row->meaning);
     add_arch(&out, &RUNBOOKS_LAMBDA);

@@ -2,10 +2,12 @@
  *
  *   runbook_stage.c   log, Redis, services, producers, and what the words in braces mean
  *   runbook_play.c    the steps, one after the other
+ *   runbook_run.c     the runbooks, one after the other
  *   runbook_reader.c  who asks meanwhile, and what the oracle says of each answer
  *   runbook_picture.c what stands, without what differs by chance
  *   runbook_kills.c   the steps again, each struck at every fault point
- *   runbook_page.c    the table of results, and docs/runbooks.md */
+ *   runbook_page.c    the table of results, and docs/runbooks.md
+ *   runbook_report.c  the report */
 #ifndef LK_BENCH_RUNBOOK_PARTS_H
 #define LK_BENCH_RUNBOOK_PARTS_H
 
@@ -152,5 +154,11 @@ bool kills_strike(const char *kills, const struct step *step); /* whether --kill
 /* runbook_page.c */
 void results_print(const struct runbook_result *results, int count, FILE *out);
 void results_json(const struct runbook_result *results, int count, FILE *out);
+/* How things came to this, and the steps, as lines of a shell. */
+void book_steps(const struct runbooks *of, const struct runbook *book, struct buf *out);
+
+/* runbook_report.c: run.json, samples.jsonl and report.html in options->out. */
+int results_report(const struct runbook_options *options, const struct runbook_result *results,
+                   int count, int64_t began_wall_ns, struct err *err);
 
 #endif

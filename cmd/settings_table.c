@@ -262,7 +262,7 @@ const struct setting SETTINGS[] = {
     {"page", SETTING_BOOL, "no", 0, 0, NULL, "compare runbooks",
      "print docs/runbooks.md, play nothing"},
     {"out", SETTING_TEXT, "out/runbooks", 0, 0, NULL, "compare runbooks",
-     "DIR  for the work files; those of a runbook that fails stay"},
+     "DIR  for report.html and the work files; those of a runbook that fails stay"},
     {"seed", SETTING_INT, "1", 0, 0, NULL, "compare runbooks", "N  decides the events"},
     {"log", SETTING_TEXT, NULL, 0, 0, NULL, "bench anomalies,bench interference",
      "URI  where it makes a topic of its own, such as kafka:HOST:PORT [an embedded log]"},

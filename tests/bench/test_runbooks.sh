@@ -10,13 +10,20 @@ holds '.[0] | .wrong == 0 and .answers > 5 and .commands == 3 and .pointers == 1
 fact 'and says what it takes' $?
 holds '.[0] | .kills >= 4 and .states >= 1 and .states < .kills'
 fact 'a rollback killed at each of its points, typed again, ends as one that was not' $?
+page_facts "$work/out"
+sed -n '/^\[/,$p' "$work/said" | jq -e --slurpfile run "$work/out/run.json" '.[0] as $said | $run[0] | .pass and
+    (.tables[0].rows == [[.tables[0].rows[0][0], {pipeline: "kappa", pass: true}, $said.commands, $said.processes,
+        $said.pointers, .tables[0].rows[0][5], $said.answers, .tables[0].rows[0][7], $said.behind_events,
+        "\($said.states) of \($said.kills)"]])
+    and (.tables[0].details | length == 2 and (.[0].text | contains("lk kappa rollback")) and .[1].text == $said.pictures)' >/dev/null
+fact 'the page has the figures of the JSON, what is typed, and the states' $?
 
 runbooks "$lk" --only late-backfill --arch lambda --kills 'lambda batch' --json
 fact 'lambda takes a late backfill' $?
 holds '.[0] | .wrong == 0 and .final_rows_wrong == 0 and .kills >= 8 and .states >= 4'
 fact 'nothing is missing at its end; a batch killed at each of its points leaves states that differ' $?
-rmdir "$work/out"
-fact 'what passes leaves no files' $?
+[ "$(ls "$work/out")" = $'report.html\nrun.json\nsamples.jsonl' ]
+fact 'what passes leaves no files but the report' $?
 
 runbooks "$lk" --only make-coffee
 [ $? = 2 ] && grep -q 'no runbook "make-coffee"' "$work/said"
