@@ -227,6 +227,8 @@ static void add_generation_file(struct picture *picture, const char *directory, 
         return;
     if (ends_with(name, ".load")) {
         buf_add_text(&line, "generations: note of a load");
+    } else if (ends_with(name, ".withdrawn")) {
+        buf_add_text(&line, "generations: note of a rollback");
     } else {
         const char *kind = ends_with(name, ".json")  ? "manifest"
                            : ends_with(name, ".tmp") ? "temporary file"

@@ -21,7 +21,7 @@ static const struct runbook LIST[] = {
     {.name = "undo-deploy",
      .story = "a batch program with a mistake has published: the generation before it serves again",
      .prepare = {{STEP_WAIT_ARCHIVE}, {STEP_RUN, "lambda batch --plan {plan}" BATCH}},
-     .steps = {{STEP_RUN, "lambda rollback --plan {plan} --view {view}",
+     .steps = {{STEP_RUN, "lambda rollback --plan {plan}" BATCH,
                 .pointer = "generation, partition by partition, back",
                 .why = "its spans have been kept; the mistake is only played here: this lk has "
                        "one batch program"},

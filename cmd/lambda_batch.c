@@ -81,6 +81,22 @@ static void print_text(const struct batch_result *r)
     fflush(stdout);
 }
 
+static void print_idle(const struct batch_result *r, bool json)
+{
+    if (json)
+        printf("{\"who\":\"lambda batch\",\"generation\":\"\",\"nothing_new\":true,"
+               "\"published\":%lld}\n",
+               (long long)r->published);
+    else if (r->published)
+        printf("nothing new: generation %lld serves, and ends where this one would; nothing was "
+               "computed or written\n",
+               (long long)r->published);
+    else
+        puts(
+            "nothing new: the archive has no events of this view yet, or has reached no cut of "
+            "the speed layer; nothing was computed or written. More comes with: lk lambda archive");
+}
+
 /* options->handover becomes the view's: the next batch may have to make the view again (FLUSHALL). */
 static int run_once(const struct settings *settings, struct batch_options *options, struct err *err)
 {
@@ -97,6 +113,8 @@ static int run_once(const struct settings *settings, struct batch_options *optio
         else
             print_text(&result);
     }
+    if (rc == 0 && result.idle && !options->only_new)
+        print_idle(&result, settings_bool(settings, "json"));
     batch_release(&result);
     kv_close(kv);
     return rc;
@@ -154,7 +172,7 @@ static int check_flags(const struct settings *settings, struct err *err)
             err, ERR_USAGE,
             "--reload publishes what is there once; first lk lambda batch --reload, then "
             "--every without it");
-    if (full && settings_text(settings, "base"))
+    if (full && settings_text(settings, "base") && !settings_bool(settings, "reload"))
         return err_set(
             err, ERR_USAGE,
             "--base: a full batch is built upon nothing; say --kind incremental or --kind "

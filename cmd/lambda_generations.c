@@ -13,7 +13,7 @@ enum { SHORT_ID = 8 };
 
 /* What the view says of its generations, in one partition. */
 struct published {
-    int64_t number, boundary, withdrawn;
+    int64_t number, boundary;
 };
 
 /* By partition. Owned. NULL: no view. */
@@ -34,7 +34,7 @@ static struct published *published(const struct plan *plan, const char *view_uri
         registry_version_name(ARCH_LAMBDA, registry.live, version);
         kv_words(kv, "HGETALL", key_pos(&arena, plan->view, version, p), NULL);
         if (kv_roundtrip(kv, &replies, NULL) == 1 && pos_decode(&replies[0], &pos, NULL) == 0)
-            out[p] = (struct published){pos.number, pos.boundary, pos.withdrawn};
+            out[p] = (struct published){pos.number, pos.boundary};
         pos_release(&pos);
     }
     registry_release(&registry);
@@ -43,23 +43,22 @@ static struct published *published(const struct plan *plan, const char *view_uri
     return out;
 }
 
-/* In how many partitions one of the list serves, and in how many it was rolled back. */
-struct standing {
-    int serves, withdrawn;
-};
-
-static struct standing standing_of(const struct manifest *it, const struct published *published)
+/* In how many partitions one of the list serves. */
+static int serves(const struct manifest *it, const struct published *published)
 {
-    struct standing out = {0};
-    for (int p = 0; p < it->partitions; p++) {
-        out.serves +=
+    int count = 0;
+    for (int p = 0; p < it->partitions; p++)
+        count +=
             published[p].number == it->number && published[p].boundary == it->files[p].boundary;
-        out.withdrawn += published[p].withdrawn == it->number;
-    }
-    return out;
+    return count;
 }
 
-static void print_one(const struct manifest *manifest, const struct standing *standing, bool json)
+static const char *const STANDINGS[] = {[STANDING_GOOD] = "",
+                                        [STANDING_WITHDRAWN] = ", rolled back",
+                                        [STANDING_UPON] = ", built upon one rolled back"};
+
+/* serving: -1 where the view cannot say. */
+static void print_one(const struct manifest *manifest, int serving, bool json)
 {
     int64_t rows = 0, bytes = 0, events = 0;
     for (int p = 0; p < manifest->partitions; p++) {
@@ -67,24 +66,25 @@ static void print_one(const struct manifest *manifest, const struct standing *st
         bytes += manifest->files[p].bytes;
         events += manifest->files[p].boundary;
     }
-    char serving[80] = "unknown";
-    if (standing)
-        snprintf(serving, sizeof serving, "%d of %d partitions%s", standing->serves,
-                 manifest->partitions, standing->withdrawn ? ", rolled back" : "");
+    char words[40] = "unknown";
+    if (serving >= 0)
+        snprintf(words, sizeof words, "%d of %d partitions", serving, manifest->partitions);
     if (json)
         printf("{\"number\":%lld,\"id\":\"%s\",\"plan\":\"%s\",\"offsets\":%lld,\"rows\":%lld,"
-               "\"bytes\":%lld,\"serves\":%d,\"rolled_back\":%d,\"partitions\":%d,"
-               "\"kind\":\"%s\",\"base\":\"%s\"}\n",
+               "\"bytes\":%lld,\"serves\":%d,\"rolled_back\":%s,\"upon_rolled_back\":%s,"
+               "\"partitions\":%d,\"kind\":\"%s\",\"base\":\"%s\"}\n",
                (long long)manifest->number, manifest->id, manifest->plan, (long long)events,
-               (long long)rows, (long long)bytes, standing ? standing->serves : -1,
-               standing ? standing->withdrawn : -1, manifest->partitions,
+               (long long)rows, (long long)bytes, serving,
+               manifest->standing == STANDING_WITHDRAWN ? "true" : "false",
+               manifest->standing == STANDING_UPON ? "true" : "false", manifest->partitions,
                batch_kind_name(manifest->kind), manifest->base);
     else
         printf("generation %lld  %.*s  %s%s%.*s  plan %.*s  %lld offsets, %lld rows, %lld bytes  "
-               "serves: %s\n",
+               "serves: %s%s\n",
                (long long)manifest->number, SHORT_ID, manifest->id, batch_kind_name(manifest->kind),
                *manifest->base ? " upon " : "", SHORT_ID, manifest->base, SHORT_ID, manifest->plan,
-               (long long)events, (long long)rows, (long long)bytes, serving);
+               (long long)events, (long long)rows, (long long)bytes, words,
+               STANDINGS[manifest->standing]);
 }
 
 /* A generation that serves goes on doing so from Redis when newer ones, which published nothing since
@@ -118,10 +118,10 @@ static int list(const struct settings *settings, const struct plan *plan, struct
     struct published *now =
         count ? published(plan, settings_text(settings, "view"), manifests[0].partitions) : NULL;
     for (int i = 0; i < count; i++) {
-        struct standing standing = {0};
+        int serving = now ? 0 : -1;
         if (now && manifests[i].partitions == manifests[0].partitions)
-            standing = standing_of(&manifests[i], now);
-        print_one(&manifests[i], now ? &standing : NULL, settings_bool(settings, "json"));
+            serving = serves(&manifests[i], now);
+        print_one(&manifests[i], serving, settings_bool(settings, "json"));
     }
     if (now)
         tell_unlisted(now, manifests, count);

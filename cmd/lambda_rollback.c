@@ -3,6 +3,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/worker_options.h"
+#include "lambda/batch.h"
 #include "lambda/rollback.h"
 
 static const char *const STATES[] = {[ROLLBACK_APART] = "apart",
@@ -35,20 +36,44 @@ static void print_text(const struct plan *plan, const struct rollback_result *re
     }
 }
 
+/* Where the view's generations stand. */
+static int find_folder(const struct settings *settings, const struct plan *plan,
+                       struct folder **out, struct err *err)
+{
+    char topic[LOG_TOPIC_MAX + 1];
+    const struct batch_options options = {.archive = settings_text(settings, "archive"),
+                                          .topic = settings_text(settings, "topic")};
+    int rc = batch_topic(&options, topic, err);
+    rc = rc ? rc : folder_look(options.archive, topic, plan->view, out, err);
+    if (rc == ERR_ENV)
+        err_context(err, "a rollback is noted beside the generations, lest a reload brings back "
+                         "what it withdrew; where they are lost make that folder and give --topic, "
+                         "too");
+    return rc;
+}
+
 int cmd_lambda_rollback(const struct settings *settings, struct err *err)
 {
     struct plan *plan = NULL;
     struct kv *kv = NULL;
+    struct folder *folder = NULL;
     struct rollback_result result = {0};
-    int rc = settings_require(settings, "plan,view", err);
+    int rc = settings_require(settings, "plan,archive,view", err);
     rc = rc ? rc : cmd_plan(settings, &plan, err);
     rc = rc ? rc : kv_open(settings_text(settings, "view"), &kv, err);
-    rc = rc ? rc : rollback_run(kv, plan, &result, err);
+    rc = rc ? rc : find_folder(settings, plan, &folder, err);
+    rc = rc ? rc : rollback_run(kv, plan, folder, &result, err);
+    if (rc == 0 && !result.noted)
+        fprintf(stderr,
+                "lk: the files of generation %lld are not there any more, so nothing is "
+                "noted of it\n",
+                (long long)result.withdrawn);
     if (rc == 0 && settings_bool(settings, "json"))
         print_json(plan, &result);
     else if (rc == 0)
         print_text(plan, &result);
     rollback_release(&result);
+    folder_close(folder);
     kv_close(kv);
     plan_free(plan);
     return rc;

@@ -29,7 +29,8 @@ const struct setting SETTINGS[] = {
     {"topic", SETTING_TEXT, NULL, 0, 0, NULL,
      "topic create,topic show,topic trim,topic delete,gen ads,gen flights,gen replay,kappa "
      "run,kappa deploy,kappa diff,lambda archive,lambda batch,lambda "
-     "generations,lambda verify,lambda speed,verify,compare,dlq list,dlq show,dlq export",
+     "generations,lambda rollback,lambda verify,lambda speed,verify,compare,dlq list,dlq show,dlq "
+     "export",
      "NAME  the topic"},
     {"plan", SETTING_TEXT, NULL, 0, 0, NULL,
      "kappa run,kappa deploy,kappa diff,kappa canary,kappa promote,kappa rollback,kappa "
@@ -62,7 +63,8 @@ const struct setting SETTINGS[] = {
     {"keep", SETTING_DURATION, NULL, 0, 1e13, NULL, "topic trim",
      "DURATION  delete what the log took before that long ago"},
     {"archive", SETTING_TEXT, NULL, 0, 0, NULL,
-     "doctor,lambda archive,lambda batch,lambda generations,lambda verify,bench batch",
+     "doctor,lambda archive,lambda batch,lambda generations,lambda rollback,lambda verify,bench "
+     "batch",
      "DIR  where the archive stands"},
     {"commit", SETTING_DURATION, "100ms", 1, 60000, NULL, "kappa run,kappa deploy,lambda speed",
      "DURATION  between commits"},
@@ -84,7 +86,9 @@ const struct setting SETTINGS[] = {
      "a base, and the buckets of event time that were touched since computed again "
      "(docs/batch.md)"},
     {"base", SETTING_TEXT, NULL, 0, 0, NULL, "lambda batch",
-     "ID  of the generation to build upon, or its beginning [the newest of this plan that fits]"},
+     "ID  of the generation to build upon or, with --reload, to publish, or its beginning; also "
+     "one "
+     "that was rolled back [the newest of this plan that fits, and was not]"},
     {"bucket", SETTING_DURATION, "1h", 1, 1e13, NULL, "lambda batch",
      "DURATION  of event time that --kind by-time computes again or copies as a whole; rounded up "
      "to a "
@@ -94,7 +98,9 @@ const struct setting SETTINGS[] = {
      "[one "
      "bucket]"},
     {"reload", SETTING_BOOL, "no", 0, 0, NULL, "lambda batch",
-     "publish the newest generation again (after a lost Redis), compute nothing"},
+     "publish the newest generation again that was not rolled back (after a lost Redis), or "
+     "--base; "
+     "compute nothing"},
     {"follow", SETTING_BOOL, "no", 0, 0, NULL, "kappa deploy",
      "go on behind the end of the replay, until stopped"},
     {"from", SETTING_TEXT, NULL, 0, 0, NULL, "kappa run,kappa deploy",

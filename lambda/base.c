@@ -33,7 +33,7 @@ int base_kind_fits(enum batch_kind kind, const struct plan *plan, struct err *er
 /* The first partition in which the manifest reaches beyond the new boundaries; -1: in none. */
 static int reaches_beyond(const struct manifest *manifest, const struct base_wanted *wanted)
 {
-    for (int q = 0; q < wanted->partitions; q++)
+    for (int q = 0; wanted->boundaries && q < wanted->partitions; q++)
         if (manifest->files[q].boundary > wanted->boundaries[q])
             return q;
     return -1;
@@ -85,38 +85,14 @@ static int named(const struct manifest *manifests, int count, const struct base_
     return rc ? rc : found;
 }
 
-/* The manifest of this id; count: there is none. */
-static int find_id(const struct manifest *manifests, int count, const char *id)
-{
-    int i = 0;
-    while (i < count && strcmp(manifests[i].id, id) != 0)
-        i++;
-    return i;
-}
-
-/* Was it rolled back, or built upon such a one, however far back? pos remembers the last one alone: those
- * before it have numbers above that of what serves. What is not known any more is not relied upon. */
-static bool is_withdrawn(const struct manifest *manifests, int count, int i,
-                         const struct base_wanted *wanted)
-{
-    if (wanted->withdrawn == 0)
-        return false;
-    while (i < count && manifests[i].number > wanted->withdrawn) {
-        if (!*manifests[i].base)
-            return false;
-        i = find_id(manifests, count, manifests[i].base);
-    }
-    return i == count || manifests[i].number > wanted->served;
-}
-
 /* The newest of this plan whose boundaries fit; count: none. */
 static int newest(const struct manifest *manifests, int count, const struct base_wanted *wanted)
 {
     int i = 0;
-    while (i < count && (strcmp(manifests[i].plan, wanted->plan->hash) != 0 ||
-                         manifests[i].partitions != wanted->partitions ||
-                         reaches_beyond(&manifests[i], wanted) >= 0 ||
-                         is_withdrawn(manifests, count, i, wanted)))
+    while (i < count &&
+           (strcmp(manifests[i].plan, wanted->plan->hash) != 0 ||
+            manifests[i].partitions != wanted->partitions ||
+            reaches_beyond(&manifests[i], wanted) >= 0 || manifests[i].standing != STANDING_GOOD))
         i++;
     return i;
 }

@@ -17,13 +17,11 @@ int base_kind_fits(enum batch_kind kind, const struct plan *plan, struct err *er
 
 struct base_wanted {
     const struct plan *plan;
-    const char *id; /* or the beginning of one; NULL: the newest of this plan that fits */
-    /* Numbers of the generation that was rolled back last, 0: none, and of the one that serves since.
-     * What lies between them was rolled back before it, or never served: these, and what was built
-     * upon them, are a base only by their names. */
-    int64_t withdrawn, served;
+    const char
+        *id; /* or the beginning of one; NULL: the newest of this plan that fits, and neither was
+                       rolled back nor builds upon such a one */
     int partitions;
-    const int64_t *boundaries; /* of the new generation */
+    const int64_t *boundaries; /* of the new generation; NULL: any will do */
 };
 /* 1 and *out (manifest_release), 0 where there is none and none was named, or a code: ERR_USAGE for
  * a named one that cannot be a base, ERR_DATA for a manifest that cannot be read. */

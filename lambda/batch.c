@@ -1,25 +1,14 @@
-/* lambda/batch.c - see batch.h.
- *
- * A partition is a unit of work: threads take the next one until none is left. The first failure,
- * in order of partitions, is the one that is told; the others leave off. */
-#include "lambda/batch.h"
-
+/* lambda/batch.c - see batch.h. The archive, and the order of a run: boundaries, fold, publish, prune. */
 #include <dirent.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/fault.h"
-#include "common/store/pos.h"
-#include "common/store/registry.h"
+#include "lambda/base.h"
+#include "lambda/batch_parts.h"
 #include "lambda/batch_slots.h"
-#include "lambda/partition.h"
 #include "lambda/speed.h"
-
-enum { WORKERS_MAX = 64 };
 
 void batch_release(struct batch_result *result)
 {
@@ -60,8 +49,8 @@ int batch_topic(const struct batch_options *options, char out[LOG_TOPIC_MAX + 1]
                    options->archive);
 }
 
-static int open_archive(const struct batch_options *options, const char *topic, struct log **out,
-                        struct err *err)
+int batch_open_archive(const struct batch_options *options, const char *topic, struct log **out,
+                       struct err *err)
 {
     struct buf uri = {0};
     buf_printf(&uri, "archive:%s", options->archive);
@@ -70,8 +59,8 @@ static int open_archive(const struct batch_options *options, const char *topic, 
     return rc < 0 ? rc : log_partitions(*out, topic, err);
 }
 
-static int archive_ends(struct log *log, const char *topic, int partitions, int64_t *ends,
-                        struct err *err)
+int batch_archive_ends(struct log *log, const char *topic, int partitions, int64_t *ends,
+                       struct err *err)
 {
     for (int q = 0; q < partitions; q++) {
         int64_t first;
@@ -89,171 +78,7 @@ static int archive_ends(struct log *log, const char *topic, int partitions, int6
     return 0;
 }
 
-/* ---- folding on all cores ---- */
-
-struct crew {
-    struct partition_work *work;
-    struct err *errors; /* by partition */
-    int count;
-    atomic_int next;
-    atomic_bool failed;
-};
-
-static void *work_on(void *context)
-{
-    struct crew *crew = context;
-    for (int q; (q = atomic_fetch_add(&crew->next, 1)) < crew->count;)
-        if (partition_fold(&crew->work[q], &crew->errors[q]))
-            atomic_store(&crew->failed, true);
-    return NULL;
-}
-
-static int workers_of(const struct batch_options *options, int partitions)
-{
-    int workers = options->workers ? options->workers : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    workers = workers < partitions ? workers : partitions;
-    workers = workers < WORKERS_MAX ? workers : WORKERS_MAX;
-    return workers > 0 ? workers : 1;
-}
-
-static int run_crew(struct crew *crew, int workers, struct err *err)
-{
-    pthread_t threads[WORKERS_MAX];
-    int started = 0, worst = -1;
-    while (started < workers - 1 && pthread_create(&threads[started], NULL, work_on, crew) == 0)
-        started++;
-    work_on(crew);
-    for (int i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    for (int q = 0; q < crew->count; q++)
-        if (crew->errors[q].code && (worst < 0 || (crew->errors[worst].code == ERR_INTERRUPTED &&
-                                                   crew->errors[q].code != ERR_INTERRUPTED)))
-            worst = q;
-    return worst < 0 ? 0 : err_set(err, crew->errors[worst].code, "%s", crew->errors[worst].text);
-}
-
-static void sum_up(const struct crew *crew, struct manifest *manifest, struct batch_result *result)
-{
-    for (int q = 0; q < crew->count; q++) {
-        const struct partition_work *work = &crew->work[q];
-        manifest->files[q] = work->file;
-        result->parts[q].boundary = work->boundary;
-        result->parts[q].counters = work->head.counters;
-        result->events += work->events;
-        result->bytes += work->bytes;
-        result->rows += work->file.rows;
-        result->rows_copied += work->rows_copied;
-        if (work->stale_buckets < 0 || result->stale_buckets < 0)
-            result->stale_buckets = -1;
-        else
-            result->stale_buckets += work->stale_buckets;
-        result->file_bytes += work->file.bytes;
-        result->runs += work->runs;
-        result->segments_columnar += work->segments_columnar;
-        if (work->passes > result->passes)
-            result->passes = work->passes;
-        if (work->cells_max > result->cells_max)
-            result->cells_max = work->cells_max;
-    }
-}
-
-/* The base that the options ask for. None: the batch becomes a full one, and says so. */
-static int choose_base(const struct batch_options *options, const int64_t *boundaries,
-                       struct folder *folder, struct manifest *base, struct batch_result *result,
-                       struct err *err)
-{
-    const struct base_wanted wanted = {.plan = options->plan,
-                                       .id = options->base,
-                                       .withdrawn = options->withdrawn,
-                                       .served = options->served,
-                                       .partitions = result->partitions,
-                                       .boundaries = boundaries};
-    int rc = options->kind == BATCH_FULL ? 0 : base_find(folder, &wanted, base, err);
-    if (rc == 0 && options->kind != BATCH_FULL)
-        fprintf(stderr,
-                "lk: no generation of this plan that ends where this batch ends or before it: "
-                "this one is computed in full\n");
-    result->kind = rc == 1 ? options->kind : BATCH_FULL;
-    memcpy(result->base, base->id, sizeof result->base);
-    return rc < 0 ? rc : 0;
-}
-
-/* A pane lies in one bucket. */
-static int64_t bucket_of(const struct batch_options *options)
-{
-    int64_t pane_ms = options->plan->pane_ms, size_ms = options->bucket_ms;
-    int64_t over = pane_ms ? size_ms % pane_ms : 0;
-    return size_ms < pane_ms ? pane_ms : over ? size_ms + pane_ms - over : size_ms;
-}
-
-static int fold_all(const struct batch_options *options, struct log *log, const char *topic,
-                    const int64_t *boundaries, struct folder *folder, struct manifest *manifest,
-                    struct batch_result *result, struct err *err)
-{
-    struct manifest base = {0};
-    int rc = choose_base(options, boundaries, folder, &base, result, err);
-    if (rc)
-        return rc;
-    int64_t bucket_ms = bucket_of(options);
-    int partitions = result->partitions, workers = workers_of(options, partitions);
-    struct crew crew = {.count = partitions};
-    crew.work = mem_zero((size_t)partitions, sizeof *crew.work);
-    crew.errors = mem_zero((size_t)partitions, sizeof *crew.errors);
-    for (int q = 0; q < partitions; q++)
-        crew.work[q] = (struct partition_work){
-            .plan = options->plan,
-            .log = log,
-            .topic = topic,
-            .partition = q,
-            .boundary = boundaries[q],
-            .base = result->kind == BATCH_FULL ? NULL : &base,
-            .by_time = result->kind == BATCH_BY_TIME,
-            .bucket_ms = bucket_ms,
-            .block_offsets = options->block_offsets,
-            .buffer_ms = options->buffer_ms < 0 ? bucket_ms : options->buffer_ms,
-            .memory_bytes = options->memory_bytes / (size_t)workers,
-            .folder = folder,
-            .columnar = options->columnar ? options->archive : NULL,
-            .failed = &crew.failed};
-    int64_t begin_ns = clock_mono_ns();
-    rc = run_crew(&crew, workers, err);
-    result->fold_ns = clock_mono_ns() - begin_ns;
-    result->workers = workers;
-    *manifest = (struct manifest){.partitions = partitions, .kind = result->kind};
-    memcpy(manifest->base, result->base, sizeof manifest->base);
-    memcpy(manifest->plan, options->plan->hash, sizeof manifest->plan);
-    manifest->files = mem_zero((size_t)partitions, sizeof *manifest->files);
-    sum_up(&crew, manifest, result);
-    manifest_release(&base);
-    free(crew.work);
-    free(crew.errors);
-    if (rc == 0)
-        rc = folder_commit(folder, manifest, err);
-    return rc;
-}
-
-int batch_compute(const struct batch_options *options, const char *topic, const int64_t *boundaries,
-                  struct folder *folder, struct manifest *manifest, struct batch_result *result,
-                  struct err *err)
-{
-    struct log *log = NULL;
-    int64_t *ends = NULL;
-    int rc = open_archive(options, topic, &log, err);
-    if (rc > 0) {
-        if (!result->parts) {
-            result->partitions = rc;
-            result->parts = mem_zero((size_t)rc, sizeof *result->parts);
-        }
-        ends = mem_zero((size_t)rc, sizeof *ends);
-        rc = archive_ends(log, topic, rc, ends, err);
-    }
-    if (rc == 0)
-        rc = fold_all(options, log, topic, boundaries ? boundaries : ends, folder, manifest, result,
-                      err);
-    free(ends);
-    log_close(log);
-    return rc;
-}
+/* ---- the run ---- */
 
 struct run {
     struct kv *kv;
@@ -262,83 +87,40 @@ struct run {
     struct folder *folder;
     struct manifest manifest;
     int version, handover;
-    int64_t *slots;            /* by partition: two-slot and naive */
-    int64_t withdrawn, served; /* as in base.h */
+    int64_t *slots; /* by partition: two-slot and naive */
 };
 
-/* ---- boundaries ---- */
-
-/* The boundary to build up to, given what pos says and where the archive ends. */
-static int64_t choose_boundary(const struct pos *pos, int handover, int64_t end)
+/* Newer ones that a reload leaves lying. */
+static void tell_passed_over(const struct run *run)
 {
-    int64_t cut = 0;
-    if (handover != HANDOVER_OFFSET)
-        return end;
-    for (int i = 0; i < pos->cut_count; i++)
-        if (pos->cuts[i] <= end && pos->cuts[i] > cut)
-            cut = pos->cuts[i];
-    if (bug_planted("boundary-any"))
-        return end;
-    if (cut > pos->boundary)
-        return cut;
-    if (end >= pos->next && end > pos->boundary)
-        return end;
-    return pos->boundary < end ? pos->boundary
-                               : end; /* nothing new: the same again, for the file */
+    struct manifest *manifests = NULL;
+    int count = folder_list(run->folder, &manifests, NULL);
+    for (int i = 0; i < count && manifests[i].number > run->manifest.number; i++)
+        if (strcmp(manifests[i].plan, run->options->plan->hash) == 0)
+            fprintf(stderr,
+                    "lk: generation %lld %s rolled back; to publish it all the same: lk lambda "
+                    "batch --reload --base %.8s\n",
+                    (long long)manifests[i].number,
+                    manifests[i].standing == STANDING_UPON ? "is built upon one that was" : "was",
+                    manifests[i].id);
+    folder_list_release(manifests, count > 0 ? count : 0);
 }
 
-/* The greatest number that was rolled back, the least that serves since. */
-static void note_withdrawn(struct run *run, const struct pos *pos)
-{
-    if (pos->withdrawn == 0)
-        return;
-    if (run->withdrawn == 0 || pos->number < run->served)
-        run->served = pos->number;
-    if (pos->withdrawn > run->withdrawn)
-        run->withdrawn = pos->withdrawn;
-}
-
-/* Sets *grows where some partition's boundary is above its published one. */
-static int choose_boundaries(struct run *run, int partitions, const int64_t *ends,
-                             int64_t *boundaries, bool *grows, struct err *err)
-{
-    struct kv *kv = run->kv;
-    struct arena arena = {0};
-    char name[16];
-    int rc = 0;
-    *grows = false;
-    registry_version_name(ARCH_LAMBDA, run->version, name);
-    for (int q = 0; rc >= 0 && q < partitions; q++) {
-        struct kv_reply *replies;
-        struct pos pos;
-        kv_words(kv, "HGETALL", key_pos(&arena, run->options->plan->view, name, q), NULL);
-        rc = kv_roundtrip(kv, &replies, err);
-        if (rc >= 0)
-            rc = pos_decode(&replies[0], &pos, err);
-        if (rc < 0)
-            break;
-        boundaries[q] = choose_boundary(&pos, run->handover, ends[q]);
-        *grows = *grows || boundaries[q] > pos.boundary;
-        note_withdrawn(run, &pos);
-        pos_release(&pos);
-    }
-    arena_release(&arena);
-    return rc < 0 ? rc : 0;
-}
-
-/* ---- the run ---- */
-
-/* 1 found, or a code. */
-static int find_newest(struct run *run, struct err *err)
+/* The one that is named, or the newest that was not rolled back: 1, or a code. */
+static int find_written(struct run *run, struct err *err)
 {
     const struct batch_options *options = run->options;
-    int rc = folder_newest(run->folder, options->plan->hash, &run->manifest, err);
+    const struct base_wanted named = {
+        .plan = options->plan, .id = options->base, .partitions = run->result->partitions};
+    int rc = options->base ? base_find(run->folder, &named, &run->manifest, err)
+                           : folder_newest(run->folder, options->plan->hash, &run->manifest, err);
+    if (rc == 1 && !options->base)
+        tell_passed_over(run);
     return rc ? rc
-              : err_set(
-                    err, ERR_ENV,
-                    "the archive %s has no generation of this plan; run: lk lambda batch without "
-                    "--reload",
-                    options->archive);
+              : err_set(err, ERR_ENV,
+                        "the archive %s has no generation of this plan that was not rolled back; "
+                        "run: lk lambda batch without --reload",
+                        options->archive);
 }
 
 static int note_slots(struct run *run, struct err *err)
@@ -351,36 +133,63 @@ static int note_slots(struct run *run, struct err *err)
 
 static int reload(struct run *run, struct err *err)
 {
-    int rc = find_newest(run, err);
+    int rc = find_written(run, err);
     int noted = rc == 1 ? note_slots(run, err) : 0;
     return noted < 0 ? noted : rc;
 }
 
+static int compute(struct run *run, const struct batch_bounds *bounds, struct log *log,
+                   struct err *err)
+{
+    const char *topic = run->result->topic;
+    struct batch_options now = *run->options;
+    now.number = bounds->number;
+    int rc = note_slots(run, err);
+    if (rc == 0 && run->handover != HANDOVER_OFFSET)
+        rc = batch_archive_ends(log, topic, run->result->partitions, bounds->boundaries,
+                                err); /* as of now */
+    return rc ? rc
+              : batch_compute(&now, topic, bounds->boundaries, run->folder, &run->manifest,
+                              run->result, err);
+}
+
+static void note_idle(struct batch_result *result, const struct batch_bounds *bounds)
+{
+    result->idle = true;
+    result->published = bounds->published;
+    for (int q = 0; q < result->partitions; q++)
+        result->parts[q].boundary = bounds->boundaries[q];
+}
+
 /* 1 computed, 0 nothing new, or a code. */
-static int compute(struct run *run, int partitions, struct log *log, struct err *err)
+static int compute_new(struct run *run, struct log *log, struct err *err)
 {
     const struct batch_options *options = run->options;
-    const char *topic = run->result->topic;
+    int partitions = run->result->partitions;
     int64_t *numbers = mem_zero(2 * (size_t)partitions, sizeof *numbers);
-    int64_t *ends = numbers, *boundaries = numbers + partitions;
-    bool grows = false;
-    int rc = archive_ends(log, topic, partitions, ends, err);
-    if (rc == 0)
-        rc = choose_boundaries(run, partitions, ends, boundaries, &grows, err);
-    bool wanted = grows || !options->only_new;
-    if (rc == 0 && wanted)
-        rc = note_slots(run, err);
-    if (rc == 0 && wanted && run->handover != HANDOVER_OFFSET)
-        rc = archive_ends(log, topic, partitions, boundaries, err); /* as of now */
-    if (rc == 0 && wanted) {
-        struct batch_options now = *options;
-        now.withdrawn = run->withdrawn;
-        now.served = run->served;
-        rc = batch_compute(&now, topic, boundaries, run->folder, &run->manifest, run->result, err);
+    struct batch_bounds bounds = {.boundaries = numbers + partitions};
+    int rc = batch_archive_ends(log, run->result->topic, partitions, numbers, err);
+    rc = rc ? rc
+            : batch_choose_boundaries(run->kv, options->plan, run->version, run->handover,
+                                      partitions, numbers, &bounds, err);
+    rc = rc ? rc : batch_is_idle(options, &bounds, run->folder, partitions, err);
+    if (rc == 1) {
+        note_idle(run->result, &bounds);
+        rc = 0;
+    } else if (rc == 0) {
+        rc = compute(run, &bounds, log, err);
         rc = rc < 0 ? rc : 1;
     }
     free(numbers);
     return rc;
+}
+
+/* Did the operator name what was rolled back? */
+static bool is_named(const struct run *run)
+{
+    return run->options->base &&
+           (run->options->reload ? run->manifest.standing : run->result->base_standing) !=
+               STANDING_GOOD;
 }
 
 static int publish_and_prune(struct run *run, struct err *err)
@@ -393,8 +202,7 @@ static int publish_and_prune(struct run *run, struct err *err)
                                       .handover = (enum handover)run->handover,
                                       .slots = run->slots,
                                       .manifest = &run->manifest,
-                                      .withdrawn =
-                                          run->options->reload ? INT64_MAX : run->withdrawn};
+                                      .named = is_named(run)};
     memcpy(result->generation, run->manifest.id, sizeof result->generation);
     int rc = publish_run(run->kv, &options, parts, err);
     for (int q = 0; q < result->partitions; q++) {
@@ -403,6 +211,9 @@ static int publish_and_prune(struct run *run, struct err *err)
         result->parts[q].publish = parts[q];
     }
     free(parts);
+    if (rc == 0 && options.named) /* it serves again, by the operator's word */
+        rc = folder_readmit(run->folder, run->options->reload ? run->manifest.id : result->base,
+                            err);
     return rc < 0 ? rc : folder_prune(run->folder, run->options->keep, err);
 }
 
@@ -422,7 +233,7 @@ static int run_in_folder(struct run *run, int partitions, struct log *log, struc
     if (rc == 0 && run->options->reload)
         rc = reload(run, err);
     else if (rc == 0)
-        rc = compute(run, partitions, log, err);
+        rc = compute_new(run, log, err);
     if (rc == 1 && run->manifest.partitions != partitions)
         rc = err_set(err, ERR_DATA, "generation %s has %d partitions and the archive %d",
                      run->manifest.id, run->manifest.partitions, partitions);
@@ -442,7 +253,7 @@ int batch_run(struct kv *kv, const struct batch_options *options, struct batch_r
     if (rc == 0)
         rc = batch_topic(options, result->topic, err);
     if (rc == 0)
-        rc = open_archive(options, result->topic, &log, err);
+        rc = batch_open_archive(options, result->topic, &log, err);
     if (rc > 0)
         rc = run_in_folder(&run, rc, log, err);
     manifest_release(&run.manifest);

@@ -28,13 +28,14 @@ struct batch_options {
     int workers;         /* 0: one a core */
     size_t memory_bytes; /* that cells and ids may take, all workers together */
     int keep;            /* generations that stay in the folder */
-    bool reload;         /* publish the newest generation again, compute nothing */
+    bool reload;         /* publish what is there again, compute nothing */
     bool columnar;       /* fold the archive's columnar files where they are (columnar.h) */
-    bool only_new;       /* leave off where no boundary would grow */
+    bool only_new;       /* leave off wherever no boundary would grow */
     enum batch_kind kind;
-    const char *base; /* id of the generation to build upon; NULL: the newest that fits */
-    int64_t withdrawn,
-        served;            /* what is no base unless it is named (base.h); batch_run sets them */
+    const char
+        *base; /* id of the generation to build upon or, to reload, to publish; NULL: the newest
+                         that fits and was not rolled back */
+    int64_t number;        /* the greatest that the store names; batch_run sets it */
     int64_t bucket_ms;     /* by-time: rounded up to a multiple of the plan's pane */
     int64_t buffer_ms;     /* by-time: computed again below T in any case; < 0: one bucket */
     int64_t block_offsets; /* of sidecars, for tests; 0: as times.h has it */
@@ -49,7 +50,12 @@ struct batch_part {
 
 struct batch_result {
     char topic[LOG_TOPIC_MAX + 1];
-    char generation[FOLDER_ID_BYTES]; /* "" where only_new left off */
+    char generation[FOLDER_ID_BYTES]; /* "" where there was nothing to do: idle */
+    bool
+        idle; /* nothing was computed or written: no boundary would have grown, and what serves is there in
+                  its files; or, with only_new, whatever is there */
+    int64_t
+        published; /* idle: number of the generation that serves all partitions; 0: there is none */
     int partitions;
     struct batch_part *parts; /* owned: batch_release */
     int64_t events, bytes, rows, file_bytes;
@@ -61,8 +67,9 @@ struct batch_result {
     int handover;               /* the view's */
     enum batch_kind kind;       /* full also where there was no base */
     char base[FOLDER_ID_BYTES]; /* "": none */
-    int64_t rows_copied;        /* from the base as they are */
-    int64_t stale_buckets;      /* by-time: computed again, over all partitions; -1: all, in one */
+    enum standing base_standing;
+    int64_t rows_copied;   /* from the base as they are */
+    int64_t stale_buckets; /* by-time: computed again, over all partitions; -1: all, in one */
 };
 
 /* Compute, load, publish. 0 also where partitions were refused; parts say so. ERR_DATA: the archive

@@ -3,7 +3,7 @@
  * Why the short lock: a batch that made its lock file but does not hold it yet looks dead, so
  * making and sweeping exclude each other. A killed process loses its flocks at once, hence a lock
  * that can be had belongs to nobody alive. */
-#include "lambda/folder.h"
+#include "lambda/folder_parts.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -22,13 +22,6 @@
 #include "common/base/stop.h"
 
 enum { ID_LENGTH = FOLDER_ID_BYTES - 1, TURN_MS = 50, PATIENCE_TURNS = 20 };
-
-struct folder {
-    char *path;
-    char *topic, *view;
-    char id[FOLDER_ID_BYTES];
-    int short_fd, lock_fd, publish_fd; /* -1: not open */
-};
 
 char *folder_path(const struct folder *folder, const char *id, const char *rest)
 {
@@ -61,9 +54,7 @@ static bool name_split(const char *name, char id[FOLDER_ID_BYTES], const char **
     return true;
 }
 
-typedef void folder_each(struct folder *folder, const char *id, const char *rest, void *context);
-
-static void walk(struct folder *folder, folder_each *each, void *context)
+void folder_walk(struct folder *folder, folder_each *each, void *context)
 {
     DIR *dir = opendir(folder->path);
     char id[FOLDER_ID_BYTES];
@@ -75,7 +66,7 @@ static void walk(struct folder *folder, folder_each *each, void *context)
         closedir(dir);
 }
 
-static bool exists(struct folder *folder, const char *id, const char *rest)
+bool folder_has(const struct folder *folder, const char *id, const char *rest)
 {
     char *path = folder_path(folder, id, rest);
     bool there = access(path, F_OK) == 0;
@@ -83,7 +74,7 @@ static bool exists(struct folder *folder, const char *id, const char *rest)
     return there;
 }
 
-static void discard(struct folder *folder, const char *id, const char *rest)
+void folder_discard(const struct folder *folder, const char *id, const char *rest)
 {
     char *path = folder_path(folder, id, rest);
     unlink(path);
@@ -141,11 +132,12 @@ static bool is_part(const char *rest)
 static void sweep_dead(struct folder *folder, const char *id, const char *rest, void *context)
 {
     (void)context;
-    bool temporary = strcmp(rest, ".json") && strcmp(rest, ".load") && !is_part(rest);
-    if (strcmp(rest, ".load") == 0 || (exists(folder, id, ".json") && !temporary))
+    bool note = strcmp(rest, ".load") == 0 || strcmp(rest, ".withdrawn") == 0;
+    bool temporary = strcmp(rest, ".json") && !is_part(rest);
+    if (note || (folder_has(folder, id, ".json") && !temporary))
         return;
     if (!alive(folder, id))
-        discard(folder, id, rest);
+        folder_discard(folder, id, rest);
 }
 
 static int take_id(struct folder *folder, struct err *err)
@@ -201,7 +193,7 @@ int folder_open(const char *archive, const char *topic, const char *view, struct
     }
     if (rc == 0) {
         short_lock(folder);
-        walk(folder, sweep_dead, NULL);
+        folder_walk(folder, sweep_dead, NULL);
         rc = take_id(folder, err);
         short_unlock(folder);
     }
@@ -218,7 +210,7 @@ void folder_close(struct folder *folder)
         return;
     folder_publish_unlock(folder);
     if (folder->lock_fd >= 0) {
-        discard(folder, folder->id, ".lock");
+        folder_discard(folder, folder->id, ".lock");
         close(folder->lock_fd);
     }
     if (folder->short_fd >= 0)
@@ -257,7 +249,7 @@ void folder_publish_unlock(struct folder *folder)
 
 /* ---- manifests ---- */
 
-static int sync_folder(struct folder *folder, struct err *err)
+int folder_sync(const struct folder *folder, struct err *err)
 {
     int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = fd < 0 || fsync(fd) ? err_errno(err, ERR_ENV, "cannot sync %s", folder->path) : 0;
@@ -298,9 +290,10 @@ static int newest_first(const void *left, const void *right)
 static int list_all(struct folder *folder, struct listing *list, struct err *err)
 {
     *list = (struct listing){.err = err};
-    walk(folder, list_one, list);
+    folder_walk(folder, list_one, list);
     if (list->count)
         qsort(list->manifests, (size_t)list->count, sizeof *list->manifests, newest_first);
+    folder_judge(folder, list->manifests, list->count);
     return list->rc;
 }
 
@@ -316,7 +309,7 @@ static int manifest_put(struct folder *folder, const struct manifest *manifest, 
     char *path = folder_path(folder, manifest->id, ".json");
     int rc = manifest_write(path, folder->topic, folder->view, manifest, err);
     free(path);
-    return rc ? rc : sync_folder(folder, err);
+    return rc ? rc : folder_sync(folder, err);
 }
 
 int folder_commit(struct folder *folder, struct manifest *manifest, struct err *err)
@@ -327,7 +320,8 @@ int folder_commit(struct folder *folder, struct manifest *manifest, struct err *
     short_lock(folder);
     int rc = list_all(folder, &list, err);
     memcpy(manifest->id, folder->id, sizeof manifest->id);
-    manifest->number = list.count ? list.manifests[0].number + 1 : 1;
+    int64_t last = list.count ? list.manifests[0].number : 0;
+    manifest->number = 1 + (last > manifest->number ? last : manifest->number);
     if (rc == 0)
         rc = manifest_put(folder, manifest, err);
     short_unlock(folder);
@@ -340,7 +334,8 @@ int folder_newest(struct folder *folder, const char *plan, struct manifest *out,
     struct listing list;
     int rc = list_all(folder, &list, err);
     for (int i = 0; rc == 0 && i < list.count; i++)
-        if (strcmp(list.manifests[i].plan, plan) == 0) {
+        if (strcmp(list.manifests[i].plan, plan) == 0 &&
+            list.manifests[i].standing == STANDING_GOOD) {
             *out = list.manifests[i];
             list.manifests[i].files = NULL; /* handed over */
             rc = 1;
@@ -373,60 +368,28 @@ static void discard_part(struct folder *folder, const char *id, int partition, c
     free(path);
 }
 
+/* First the manifest: none names what is gone. */
+static void remove_generation(struct folder *folder, const struct manifest *manifest)
+{
+    folder_discard(folder, manifest->id, ".json");
+    for (int p = 0; p < manifest->partitions; p++) {
+        discard_part(folder, manifest->id, p, "");
+        discard_part(folder, manifest->id, p, ".times");
+    }
+}
+
 int folder_prune(struct folder *folder, int keep, struct err *err)
 {
     struct listing list;
+    int kept = 0;
     short_lock(folder);
     int rc = list_all(folder, &list, err);
-    for (int i = keep; rc == 0 && i < list.count; i++) {
-        discard(folder, list.manifests[i].id, ".json"); /* first: no manifest names what is gone */
-        for (int p = 0; p < list.manifests[i].partitions; p++) {
-            discard_part(folder, list.manifests[i].id, p, "");
-            discard_part(folder, list.manifests[i].id, p, ".times");
-        }
-    }
+    for (int i = 0; rc == 0 && i < list.count; i++)
+        if (kept == keep)
+            remove_generation(folder, &list.manifests[i]);
+        else
+            kept += list.manifests[i].standing == STANDING_GOOD;
     short_unlock(folder);
     list_release(&list);
     return rc;
-}
-
-/* ---- the journal of loads ---- */
-
-int folder_load_note(struct folder *folder, const char *load, struct err *err)
-{
-    char *path = folder_path(folder, load, ".load");
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    int rc = fd < 0 ? err_errno(err, ERR_ENV, "cannot make %s", path) : 0;
-    if (fd >= 0)
-        close(fd);
-    free(path);
-    return rc ? rc : sync_folder(folder, err);
-}
-
-void folder_load_forget(struct folder *folder, const char *load)
-{
-    discard(folder, load, ".load");
-}
-
-struct loads {
-    char (*ids)[FOLDER_ID_BYTES];
-    int count;
-};
-
-static void list_load(struct folder *folder, const char *id, const char *rest, void *context)
-{
-    (void)folder;
-    struct loads *loads = context;
-    if (strcmp(rest, ".load"))
-        return;
-    loads->ids = mem_grow(loads->ids, ((size_t)loads->count + 1) * sizeof *loads->ids);
-    memcpy(loads->ids[loads->count++], id, FOLDER_ID_BYTES);
-}
-
-int folder_loads(struct folder *folder, char (**out)[FOLDER_ID_BYTES])
-{
-    struct loads loads = {0};
-    walk(folder, list_load, &loads);
-    *out = loads.ids;
-    return loads.count;
 }

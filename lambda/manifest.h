@@ -20,11 +20,19 @@ struct manifest_file {
     char checksum[FOLDER_ID_BYTES];
 };
 
+/* What is said of a generation since it was computed; not in its manifest. */
+enum standing {
+    STANDING_GOOD,
+    STANDING_WITHDRAWN, /* rolled back */
+    STANDING_UPON       /* built upon one that was, however far back */
+};
+
 struct manifest {
     char id[FOLDER_ID_BYTES], plan[FOLDER_ID_BYTES];
     enum batch_kind kind;
     char base[FOLDER_ID_BYTES]; /* the generation that it was built upon; "": none */
-    int64_t number;             /* rises with every generation of the folder */
+    int64_t number;             /* rises with every generation of the view */
+    enum standing standing;     /* as folder.h finds it */
     int partitions;
     struct manifest_file *files; /* one a partition; owned */
 };

@@ -101,10 +101,15 @@ static bool fits(const struct pos *pos, enum handover handover, int64_t boundary
     return boundary >= pos->next || (boundary >= pos->from && pos_has_cut(pos, boundary));
 }
 
-/* Was something rolled back since the base was chosen? It, or what it was built upon, may be that. */
-static bool lost_base(const struct publish *p, const struct pos *pos)
+/* Was it rolled back meanwhile, or something that it builds upon? Looked at behind the look at pos: a
+ * rollback is noted before it flips a pos, so where the note comes later, our EXEC comes first, or
+ * not at all (F14). */
+static bool withdrawn(const struct publish *p)
 {
-    return *p->options->manifest->base && pos->withdrawn > p->options->withdrawn;
+    for (int i = 0; !p->options->named && i < p->lineage_count; i++)
+        if (folder_withdrawn(p->options->folder, p->lineage[i]))
+            return true;
+    return false;
 }
 
 /* Refuse in words, or not. */
@@ -119,9 +124,8 @@ static bool refuse(const struct publish *p, const struct pos *pos, int64_t bound
         why = "a batch up to the same offset is already published";
     else if (boundary < pos->boundary)
         why = "a newer batch is already published";
-    else if (lost_base(p, pos))
-        why = "a generation was rolled back while this one was built upon another; the next batch "
-              "chooses anew";
+    else if (withdrawn(p))
+        why = "it was rolled back meanwhile, or what it is built upon; the next batch chooses anew";
     else if (!fits(pos, p->options->handover, boundary))
         why = "its boundary is no cut of the speed layer any more; the next batch takes a new one";
     if (!why)
@@ -349,13 +353,19 @@ int publish_run(struct kv *kv, const struct publish_options *options, struct pub
     memset(parts, 0, partitions * sizeof *parts);
     int rc = folder_publish_lock(options->folder, err);
     if (rc == 0) {
+        rc = folder_lineage(options->folder, options->manifest, &p.lineage, err);
+        p.lineage_count = rc > 0 ? rc : 0;
+        rc = rc < 0 ? rc : 0;
+    }
+    if (rc == 0) {
         struct err sweep_err = {0};
         rc = persist(&p, attempt, err);
         if (rc != ERR_USAGE && persist(&p, publish_sweep, &sweep_err))
             fprintf(stderr, "lk: old generations are not swept yet (%s); the next batch does it\n",
                     sweep_err.text);
-        folder_publish_unlock(options->folder);
     }
+    folder_publish_unlock(options->folder);
+    free(p.lineage);
     free(p.heads);
     arena_release(&p.arena);
     return rc;

@@ -35,9 +35,9 @@ struct publish_options {
     const int64_t *slots; /* two-slot, naive: by partition, what pos.spans becomes */
     struct folder *folder;
     const struct manifest *manifest; /* whose files are loaded */
-    int64_t
-        withdrawn; /* what had been rolled back when the manifest's base was chosen: where a later one
-                          has been since, the base may be it, and a manifest with a base is refused */
+    bool
+        named; /* by the operator, though it was rolled back or builds upon such a one: notes in the
+                   folder do not refuse it */
 };
 
 /* parts: one a partition of the manifest, filled. 0 also where partitions were refused.

@@ -21,6 +21,8 @@ struct publish {
     char id[POS_ID_BYTES];                    /* of this attempt's load */
     char ids[PUBLISH_ATTEMPTS][POS_ID_BYTES]; /* of all attempts */
     int attempts;
+    folder_name *lineage; /* of the manifest: the notes of these are looked at; owned */
+    int lineage_count;
     char noted[POS_ID_BYTES]; /* the last note made for another's load */
     const char *key;          /* of the pos looked at last; in arena */
     struct arena arena;       /* reset by every look */

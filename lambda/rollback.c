@@ -5,7 +5,12 @@
  * jumps to; so where `from` is not above the previous boundary and `next` not below the present one, every
  * offset behind the older generation is in a span. Where there was none before, its boundary is 0 and
  * spans from 0 answer alone. Afterwards pos names no previous one: nothing older is
- * kept, so there is no second step back, and a read that began on the withdrawn one begins again. */
+ * kept, so there is no second step back, and a read that began on the withdrawn one begins again.
+ *
+ * Why the note comes first (F14): pos forgets (FLUSHALL, an older state of Redis), the folder does not. Killed between note and
+ * flip, the generation serves on and is noted: run again it is finished; never run again, a reload takes an
+ * older one, a batch builds upon an older one, both right and only slower. The other way round, killed
+ * between flip and note and then emptied, a reload would bring back what was rolled back. */
 #include "lambda/rollback.h"
 
 #include <stdlib.h>
@@ -19,6 +24,7 @@ enum { LOOKS_MAX = 1000 }; /* how often pos may change under us */
 struct rollback {
     struct kv *kv;
     const struct plan *plan;
+    struct folder *folder;
     char version[16];
     struct rollback_result *result;
     const char *key;    /* of the pos looked at last; in arena */
@@ -55,6 +61,12 @@ static int refuse_pos(const struct rollback *r, int partition, const struct pos 
             "partition %d of view %s is marked broken (an error inside a commit): delete "
             "its keys and run: lk lambda speed, lk lambda batch",
             partition, view);
+    if (*pos->owner == '-') /* made by a batch; see publish.c */
+        return err_set(err, ERR_USAGE,
+                       "no speed layer has run over view %s, so nothing else answers for what "
+                       "generation %lld has in partition %d; archive more and run: lk lambda "
+                       "batch, which replaces it, and lk lambda speed for the next time",
+                       view, (long long)pos->number, partition);
     if (pos->next < pos->boundary)
         return err_set(
             err, ERR_USAGE,
@@ -121,12 +133,48 @@ static int choose(struct rollback *r, const struct pos *all, struct err *err)
     return rc ? rc : refuse_state(r, serves, err);
 }
 
+/* ---- the note ---- */
+
+/* Does it end where the view says that it ends? */
+static bool is_it(const struct rollback *r, const struct pos *all, const struct manifest *manifest)
+{
+    const struct rollback_result *result = r->result;
+    bool same =
+        manifest->partitions == result->partitions && strcmp(manifest->plan, r->plan->hash) == 0;
+    for (int q = 0; same && q < result->partitions; q++)
+        same = all[q].number != result->withdrawn || all[q].boundary == manifest->files[q].boundary;
+    return same;
+}
+
+static int note_in_folder(struct rollback *r, const struct pos *all, struct err *err)
+{
+    struct manifest *manifests = NULL;
+    int64_t number = r->result->withdrawn;
+    int count = folder_list(r->folder, &manifests, err), rc = count < 0 ? count : 0;
+    for (int i = 0; rc == 0 && i < count && !r->result->noted; i++) {
+        if (manifests[i].number != number)
+            continue;
+        rc = is_it(r, all, &manifests[i])
+                 ? folder_withdraw(r->folder, manifests[i].id, err)
+                 : err_set(err, ERR_USAGE,
+                           "generation %lld of this archive is not the one that view %s serves; "
+                           "give the archive that the view was made from: --archive",
+                           (long long)number, r->plan->view);
+        r->result->noted = rc == 0;
+    }
+    folder_list_release(manifests, count > 0 ? count : 0);
+    if (rc == 0 && fault_point("lambda rollback noted"))
+        rc = err_set(err, ERR_AWAY, "fault: lambda rollback noted");
+    return rc;
+}
+
 static int prepare(struct rollback *r, struct err *err)
 {
     size_t count = (size_t)r->result->partitions;
     struct pos *all = mem_zero(count, sizeof *all);
     int rc = read_all(r, all, err);
     rc = rc ? rc : choose(r, all, err);
+    rc = rc ? rc : note_in_folder(r, all, err);
     for (size_t q = 0; q < count; q++)
         pos_release(&all[q]);
     free(all);
@@ -239,10 +287,10 @@ static int roll_all(struct rollback *r, struct err *err)
     return 0;
 }
 
-int rollback_run(struct kv *kv, const struct plan *plan, struct rollback_result *result,
-                 struct err *err)
+int rollback_run(struct kv *kv, const struct plan *plan, struct folder *folder,
+                 struct rollback_result *result, struct err *err)
 {
-    struct rollback r = {.kv = kv, .plan = plan, .result = result};
+    struct rollback r = {.kv = kv, .plan = plan, .folder = folder, .result = result};
     struct registry registry;
     *result = (struct rollback_result){0};
     int rc = registry_read(kv, plan->view, ARCH_LAMBDA, &registry, err);

@@ -423,22 +423,27 @@ static int rollback_once(struct stage *stage, struct err *err)
 {
     static const char *const FAULTS[] = {"lambda rollback:%d:error",
                                          "lambda rollback landed:%d:error"};
-    struct kv *kv;
+    struct kv *kv = NULL;
+    struct folder *folder = NULL;
     struct rollback_result result = {0};
-    int rc = kv_open(stage->uri, &kv, err);
-    if (rc < 0)
+    int rc = folder_open(stage->archive, stage->topic, stage->plan->view, &folder, err);
+    rc = rc ? rc : kv_open(stage->uri, &kv, err);
+    if (rc < 0) {
+        folder_close(folder);
         return rc;
+    }
     char fault[60];
     snprintf(fault, sizeof fault, FAULTS[rng_below(&stage->rng, 2)],
              1 + (int)rng_below(&stage->rng, PARTITIONS_MAX));
     if (!stage->moving && stage_chance(stage, 2)) /* they are the process's, not one thread's */
         fault_set(fault, NULL);
-    rc = rollback_run(kv, stage->plan, &result, err);
+    rc = rollback_run(kv, stage->plan, folder, &result, err);
     if (!stage->moving)
         fault_set(NULL, NULL);
     for (int q = 0; rc == 0 && q < result.partitions; q++)
         stage_tell(stage, "rolled back %d to %lld", q, (long long)result.parts[q].boundary);
     rollback_release(&result);
+    folder_close(folder);
     kv_close(kv);
     return rc;
 }

@@ -141,8 +141,8 @@ static int look_at_file(const char *path, const struct stat *stat, int kind, str
     bool ok = strncmp(name, ".tmp", 4) != 0;
     if (kind == FTW_F && hex == POS_ID_BYTES - 1) {
         const char *rest = name + hex;
-        ok = strcmp(rest, ".json") == 0 || (strcmp(rest, ".load") == 0 && is_noted_load(name)) ||
-             is_generation_file(rest);
+        ok = strcmp(rest, ".json") == 0 || strcmp(rest, ".withdrawn") == 0 ||
+             (strcmp(rest, ".load") == 0 && is_noted_load(name)) || is_generation_file(rest);
     }
     if (!ok)
         lane_fail(walked->lane, "left in the archive: %s", path);

@@ -10,10 +10,12 @@ enum { FED = 1500, ROUNDS = 6, KILL_SEEDS = 3 };
 
 static const struct {
     const char *point;
+    int passings; /* in one run, at least */
     bool compacts;
 } ROWS[] = {
-    {"lambda rollback", false}, {"lambda rollback landed", false}, {"segment rename", true},
-    {"compact noted", true},    {"compact remove", true},
+    {"lambda rollback noted", 1, false},   {"lambda rollback", 10, false},
+    {"lambda rollback landed", 10, false}, {"segment rename", 10, true},
+    {"compact noted", 10, true},           {"compact remove", 10, true},
 };
 
 static const struct tuning TUNING = {.commit_ms = 2, .workers = 1, .memory_kib = 1024};
@@ -73,7 +75,7 @@ static bool right_now(struct lane *lane)
 static bool run(struct lane *lane, const struct item *item)
 {
     bool compacts = ROWS[item->row].compacts;
-    char fault[80], words[600];
+    char fault[80], words[800];
     if (!lane_begin(lane, item->seed))
         return false;
     struct child *beside = compacts ? small_segments(lane) : two_generations(lane);
@@ -84,11 +86,12 @@ static bool run(struct lane *lane, const struct item *item)
     if (compacts)
         snprintf(words, sizeof words, "lambda archive --compact --archive %s", lane->archive);
     else
-        snprintf(words, sizeof words, "lambda rollback --plan %s --view %s", lane->plan, lane->uri);
+        snprintf(words, sizeof words, "lambda rollback --plan %s --view %s --archive %s",
+                 lane->plan, lane->uri, lane->archive);
     struct rng rng;
     rng_init_at(&rng, item->seed, (uint64_t)item->row);
-    snprintf(fault, sizeof fault, "%s:%d:%s", ROWS[item->row].point, 1 + (int)rng_below(&rng, 10),
-             WHAT_NAMES[item->which]);
+    snprintf(fault, sizeof fault, "%s:%d:%s", ROWS[item->row].point,
+             1 + (int)rng_below(&rng, (uint64_t)ROWS[item->row].passings), WHAT_NAMES[item->which]);
     struct child *struck = child_start(lane, fault, "%s", words);
     if (!child_run(lane, struck, item->which == KILL ? -SIGKILL : 3))
         return false;

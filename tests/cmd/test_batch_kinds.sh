@@ -46,7 +46,7 @@ left=$(find "$work/archive/ads/generations/ad_views" -type f -printf '%f\n' |
     sed -E 's/^[0-9a-f]{32}//; s/^\.p[0-9]+/.p/' | sort | uniq -c | tr -s ' ' | tr '\n' ';')
 row 0 ' 2 .json; 2 .load; 1 .lock; 4 .p; 4 .p.times; 1 publish.lock;' echo "$left"
 
-# A batch that is refused, as nothing is new, still takes a place among those that stay.
+# A full batch over what another kind has published is computed, refused, and takes a place among those that stay.
 row 0 'refused' "$lk" lambda batch "${plan[@]}" --keep 1
 row 0 ' serves 2 of 2 partitions from the store; its files have gone' "$lk" lambda generations "${plan[@]}"
 row 0 'equal: yes' "$lk" verify "${verify[@]}"

@@ -6,7 +6,7 @@ log=(--log "embedded:$work/log" --topic flights)
 archive=(--archive "$work/archive")
 view=(--plan "$flights" --view "redis+unix:$work/redis")
 verify=(verify "${view[@]}" --from lambda "${log[@]}")
-rollback=(lambda rollback "${view[@]}")
+rollback=(lambda rollback "${view[@]}" "${archive[@]}")
 generations=(lambda generations "${view[@]}" "${archive[@]}")
 
 fold() { # EVENTS: so many in all, folded by the speed layer
@@ -19,14 +19,24 @@ batch() {
 cells() { store redis --raw keys '*:g*' | sed 's/.*:g\([0-9a-f]\{32\}\).*/\1/' | sort -u | wc -l; }
 answer() { "$lk" query "${view[@]}" --from lambda --format json 2>/dev/null | sha1sum; }
 
-row 3 'there is no view' "$lk" "${rollback[@]}"
+id_of() { "$lk" "${generations[@]}" --json 2>/dev/null | grep -o "\"number\":$1,\"id\":\"[0-9a-f]*" | sed 's/.*"//'; }
+
+row 2 'needs --archive' "$lk" lambda rollback "${view[@]}"
+row 3 'cannot open the archive' "$lk" "${rollback[@]}"
 row 0 '' fold 9000
+row 3 'no generations of view flight_delays' "$lk" "${rollback[@]}" --topic flights
+mkdir -p "$work/archive/flights/generations/flight_delays"
 row 2 'no batch has published' "$lk" "${rollback[@]}"
 row 0 'published' batch
 row 0 '' fold 14000
 before=$(answer)
 row 0 'published' batch
 row 0 'generation 2 * serves: 3 of 3 partitions*generation 1 * serves: 0 of 3' "$lk" "${generations[@]}"
+row 0 'equal: yes' "$lk" "${verify[@]}"
+
+# Killed between the note and the first EXEC: the generation serves on and is noted, and nothing is built upon it.
+row 137 'fault: lambda rollback noted: kill' env LK_FAULT='lambda rollback noted:1:kill' "$lk" "${rollback[@]}"
+row 0 'generation 2 * serves: 3 of 3 partitions, rolled back*generation 1' "$lk" "${generations[@]}"
 row 0 'equal: yes' "$lk" "${verify[@]}"
 
 # Killed before and behind its second EXEC, then run again.
@@ -41,10 +51,11 @@ row 0 'generation 2 * serves: 0 of 3 partitions, rolled back*generation 1 * serv
 row 0 "$before" answer
 row 0 'equal: yes' "$lk" "${verify[@]}"
 
-# Everything goes on: the speed layer, the next batch, its sweep; the way forward again is a reload.
+# Everything goes on: the speed layer, the next batch, its sweep; the way forward again is a reload that names it.
 row 0 '' fold 16000
 row 0 'equal: yes' "$lk" "${verify[@]}"
-row 0 'published' batch --reload
+row 0 'generation 2 was rolled back; to publish it *refused: a batch up to the same offset' batch --reload
+row 0 'published' batch --reload --base "$(id_of 2)"
 row 0 'generation 2 * serves: 3 of 3 partitions' "$lk" "${generations[@]}"
 row 0 'equal: yes' "$lk" "${verify[@]}"
 row 0 '"withdrawn":2,*"state":"rolled back","number":1,' "$lk" "${rollback[@]}" --json
@@ -54,8 +65,33 @@ generation 2 * serves: 0 of 3 partitions' "$lk" "${generations[@]}"
 row 0 'equal: yes' "$lk" "${verify[@]}"
 row 0 2 cells
 
+# Each of those that were rolled back is said to be, and none comes back with a Redis that has forgotten them.
+row 0 'generation 3 is rolled back' "$lk" "${rollback[@]}"
+row 0 '' fold 17000
+row 0 'published' batch --keep 9
+row 0 'generation 4 is rolled back' "$lk" "${rollback[@]}"
+row 0 'generation 4 * 0 of 3 partitions, rolled back*generation 3 * 0 of 3 partitions, rolled back*generation 2 * serves: 3 of 3' \
+    "$lk" "${generations[@]}"
+redis-cli -s "$work/redis" flushall >/dev/null
+row 0 'generation 4 was rolled back*generation 3 was rolled back*published' batch --reload --keep 9
+row 0 'generation 2 * serves: 3 of 3 partitions' "$lk" "${generations[@]}"
+row 0 '' fold 17000
+row 0 'equal: yes' "$lk" "${verify[@]}"
+row 0 'published' batch --kind full --keep 9
+row 0 'generation 5 * serves: 3 of 3 partitions' "$lk" "${generations[@]}"
+row 0 'nothing new: generation 5 serves' batch --keep 9
+row 0 5 eval 'ls "$work"/archive/flights/generations/flight_delays/*.json | wc -l'
+
+# An archive that was lost takes its generations along; what Redis names stays named: the next is number 6. Its
+# own rollback notes nothing in another's folder.
+rm -rf "$work/archive"
+row 0 '' fold 18000
+row 0 'published' batch
+row 0 'generation 6 * serves: 3 of 3 partitions' "$lk" "${generations[@]}"
+row 0 'equal: yes' "$lk" "${verify[@]}"
+
 # A batch that went ahead of the speed layer leaves nothing to go back to.
-row 0 'behind 16000' "$lk" gen flights "${log[@]}" --events 20000 --resume
+row 0 'behind 18000' "$lk" gen flights "${log[@]}" --events 20000 --resume
 row 0 'published' batch
 row 2 'nothing else answers for what lies between' "$lk" "${rollback[@]}"
 row 0 '' fold 20000

@@ -66,7 +66,11 @@ static int64_t roll_back(struct begun *begun)
 {
     struct rollback_result rolled = {0};
     struct err err = {0};
-    cr_assert_eq(rollback_run(begun->kv, begun->kit.plan, &rolled, &err), 0, "%s", err.text);
+    struct folder *folder = kit_folder(&begun->kit);
+    cr_assert_eq(rollback_run(begun->kv, begun->kit.plan, folder, &rolled, &err), 0, "%s",
+                 err.text);
+    cr_assert(rolled.noted);
+    folder_close(folder);
     int64_t withdrawn = rolled.withdrawn;
     rollback_release(&rolled);
     return withdrawn;
@@ -103,7 +107,17 @@ Test(rolled_back, before_the_last_is_no_base_either)
     end(&begun);
 }
 
-/* The rollback comes between the fold upon the generation that it withdraws and the publish. */
+static void forget(struct begun *begun)
+{
+    struct kv_reply *replies;
+    struct err err = {0};
+    kv_words(begun->kv, "FLUSHALL", NULL);
+    cr_assert_eq(kv_roundtrip(begun->kv, &replies, &err), 1, "%s", err.text);
+    put_speed(begun->kv, &begun->kit);
+}
+
+/* The rollback comes between the fold upon the generation that it withdraws and the publish, and Redis
+ * forgets it before it. */
 Test(rolled_back, while_a_batch_builds_upon_it_does_not_come_back)
 {
     struct begun begun;
@@ -116,6 +130,7 @@ Test(rolled_back, while_a_batch_builds_upon_it_does_not_come_back)
     begun.options.kind = BATCH_INCREMENTAL;
     struct manifest built = kinds_generation(&begun.options, &begun.kit, 1500);
     roll_back(&begun);
+    forget(&begun);
     struct folder *folder = kit_folder(&begun.kit);
     const struct publish_options publish = {
         .plan = begun.kit.plan, .version = 1, .folder = folder, .manifest = &built};
@@ -127,5 +142,27 @@ Test(rolled_back, while_a_batch_builds_upon_it_does_not_come_back)
     folder_close(folder);
     manifest_release(&built);
     kinds_publish(begun.kv, &begun.options); /* the next one goes ahead */
+    end(&begun);
+}
+
+/* A reload after a lost Redis takes the one before; by its name the other comes back, and stays. */
+Test(rolled_back, comes_back_with_a_reload_only_by_its_name)
+{
+    struct begun begun;
+    char withdrawn[FOLDER_ID_BYTES];
+    begin(&begun, 58);
+    kit_fill(&begun.kit, 500, 1000);
+    struct batch_result result = kinds_published(begun.kv, &begun.options);
+    memcpy(withdrawn, result.generation, sizeof withdrawn);
+    batch_release(&result);
+    roll_back(&begun);
+    begun.options.reload = true;
+    for (int round = 0; round < 3; round++) {
+        forget(&begun);
+        begun.options.base = round == 1 ? withdrawn : NULL;
+        result = kinds_published(begun.kv, &begun.options);
+        cr_assert_str_eq(result.generation, round ? withdrawn : begun.first, "round %d", round);
+        batch_release(&result);
+    }
     end(&begun);
 }
