@@ -22,16 +22,19 @@ static struct oracle *oracle_new(struct log *log, const char *topic)
     oracle->topic = mem_copy_string(topic);
     map_init(&oracle->own_keys, sizeof(uint32_t));
     oracle->keys = &oracle->own_keys;
+    map_init(&oracle->own_values, sizeof(uint32_t));
+    oracle->values = &oracle->own_values;
     return oracle;
 }
 
-/* The same log by the speed layer's rules; its keys have the numbers that they have here. */
+/* The same log by the speed layer's rules; its keys and values have the numbers that they have here. */
 static int open_speed(struct oracle *oracle, struct bytes plan_json, const char *directory,
                       struct err *err)
 {
     struct oracle *speed = oracle_new(oracle->log, oracle->topic);
     oracle->speed = speed;
     speed->keys = oracle->keys;
+    speed->values = oracle->values;
     return rulebook_open(&speed->book, plan_json, directory, true, err);
 }
 
@@ -78,6 +81,7 @@ void oracle_close(struct oracle *oracle)
     }
     free(oracle->shards);
     map_release(&oracle->own_keys);
+    map_release(&oracle->own_values);
     rulebook_release(&oracle->book);
     exact_release(&oracle->event);
     free(oracle->history);
@@ -306,15 +310,17 @@ static void finish_rows(const struct oracle *oracle, const struct map *rows, str
     struct buf text = {0};
     for (size_t i = 0; i < rows->count; i++) {
         struct bytes bytes, key;
-        const struct tally *tallies = map_at(rows, i, &bytes);
+        struct tally *tallies = map_at(rows, i, &bytes);
         int64_t name[2];
         memcpy(name, bytes.ptr, sizeof name);
-        if (name[0] < floor)
+        if (name[0] < floor) {
+            tally_release(&oracle->book, tallies);
             continue;
+        }
         map_at(oracle->keys, (size_t)name[1], &key);
         buf_clear(&text);
         buf_add_text(&text, "");
-        tally_finish(&oracle->book, tallies, oracle->bug_avg, &text);
+        tally_finish(&oracle->book, tallies, oracle->values, oracle->bug_avg, &text);
         answer_add(out, name[0], key, buf_bytes(&text));
     }
     buf_release(&text);
@@ -339,6 +345,8 @@ static void begin_at(const struct oracle *oracle, int p, const struct answer_par
     whole->counters = pass.counters;
     whole->counters.read += asked->from;
     whole->counters.skipped += asked->from;
+    for (size_t i = 0; i < rows.count; i++)
+        tally_release(&oracle->book, map_at(&rows, i, NULL));
     map_release(&rows);
 }
 

@@ -53,10 +53,21 @@ static uint32_t id_number(struct oracle *oracle, struct shard *shard, const stru
     return intern(&shard->ids, buf_bytes(&oracle->text));
 }
 
-/* Which values take the event, and how much of it. */
-static uint32_t read_amounts(const struct rulebook *book, const struct scalar *row,
-                             int64_t *amounts)
+/* The number of a value by what a sketch hashes of it: its text, or eight bytes, the least first. */
+static uint32_t value_number(struct oracle *oracle, const struct fact *fact,
+                             const struct scalar *scalar)
 {
+    char bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (char)((uint64_t)scalar->whole >> (8 * i) & 0xff);
+    return intern(oracle->values,
+                  fact->kind == KIND_STRING ? scalar->text : (struct bytes){bytes, sizeof bytes});
+}
+
+/* Which values take the event, and how much of it. */
+static uint32_t read_amounts(struct oracle *oracle, const struct scalar *row, int64_t *amounts)
+{
+    const struct rulebook *book = &oracle->book;
     uint32_t adds = 0;
     for (int v = 0; v < book->value_count; v++) {
         int fact = book->values[v].fact;
@@ -65,7 +76,9 @@ static uint32_t read_amounts(const struct rulebook *book, const struct scalar *r
             (fact >= 0 && !row[fact].present))
             continue;
         adds |= UINT32_C(1) << v;
-        if (fact >= 0 && book->facts[fact].kind == KIND_DOUBLE)
+        if (book->values[v].kind == VALUE_DISTINCT)
+            amounts[v] = value_number(oracle, &book->facts[fact], &row[fact]);
+        else if (fact >= 0 && book->facts[fact].kind == KIND_DOUBLE)
             memcpy(&amounts[v], &row[fact].real, sizeof row[fact].real);
         else if (fact >= 0)
             amounts[v] = row[fact].whole;
@@ -103,5 +116,5 @@ void event_keep(struct oracle *oracle, struct shard *shard, const struct log_bat
     event->fate = FATE_GOOD;
     event->key = key_number(oracle, row);
     event->id = id_number(oracle, shard, row);
-    event->adds = read_amounts(book, row, amounts);
+    event->adds = read_amounts(oracle, row, amounts);
 }

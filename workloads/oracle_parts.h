@@ -86,10 +86,11 @@ struct rulebook {
     int64_t size_ms, hop_ms; /* 0: one window for all time */
     struct {
         const char *name;
-        enum { VALUE_COUNT, VALUE_SUM, VALUE_MIN, VALUE_MAX, VALUE_AVG } kind;
+        enum { VALUE_COUNT, VALUE_SUM, VALUE_MIN, VALUE_MAX, VALUE_AVG, VALUE_DISTINCT } kind;
         int fact; /* -1: count */
         const json_t *where;
         bool left_out; /* by the speed layer */
+        int precision; /* of a distinct */
     } values[VALUES_MAX];
     int value_count;
 };
@@ -135,7 +136,8 @@ struct happening {
 /* One partition's events, in order of offset. */
 struct shard {
     struct happening *events;
-    int64_t *amounts; /* value_count an event: int, scaled decimal, or the bits of a double */
+    int64_t *amounts; /* value_count an event: int, scaled decimal, the bits of a double, or, of a
+                         distinct, the number of the value */
     size_t count, capacity;
     int64_t next; /* read up to here */
     struct map ids;
@@ -147,7 +149,8 @@ struct oracle {
     char *topic;
     int partitions;
     struct shard *shards;
-    struct map *keys, own_keys; /* JSON array -> its number */
+    struct map *keys, own_keys;     /* JSON array -> its number */
+    struct map *values, own_values; /* a text, or an integer's 8 bytes -> its number */
     struct oracle
         *speed; /* the same events by the rules of lambda's speed layer; NULL: the same rules */
     struct exact event;
@@ -162,18 +165,33 @@ void event_keep(struct oracle *oracle, struct shard *shard, const struct log_bat
 /* --- oracle_tally.c: what the values of one (window, key) have met
  * -------------------------------- */
 
+/* Numbers of values; some may stand twice until they are asked for. */
+struct members {
+    uint32_t *numbers;
+    size_t count, capacity;
+};
 struct tally {
     int128 sum;
     int64_t count;
     int64_t least, greatest; /* as amounts */
+    struct members members;  /* of a distinct */
 };
 
 void tally_add(const struct rulebook *book, struct tally *tallies, const struct happening *event,
                const int64_t *amounts);
-/* Append "flights":12,"mean_delay":3.5 - crude is the planted bug "avg". */
-void tally_finish(const struct rulebook *book, const struct tally *tallies, bool crude,
-                  struct buf *out);
+/* Append "flights":12,"mean_delay":3.5 - crude is the planted bug "avg". Releases the tallies' members. */
+void tally_finish(const struct rulebook *book, struct tally *tallies, const struct map *values,
+                  bool crude, struct buf *out);
+void tally_release(const struct rulebook *book, struct tally *tallies);
 /* The double nearest to numerator / denominator (> 0), ties to even. */
 double quotient(int128 numerator, int128 denominator);
+
+/* --- oracle_distinct.c: how many different values, by a sketch of them --------------------------
+ */
+
+void members_add(struct members *members, uint32_t number);
+/* values: a map's entries are the values, by their numbers. */
+int64_t members_estimate(struct members *members, const struct map *values, int precision);
+void members_release(struct members *members);
 
 #endif

@@ -188,22 +188,24 @@ static int read_window(struct rulebook *book, struct err *err)
     return good ? 0 : not_understood("window", err);
 }
 
-/* "count", {"count": true, "where": ..} or {"sum": "price", "where": ..}. */
+/* "count", {"count": true, "where": ..} or {"sum": "price", "where": ..}, {"distinct": "user", "precision": 8}. */
 static bool read_value(struct rulebook *book, const char *name, const json_t *node)
 {
-    static const char *const KINDS[] = {"count", "sum", "min", "max", "avg"};
+    static const char *const KINDS[] = {"count", "sum", "min", "max", "avg", "distinct"};
     if (book->value_count == VALUES_MAX)
         return false;
     int i = book->value_count++;
     book->values[i].name = name;
     book->values[i].fact = -1;
     book->values[i].where = json_object_get(node, "where");
+    const json_t *precision = json_object_get(node, "precision");
+    book->values[i].precision = precision ? atoi(exact_number(&book->json, precision).ptr) : 10;
     const char *word = json_string_value(node);
     if (word)
         return strcmp(word, "count") == 0;
     if (json_is_true(json_object_get(node, "count")))
         return true;
-    for (int k = VALUE_SUM; k <= VALUE_AVG; k++) {
+    for (int k = VALUE_SUM; k <= VALUE_DISTINCT; k++) {
         const char *field = json_string_value(json_object_get(node, KINDS[k]));
         if (!field)
             continue;

@@ -1,7 +1,7 @@
 /* workloads/oracle_tally.c - count, sum, least and greatest of amounts, and the values made of
  * them.
  *
- * One tally holds all four for every value, whatever the value asks for: nothing is to be chosen
+ * One tally holds all four for every value, whatever the value asks for: little is to be chosen
  * while adding. Doubles are amounts by their bits, and are only ever compared. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +34,8 @@ void tally_add(const struct rulebook *book, struct tally *tallies, const struct 
             tally->greatest = amounts[v];
         tally->sum += amounts[v];
         tally->count++;
+        if (book->values[v].kind == VALUE_DISTINCT)
+            members_add(&tally->members, (uint32_t)amounts[v]);
     }
 }
 
@@ -106,8 +108,14 @@ static void finish_field(const struct rulebook *book, int v, const struct tally 
         buf_add_decimal(out, bound, fact->scale);
 }
 
-void tally_finish(const struct rulebook *book, const struct tally *tallies, bool crude,
-                  struct buf *out)
+void tally_release(const struct rulebook *book, struct tally *tallies)
+{
+    for (int v = 0; v < book->value_count; v++)
+        members_release(&tallies[v].members);
+}
+
+void tally_finish(const struct rulebook *book, struct tally *tallies, const struct map *values,
+                  bool crude, struct buf *out)
 {
     for (int v = 0; v < book->value_count; v++) {
         if (v > 0)
@@ -116,7 +124,11 @@ void tally_finish(const struct rulebook *book, const struct tally *tallies, bool
         buf_add_char(out, ':');
         if (book->values[v].kind == VALUE_COUNT)
             buf_add_int128(out, tallies[v].sum);
+        else if (book->values[v].kind == VALUE_DISTINCT)
+            buf_add_int64(out,
+                          members_estimate(&tallies[v].members, values, book->values[v].precision));
         else
             finish_field(book, v, &tallies[v], crude, out);
     }
+    tally_release(book, tallies);
 }

@@ -1,32 +1,32 @@
-/* common/op/aggregate.c - five aggregates as rows of one table: how wide, and how slots combine.
+/* common/op/aggregate.c - six aggregates as rows of one table: how their slots combine.
  *
  * Everything is exact: int128 over scaled integers, and doubles only where order is all that
  * counts (min, max), mapped to integers of the same order. The one rounding, an average's, is done
- * once, at the end, by long division with a sticky bit. */
+ * once, at the end, by long division with a sticky bit. A sketch is exact, too, until it is asked for
+ * its estimate: the same events give the same registers, however they were shared out. */
 #include "common/op/aggregate.h"
 
 #include <math.h>
 
+#include "common/base/fault.h"
 #include "common/op/filter.h"
+#include "common/op/sketch.h"
 
-enum combine { ADD, LEAST, GREATEST };
+enum combine { ADD, LEAST, GREATEST, BYTES };
 
-static const struct {
-    int slots;
-    enum combine combine;
-} KINDS[] = {
-    [AGG_COUNT] = {1, ADD},    [AGG_SUM] = {1, ADD}, [AGG_MIN] = {1, LEAST},
-    [AGG_MAX] = {1, GREATEST}, [AGG_AVG] = {2, ADD},
+static const enum combine COMBINE[] = {
+    [AGG_COUNT] = ADD,    [AGG_SUM] = ADD, [AGG_MIN] = LEAST,
+    [AGG_MAX] = GREATEST, [AGG_AVG] = ADD, [AGG_DISTINCT] = BYTES,
 };
 static const int128 NOTHING[] = {
-    [ADD] = 0, [LEAST] = SLOT_NOTHING_MIN, [GREATEST] = SLOT_NOTHING_MAX};
+    [ADD] = 0, [LEAST] = SLOT_NOTHING_MIN, [GREATEST] = SLOT_NOTHING_MAX, [BYTES] = 0};
 
 void aggregate_zero(const struct plan *plan, int128 *slots)
 {
     for (int i = 0; i < plan->value_count; i++) {
         const struct value *value = &plan->values[i];
-        for (int s = 0; s < KINDS[value->kind].slots; s++)
-            slots[value->slot + s] = NOTHING[KINDS[value->kind].combine];
+        for (int s = 0; s < value_slots(value); s++)
+            slots[value->slot + s] = NOTHING[COMBINE[value->kind]];
     }
 }
 
@@ -73,6 +73,19 @@ static inline int64_t column_value(const struct column *column, int row)
     return column->type == FIELD_DOUBLE ? double_to_order(column->f64[row]) : column->i64[row];
 }
 
+static uint8_t *registers_of(int128 *slots)
+{
+    return (uint8_t *)slots;
+}
+
+static void add_distinct(const struct value *value, int128 *slots, const struct column *column,
+                         int row)
+{
+    uint64_t hash = column->type == FIELD_STRING ? sketch_hash_text(column->str[row])
+                                                 : sketch_hash_int(column->i64[row]);
+    sketch_add(registers_of(slots), value->precision, hash);
+}
+
 static inline void add_value(const struct value *value, int128 *slots,
                              const struct columns *columns, int row)
 {
@@ -83,7 +96,11 @@ static inline void add_value(const struct value *value, int128 *slots,
     const struct column *column = &columns->column[value->field];
     if (!column->present[row])
         return;
-    slot_combine(KINDS[value->kind].combine, &slots[value->slot], column_value(column, row));
+    if (value->kind == AGG_DISTINCT) {
+        add_distinct(value, &slots[value->slot], column, row);
+        return;
+    }
+    slot_combine(COMBINE[value->kind], &slots[value->slot], column_value(column, row));
     if (value->kind == AGG_AVG)
         slots[value->slot + 1]++;
 }
@@ -105,12 +122,27 @@ void aggregate_add_taken(const struct plan *plan, int128 *slots, const struct co
             add_value(&plan->values[i], slots, columns, row);
 }
 
+static void merge_distinct(const struct value *value, int128 *to, const int128 *from)
+{
+    if (bug_planted("sketch-adds")) {
+        for (int r = 0; r < 1 << value->precision; r++)
+            registers_of(to)[r] = (registers_of(to)[r] + ((const uint8_t *)from)[r]) % 32;
+        return;
+    }
+    sketch_merge(registers_of(to), (const uint8_t *)from, value->precision);
+}
+
 void aggregate_merge(const struct plan *plan, int128 *to, const int128 *from)
 {
     for (int i = 0; i < plan->value_count; i++) {
         const struct value *value = &plan->values[i];
-        for (int s = value->slot; s < value->slot + KINDS[value->kind].slots; s++)
-            slot_combine(KINDS[value->kind].combine, &to[s], from[s]);
+        int s = value->slot;
+        if (value->kind == AGG_DISTINCT)
+            merge_distinct(value, &to[s], &from[s]);
+        else
+            slot_combine(COMBINE[value->kind], &to[s], from[s]);
+        if (value->kind == AGG_AVG)
+            slot_combine(ADD, &to[s + 1], from[s + 1]);
     }
 }
 
@@ -134,9 +166,13 @@ static int128 power_of_ten(int exponent)
 static void finish_one(const struct plan *plan, const struct value *value, const int128 *slot,
                        struct buf *out)
 {
-    enum combine combine = KINDS[value->kind].combine;
+    enum combine combine = COMBINE[value->kind];
     if (value->kind == AGG_COUNT) {
         buf_add_int128(out, slot[0]);
+        return;
+    }
+    if (value->kind == AGG_DISTINCT) {
+        buf_add_int64(out, sketch_estimate((const uint8_t *)slot, value->precision));
         return;
     }
     const struct field *field = &plan->schema.fields[value->field];
@@ -163,25 +199,37 @@ void aggregate_finish(const struct plan *plan, const int128 *slots, struct buf *
     }
 }
 
+static void encode_slot(enum combine combine, int128 slot, struct buf *out)
+{
+    if (combine != ADD && slot == NOTHING[combine])
+        buf_add_char(out, '-');
+    else
+        buf_add_int128(out, slot);
+}
+
 void aggregate_encode(const struct plan *plan, const int128 *slots, struct buf *out)
 {
-    const char *comma = "";
     for (int i = 0; i < plan->value_count; i++) {
         const struct value *value = &plan->values[i];
-        enum combine combine = KINDS[value->kind].combine;
-        for (int s = value->slot; s < value->slot + KINDS[value->kind].slots; s++) {
-            buf_add_text(out, comma);
-            if (combine != ADD && slots[s] == NOTHING[combine])
-                buf_add_char(out, '-');
-            else
-                buf_add_int128(out, slots[s]);
-            comma = ",";
+        const int128 *slot = &slots[value->slot];
+        if (i > 0)
+            buf_add_char(out, ',');
+        if (value->kind == AGG_DISTINCT)
+            sketch_encode((const uint8_t *)slot, value->precision, out);
+        else
+            encode_slot(COMBINE[value->kind], slot[0], out);
+        if (value->kind == AGG_AVG) {
+            buf_add_char(out, ',');
+            buf_add_int128(out, slot[1]);
         }
     }
 }
 
-static bool decode_slot(enum combine combine, struct bytes text, int128 *slot)
+static bool decode_piece(const struct value *value, struct bytes text, int128 *slot)
 {
+    enum combine combine = COMBINE[value->kind];
+    if (value->kind == AGG_DISTINCT)
+        return sketch_decode(text, value->precision, registers_of(slot));
     if (combine != ADD && bytes_equal(text, bytes_of("-"))) {
         *slot = NOTHING[combine];
         return true;
@@ -194,13 +242,14 @@ bool aggregate_decode(const struct plan *plan, struct bytes text, int128 *slots)
     const char *at = text.ptr, *end = text.ptr + text.len;
     for (int i = 0; i < plan->value_count; i++) {
         const struct value *value = &plan->values[i];
-        for (int s = value->slot; s < value->slot + KINDS[value->kind].slots; s++) {
-            bool last = s + 1 == plan->slots;
+        int pieces = value->kind == AGG_AVG ? 2 : 1;
+        for (int s = 0; s < pieces; s++) {
+            bool last = i + 1 == plan->value_count && s + 1 == pieces;
             if (at > end)
                 return false;
             const char *stop = last ? end : memchr(at, ',', (size_t)(end - at));
             struct bytes piece = {at, stop ? (size_t)(stop - at) : 0};
-            if (!stop || !decode_slot(KINDS[value->kind].combine, piece, &slots[s]))
+            if (!stop || !decode_piece(value, piece, &slots[value->slot + s]))
                 return false;
             at = stop + 1;
         }

@@ -8,7 +8,14 @@
 #include "common/base/err.h"
 #include "common/event/schema.h"
 
-enum { PLAN_VALUES_MAX = 32, PLAN_KEYS_MAX = 8, PLAN_TAKE_MAX = 8 };
+enum {
+    PLAN_VALUES_MAX = 32,
+    PLAN_KEYS_MAX = 8,
+    PLAN_TAKE_MAX = 8,
+    PLAN_SLOTS_MAX = 1024,  /* 16 KiB a cell */
+    PLAN_PRECISION_MIN = 6, /* below it the estimate is biased by as much as it scatters */
+    PLAN_PRECISION_MAX = 12,
+};
 #define PLAN_UNLIMITED INT64_MAX /* allowed_lateness, keep, max_ahead without bound */
 
 enum where_kind { WHERE_AND, WHERE_OR, WHERE_NOT, WHERE_COMPARE };
@@ -36,7 +43,7 @@ struct where {
 
 enum window_kind { WINDOW_NONE, WINDOW_TUMBLING, WINDOW_HOPPING };
 
-enum aggregate_kind { AGG_COUNT, AGG_SUM, AGG_MIN, AGG_MAX, AGG_AVG };
+enum aggregate_kind { AGG_COUNT, AGG_SUM, AGG_MIN, AGG_MAX, AGG_AVG, AGG_DISTINCT };
 
 struct value {
     const char *name;
@@ -44,6 +51,7 @@ struct value {
     int field;           /* column; -1 for AGG_COUNT */
     struct where *where; /* NULL: every event */
     int slot;            /* first int128 slot of its partial (common/op/aggregate.h) */
+    int precision;       /* AGG_DISTINCT: log2 of its registers (common/op/sketch.h); else 0 */
 };
 
 /* How the speed layer commits cells and position: together, cells first, position first. */
@@ -101,6 +109,13 @@ int plan_check(const char *path, struct buf *json, struct err *err);
 /* The plan in English, layer by layer, with its state, its reads and its warnings. */
 void plan_explain(const struct plan *plan, struct buf *out);
 
+/* How many int128 slots a value has; 16 registers of a sketch are one. */
+static inline int value_slots(const struct value *value)
+{
+    return value->kind == AGG_DISTINCT ? 1 << (value->precision - 4) : 1 + (value->kind == AGG_AVG);
+}
+/* The relative standard error of a value's sketch; 0: the value is exact. */
+double value_error(const struct value *value);
 /* By what lambda's speed layer folds: plan->speed, or the plan itself. */
 static inline const struct plan *plan_of_speed(const struct plan *plan)
 {

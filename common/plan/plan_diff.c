@@ -133,10 +133,43 @@ static const char *same_value(const struct plan *plan, const json_t *wanted)
     return found;
 }
 
+static const struct value *value_named(const struct plan *plan, const char *name)
+{
+    for (int i = 0; i < plan->value_count; i++)
+        if (strcmp(plan->values[i].name, name) == 0)
+            return &plan->values[i];
+    return NULL;
+}
+
+/* Is a sketch's precision all that differs? */
+static bool same_but_precision(const json_t *was, const json_t *is)
+{
+    json_t *a = json_copy((json_t *)was), *b = json_copy((json_t *)is);
+    json_object_del(a, "precision");
+    json_object_del(b, "precision");
+    bool same = json_object_get(a, "distinct") && json_equal(a, b);
+    json_decref(a);
+    json_decref(b);
+    return same;
+}
+
+static enum plan_fate judge_precision(struct change *change)
+{
+    int before = value_named(change->before, change->name)->precision;
+    int after = value_named(change->after, change->name)->precision;
+    if (after == before)
+        return verdict(change, PLAN_KEPT, "the same sketch");
+    if (after < before)
+        return verdict(change, PLAN_DERIVED, "the registers of a sketch fold down into fewer");
+    return verdict(change, PLAN_REPLAYED, "this value alone: a sketch cannot be made finer");
+}
+
 static enum plan_fate judge_value(struct change *change)
 {
     if (!change->is)
         return verdict(change, PLAN_KEPT, "the others stand as they are");
+    if (change->was && same_but_precision(change->was, change->is))
+        return judge_precision(change);
     if (change->was)
         return verdict(change, PLAN_REPLAYED, "this value alone: the others stand as they are");
     if (same_value(change->before, change->is))

@@ -192,13 +192,20 @@ static void explain_keep(const struct plan *plan, struct buf *out)
             keep);
 }
 
+static bool has_sketch(const struct plan *plan)
+{
+    for (int i = 0; i < plan->value_count; i++)
+        if (plan->values[i].kind == AGG_DISTINCT)
+            return true;
+    return false;
+}
+
 static void explain_values(const struct plan *plan, struct buf *out)
 {
-    static const char *const WORDS[] = {[AGG_COUNT] = "how many events",
-                                        [AGG_SUM] = "the exact sum of ",
-                                        [AGG_MIN] = "the smallest ",
-                                        [AGG_MAX] = "the largest ",
-                                        [AGG_AVG] = "the average of "};
+    static const char *const WORDS[] = {
+        [AGG_COUNT] = "how many events", [AGG_SUM] = "the exact sum of ",
+        [AGG_MIN] = "the smallest ",     [AGG_MAX] = "the largest ",
+        [AGG_AVG] = "the average of ",   [AGG_DISTINCT] = "how many different "};
     say_section(out, "VALUES");
     for (int i = 0; i < plan->value_count; i++) {
         const struct value *value = &plan->values[i];
@@ -208,6 +215,10 @@ static void explain_values(const struct plan *plan, struct buf *out)
             buf_add_text(&words, plan->schema.fields[value->field].name);
         if (value->kind == AGG_AVG)
             buf_add_text(&words, " (the double nearest to the exact quotient)");
+        if (value->kind == AGG_DISTINCT)
+            buf_printf(&words,
+                       " there are, estimated by HyperLogLog: %d registers, standard error %.1f %%",
+                       1 << value->precision, 100 * value_error(value));
         if (value->where) {
             buf_add_text(&words, value->kind == AGG_COUNT ? " where " : ", of events where ");
             say_where(plan, value->where, &words);
@@ -215,7 +226,8 @@ static void explain_values(const struct plan *plan, struct buf *out)
         say(out, value->name, "%s", words.ptr);
         buf_release(&words);
     }
-    say(out, "nothing seen", "null for min, max and avg; 0 for count and sum");
+    say(out, "nothing seen", "null for min, max and avg; 0 for count and sum%s",
+        has_sketch(plan) ? ", and for distinct" : "");
 }
 
 /* ---- what the architectures make of it ---- */
@@ -268,6 +280,11 @@ static void explain_cells(const struct plan *plan, struct buf *out)
             "(more where events come late: a pane remembers which windows still took them)");
     say(out, "size", "a cell is %d number%s of 16 bytes and its key", plan->slots,
         plan->slots == 1 ? "" : "s");
+    if (has_sketch(plan))
+        say(out, "",
+            "(%d bytes; 16 registers of a sketch make a number. As text, in Redis and in files, a "
+            "sketch takes a letter for each register that was reached, and at most its bytes)",
+            plan->slots * 16);
 }
 
 static void explain_state(const struct plan *plan, struct buf *out)

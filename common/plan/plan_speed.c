@@ -278,13 +278,15 @@ static bool adds_up(const struct value *value)
     return value->kind == AGG_COUNT || value->kind == AGG_SUM;
 }
 
-/* May both be merged slot by slot? A count is a sum of ones: of scale 0. */
+/* May both be merged slot by slot? A count is a sum of ones: of scale 0. A sketch hashes by type. */
 static bool same_shape(const struct plan *plan, const struct value *a, const struct value *b)
 {
     static const struct field ONE = {.type = FIELD_INT};
     const struct field *of_a = a->field < 0 ? &ONE : &plan->schema.fields[a->field];
     const struct field *of_b = b->field < 0 ? &ONE : &plan->schema.fields[b->field];
     bool doubles = of_a->type == FIELD_DOUBLE, also = of_b->type == FIELD_DOUBLE;
+    if (a->kind == AGG_DISTINCT && (of_a->type != of_b->type || a->precision != b->precision))
+        return false;
     return (a->kind == b->kind || (adds_up(a) && adds_up(b))) && doubles == also &&
            of_a->scale == of_b->scale;
 }
@@ -302,7 +304,8 @@ static void amend_values(struct check *check, const struct at *at, const json_t 
         else if (!same_shape(check->plan, &check->plan->values[i], value))
             check_mistake(check, &here, definition,
                           "a value whose partials can be merged with the batch's: the same "
-                          "aggregate (count and sum are one), of a field of the same scale");
+                          "aggregate (count and sum are one), of a field of the same scale; for "
+                          "distinct, of the same type and precision");
     }
 }
 

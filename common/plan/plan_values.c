@@ -1,5 +1,6 @@
 /* common/plan/plan_values.c - reads "key" and "values": what a view has a row for, and what is in
  * it. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/plan/plan_check.h"
@@ -9,22 +10,24 @@
 static const struct {
     const char *name;
     unsigned types; /* set of 1 << enum field_type; 0: no field */
-    int slots;
     const char *wanted;
 } AGGREGATES[] = {
-    [AGG_COUNT] = {"count", 0, 1, "true"},
-    [AGG_SUM] = {"sum", NUMBERS, 1,
+    [AGG_COUNT] = {"count", 0, "true"},
+    [AGG_SUM] = {"sum", NUMBERS,
                  "a field of type int or decimal:S (a sum of doubles would depend on their order)"},
-    [AGG_MIN] = {"min", NUMBERS | 1u << FIELD_DOUBLE, 1,
-                 "a field of type int, decimal:S or double"},
-    [AGG_MAX] = {"max", NUMBERS | 1u << FIELD_DOUBLE, 1,
-                 "a field of type int, decimal:S or double"},
-    [AGG_AVG] = {"avg", NUMBERS, 2,
+    [AGG_MIN] = {"min", NUMBERS | 1u << FIELD_DOUBLE, "a field of type int, decimal:S or double"},
+    [AGG_MAX] = {"max", NUMBERS | 1u << FIELD_DOUBLE, "a field of type int, decimal:S or double"},
+    [AGG_AVG] = {"avg", NUMBERS,
                  "a field of type int or decimal:S (a sum of doubles would depend on their order)"},
+    [AGG_DISTINCT] = {"distinct", NUMBERS | 1u << FIELD_STRING | 1u << FIELD_BOOL,
+                      "a field of an exact type: int, decimal:S, string, bool"},
 };
 enum { AGGREGATE_COUNT = sizeof AGGREGATES / sizeof *AGGREGATES };
 
-#define VALUE_WANTED "\"count\" or an object with one of count, sum, min, max, avg, and maybe where"
+enum { PRECISION = 10 }; /* of a sketch that does not say it: 1,024 registers */
+
+#define VALUE_WANTED                                                                               \
+    "\"count\" or an object with one of count, sum, min, max, avg, distinct, and maybe where"
 
 /* ---- key ---- */
 
@@ -71,11 +74,12 @@ static int aggregate_named(const char *name)
 
 static void hint_aggregate(struct check *check, const char *word)
 {
-    const char *names[AGGREGATE_COUNT + 1];
+    const char *names[AGGREGATE_COUNT + 2];
     for (int i = 0; i < AGGREGATE_COUNT; i++)
         names[i] = AGGREGATES[i].name;
     names[AGGREGATE_COUNT] = "where";
-    check_hint(check, word, names, AGGREGATE_COUNT + 1);
+    names[AGGREGATE_COUNT + 1] = "precision";
+    check_hint(check, word, names, AGGREGATE_COUNT + 2);
 }
 
 static void read_aggregate(struct check *check, const struct at *at, json_t *value,
@@ -94,6 +98,28 @@ static void read_aggregate(struct check *check, const struct at *at, json_t *val
         check_wrong_type(check, at, out->field, wanted);
 }
 
+/* The log2 of a sketch's registers. */
+static void read_precision(struct check *check, const struct at *at, json_t *value,
+                           struct value *out)
+{
+    double precision = json_number_value(value); /* 0: not a number */
+    if (out->kind != AGG_DISTINCT)
+        check_note(check, at, "a precision", "it with \"distinct\" only: all others are exact");
+    else if (precision < PLAN_PRECISION_MIN || precision > PLAN_PRECISION_MAX ||
+             precision != floor(precision))
+        check_mistake(check, at, value,
+                      "a whole number from %d to %d: 2^precision registers of a byte, standard "
+                      "error 1.04 / sqrt(registers)",
+                      PLAN_PRECISION_MIN, PLAN_PRECISION_MAX);
+    else
+        out->precision = (int)precision;
+}
+
+double value_error(const struct value *value)
+{
+    return value->kind == AGG_DISTINCT ? 1.04 / sqrt(1 << value->precision) : 0;
+}
+
 /* {"avg": "delay", "where": [...]} */
 static void read_value_object(struct check *check, const struct at *at, json_t *object,
                               struct value *out)
@@ -101,6 +127,7 @@ static void read_value_object(struct check *check, const struct at *at, json_t *
     const char *name;
     json_t *member;
     int aggregates = 0;
+    bool unknown = false; /* most likely it is the aggregate */
     json_object_foreach (object, name, member) {
         struct at here = {at, name, 0};
         int kind = aggregate_named(name);
@@ -110,14 +137,19 @@ static void read_value_object(struct check *check, const struct at *at, json_t *
             read_aggregate(check, &here, member, out);
         } else if (strcmp(name, "where") == 0) {
             out->where = check_where(check, &here, member, check->plan->schema.count);
-        } else {
+        } else if (strcmp(name, "precision") != 0) {
             check_note(check, &here, "an unknown member", VALUE_WANTED);
             hint_aggregate(check, name);
-            aggregates = 1; /* most likely it is the aggregate */
+            unknown = true;
         }
     }
-    if (aggregates != 1)
+    if (aggregates != 1 && !unknown)
         check_mistake(check, at, object, VALUE_WANTED);
+    struct at here = {at, "precision", 0};
+    member = json_object_get(object, "precision");
+    out->precision = out->kind == AGG_DISTINCT ? PRECISION : 0;
+    if (member && aggregates == 1 && !unknown)
+        read_precision(check, &here, member, out);
 }
 
 static void read_value(struct check *check, const struct at *at, json_t *value, struct value *out)
@@ -171,6 +203,13 @@ void plan_read_values(struct check *check, const struct at *at, json_t *value)
     qsort(plan->values, (size_t)plan->value_count, sizeof *plan->values, by_name);
     for (int i = 0; i < plan->value_count; i++) {
         plan->values[i].slot = plan->slots;
-        plan->slots += AGGREGATES[plan->values[i].kind].slots;
+        plan->slots += value_slots(&plan->values[i]);
+    }
+    if (plan->slots > PLAN_SLOTS_MAX) {
+        struct buf found = {0};
+        buf_printf(&found, "cells of %d bytes", plan->slots * 16);
+        check_note(check, at, found.ptr,
+                   "16384 bytes at most: fewer distinct values, or less precision");
+        buf_release(&found);
     }
 }

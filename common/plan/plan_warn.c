@@ -94,6 +94,12 @@ static bool not_of_absent(const struct plan *plan)
     return false;
 }
 
+/* Beyond a memory page: what a million keys take is then no longer nothing. */
+static bool big_cells(const struct plan *plan)
+{
+    return plan->slots * 16 > 4096;
+}
+
 static bool no_key(const struct plan *plan)
 {
     return plan->keys == 0 && !windowed(plan);
@@ -154,6 +160,10 @@ static const struct {
      "state in memory: after a restart late events and copies are taken for new ones, until a "
      "batch "
      "covers them."},
+    {big_cells, "size",
+     "a cell takes more than 4 KiB, in memory and in Redis, for each key and window in each "
+     "partition. "
+     "Say a lower \"precision\", or a shorter \"keep\"."},
     {no_key, "key", "no key and no window: the view is a single row."},
 };
 

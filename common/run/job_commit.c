@@ -58,7 +58,7 @@ static struct bytes cell_json(struct job *job, const struct cell *cell)
 static int merge_base(struct job *job, struct cell *cell, const struct kv_reply *reply,
                       struct err *err)
 {
-    int128 base[PLAN_VALUES_MAX * 2];
+    int128 base[PLAN_SLOTS_MAX];
     cell->state &= ~(uint32_t)CELL_UNREAD;
     if (reply->type == KV_NIL)
         return 0;

@@ -124,7 +124,7 @@ int lane_queue(struct lane *lane, struct reading *r, struct err *err)
 static int merge(struct reading *r, int64_t window_ms, struct bytes key, struct bytes partial,
                  struct err *err)
 {
-    int128 slots[PLAN_VALUES_MAX * 2];
+    int128 slots[PLAN_SLOTS_MAX];
     if (!aggregate_decode(r->rules.plan, partial, slots))
         return err_set(err, ERR_DATA, "view %s: cell %.*s holds \"%.*s\"", r->view, (int)key.len,
                        key.ptr, (int)partial.len, partial.ptr);

@@ -279,13 +279,18 @@ static void add_keys(struct plan_draft *d)
 
 static void add_values(struct plan_draft *d)
 {
-    static const char *const KINDS[] = {"count", "sum", "min", "max", "avg"};
+    static const char *const KINDS[] = {"count", "sum", "min", "max", "avg", "distinct"};
+    static const unsigned TRAITS[] = {0,
+                                      IS_INT | IS_DECIMAL,
+                                      IS_INT | IS_DECIMAL | IS_DOUBLE,
+                                      IS_INT | IS_DECIMAL | IS_DOUBLE,
+                                      IS_INT | IS_DECIMAL,
+                                      IS_KEY};
     int count = 1 + (int)draft_below(d, 6);
     buf_add_text(d->out, "\"values\":{");
     for (int i = 0; i < count; i++) {
-        int kind = (int)draft_below(d, 5);
-        int field =
-            kind ? pick(d, IS_INT | IS_DECIMAL | (kind == 2 || kind == 3 ? IS_DOUBLE : 0)) : 0;
+        int kind = (int)draft_below(d, 6);
+        int field = kind ? pick(d, TRAITS[kind]) : 0;
         bool where = draft_below(d, 4) == 0;
         buf_printf(d->out, "%s\"v%d\":", i ? "," : "", (int)draft_below(d, 9) * 10 + i);
         if (!where && kind == 0) {
@@ -297,6 +302,9 @@ static void add_values(struct plan_draft *d)
             buf_add_text(d->out, "true");
         else
             buf_printf(d->out, "\"%s\"", FIELDS[field].name);
+        if (kind == 5 && draft_below(d, 3))
+            buf_printf(d->out, ",\"precision\":%d",
+                       6 + (int)draft_below(d, draft_below(d, 6) ? 4 : 7));
         if (where) {
             buf_add_text(d->out, ",\"where\":");
             draft_where(d, 1);

@@ -139,7 +139,7 @@ static void add_definition(struct speed_draft *d, json_t *definition)
         return;
     }
     json_object_foreach (definition, name, member)
-        if (strcmp(name, "where") != 0) {
+        if (strcmp(name, "where") != 0 && strcmp(name, "precision") != 0) {
             kind = name;
             of = member;
         }
@@ -149,6 +149,8 @@ static void add_definition(struct speed_draft *d, json_t *definition)
         buf_add_text(out, "{\"count\":true");
     else
         buf_printf(out, "{\"%s\":\"%s\"", kind, json_string_value(of));
+    if ((member = json_object_get(definition, "precision")))
+        buf_printf(out, ",\"precision\":%d", (int)json_integer_value(member));
     if (chance(d, 2)) {
         buf_add_text(out, ",\"where\":");
         draft_where(d->plan, 1);

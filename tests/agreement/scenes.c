@@ -274,6 +274,7 @@ const struct plant PLANTS[] = {
     {.name = "stale-unseen", .kind = BATCH_BY_TIME},
     {.name = "sidecar-short", .kind = BATCH_BY_TIME},
     {.name = "batch-clock"},
+    {.name = "sketch-adds"},
     {.name = "speed", .in_oracle = true},
     {.name = "late", .in_oracle = true},
     {.name = "floor", .in_oracle = true},

@@ -94,7 +94,9 @@ static void add_values(struct rng *rng, struct buf *out)
     for (int i = 0; i < count; i++) {
         buf_printf(out, ",'v%d':{", i);
         buf_add_text(out, PICK(rng, "'count':true", "'sum':'n'", "'min':'n'", "'max':'p'",
-                               "'avg':'p'", "'avg':'n'", "'sum':'p'", "'min':'d'", "'max':'d'"));
+                               "'avg':'p'", "'avg':'n'", "'sum':'p'", "'min':'d'", "'max':'d'",
+                               "'distinct':'n','precision':12", "'distinct':'s','precision':6",
+                               "'distinct':'p'", "'distinct':'b'", "'distinct':'id'"));
         if (rng_below(rng, 3) == 0) {
             buf_add_text(out, ",'where':");
             add_where(rng, out, 1);

@@ -10,20 +10,26 @@
 static struct where n_positive = {
     .kind = WHERE_COMPARE, .field = N, .op = OP_GT, .other_field = -1, .literals = 1};
 static struct literal zero_literal;
+enum { SLOTS = 22 };
 
 static struct plan all_kinds(void)
 {
-    static const struct value VALUES[] = {
-        {"events", AGG_COUNT, -1, NULL, 0},          {"total", AGG_SUM, N, NULL, 1},
-        {"least", AGG_MIN, RATIO, NULL, 2},          {"most", AGG_MAX, RATIO, NULL, 3},
-        {"mean", AGG_AVG, PRICE, NULL, 4},           {"cheapest", AGG_MIN, PRICE, NULL, 6},
-        {"positive", AGG_COUNT, -1, &n_positive, 7}, {"latest", AGG_MAX, TIME, NULL, 8},
-        {"paid", AGG_SUM, PRICE, &n_positive, 9}};
+    static const struct value VALUES[] = {{"events", AGG_COUNT, -1, NULL, 0, 0},
+                                          {"total", AGG_SUM, N, NULL, 1, 0},
+                                          {"least", AGG_MIN, RATIO, NULL, 2, 0},
+                                          {"most", AGG_MAX, RATIO, NULL, 3, 0},
+                                          {"mean", AGG_AVG, PRICE, NULL, 4, 0},
+                                          {"cheapest", AGG_MIN, PRICE, NULL, 6, 0},
+                                          {"positive", AGG_COUNT, -1, &n_positive, 7, 0},
+                                          {"latest", AGG_MAX, TIME, NULL, 8, 0},
+                                          {"paid", AGG_SUM, PRICE, &n_positive, 9, 0},
+                                          {"prices", AGG_DISTINCT, PRICE, NULL, 10, 7},
+                                          {"words", AGG_DISTINCT, WORD, &n_positive, 18, 6}};
     struct plan plan = hand_plan();
     n_positive.literal = &zero_literal;
     memcpy(plan.values, VALUES, sizeof VALUES);
     plan.value_count = sizeof VALUES / sizeof *VALUES;
-    plan.slots = 10;
+    plan.slots = SLOTS;
     return plan;
 }
 
@@ -37,11 +43,12 @@ static char *finished(const struct plan *plan, const int128 *slots)
 Test(aggregate, of_nothing_is_null_or_zero)
 {
     struct plan plan = all_kinds();
-    int128 slots[10];
+    int128 slots[SLOTS];
     aggregate_zero(&plan, slots);
     char *text = finished(&plan, slots);
     cr_assert_str_eq(text, "\"events\":0,\"total\":0,\"least\":null,\"most\":null,\"mean\":null,"
-                           "\"cheapest\":null,\"positive\":0,\"latest\":null,\"paid\":0.00");
+                           "\"cheapest\":null,\"positive\":0,\"latest\":null,\"paid\":0.00,"
+                           "\"prices\":0,\"words\":0");
     free(text);
 }
 
@@ -49,7 +56,7 @@ Test(aggregate, of_three_events_is_what_a_hand_computes)
 {
     struct plan plan = all_kinds();
     struct columns *columns = hand_columns(3);
-    int128 slots[10];
+    int128 slots[SLOTS];
     aggregate_zero(&plan, slots);
     for (int row = 0; row < 3; row++)
         hand_int(columns, TIME, row, 1000 - row);
@@ -60,10 +67,13 @@ Test(aggregate, of_three_events_is_what_a_hand_computes)
     hand_double(columns, 1, -0.0);
     hand_double(columns, 2, -2.5);
     for (int row = 0; row < 3; row++)
+        hand_text(columns, WORD, row, row ? "b" : "a");
+    for (int row = 0; row < 3; row++)
         aggregate_add(&plan, slots, columns, row);
     char *text = finished(&plan, slots);
     cr_assert_str_eq(text, "\"events\":3,\"total\":-2,\"least\":-2.5,\"most\":0.0,\"mean\":0.625,"
-                           "\"cheapest\":-0.25,\"positive\":1,\"latest\":1000,\"paid\":1.50");
+                           "\"cheapest\":-0.25,\"positive\":1,\"latest\":1000,"
+                           "\"paid\":1.50,\"prices\":2,\"words\":1");
     free(text);
     columns_free(columns);
 }
@@ -75,7 +85,9 @@ static void random_row(struct rng *rng, struct columns *columns, int row)
     hand_int(columns, N, row, (int64_t)(rng_u64(rng) >> rng_below(rng, 64)) - 5);
     hand_int(columns, PRICE, row, (int64_t)rng_u64(rng));
     hand_double(columns, row, RATIOS[rng_below(rng, 8)]);
-    for (int column = N; column <= RATIO; column++)
+    static const char *const WORDS[] = {"", "a", "b", "word", "a longer word", "and another"};
+    hand_text(columns, WORD, row, WORDS[rng_below(rng, 6)]);
+    for (int column = N; column <= WORD; column++)
         columns->column[column].present[row] = rng_below(rng, 4) > 0;
 }
 
@@ -88,7 +100,7 @@ Test(aggregate, does_not_depend_on_the_order_of_merges)
     for (uint64_t seed = 1; seed <= ROUNDS; seed++) {
         struct rng rng;
         rng_init(&rng, seed);
-        int128 whole[10], group[GROUPS][10], merged[10];
+        int128 whole[SLOTS], group[GROUPS][SLOTS], merged[SLOTS];
         aggregate_zero(&plan, whole);
         aggregate_zero(&plan, merged);
         for (int g = 0; g < GROUPS; g++)
@@ -110,15 +122,19 @@ Test(aggregate, comes_back_from_its_text)
 {
     struct plan plan = all_kinds();
     const int128 most = SLOT_NOTHING_MIN, least = SLOT_NOTHING_MAX;
-    const int128 slots[10] = {most, least, SLOT_NOTHING_MIN, SLOT_NOTHING_MAX, -1, 1, least, 0,
-                              most, 7};
-    int128 back[10];
+    int128 slots[SLOTS] = {most, least, SLOT_NOTHING_MIN, SLOT_NOTHING_MAX, -1, 1, least, 0,
+                           most, 7};
+    int128 back[SLOTS];
+    uint8_t *registers = (uint8_t *)&slots[10]; /* 128 of prices, then 64 of words */
+    registers[0] = 1;
+    registers[127] = 58;
+    registers[128 + 3] = 27;
     struct buf text = {0};
     aggregate_encode(&plan, slots, &text);
     cr_assert_str_eq(text.ptr, "170141183460469231731687303715884105727,"
                                "-170141183460469231731687303715884105728,-,-,-1,1,"
                                "-170141183460469231731687303715884105728,0,"
-                               "170141183460469231731687303715884105727,7");
+                               "170141183460469231731687303715884105727,7,A126(,3a");
     cr_assert(aggregate_decode(&plan, buf_bytes(&text), back));
     cr_assert_eq(memcmp(slots, back, sizeof back), 0);
     buf_release(&text);
@@ -138,18 +154,23 @@ Test(aggregate, of_one_count_is_a_plain_number_as_text)
 
 Test(aggregate, refuses_a_text_that_is_not_a_partial)
 {
-    static const char *const BAD[] = {"",
-                                      "1",
-                                      "1,2,-,-,1,1,-,0,5",
-                                      "1,2,-,-,1,1,-,0,5,7,8",
-                                      "-,2,-,-,1,1,-,0,5,7",
-                                      "1,2,-,-,1,1,-,0,5,",
-                                      "1,2,-,-,1,1,-,0,5,x",
-                                      "1,2,-,-,1,1,-,0,5,170141183460469231731687303715884105728"};
+    static const char *const BAD[] = {
+        "",
+        "1",
+        "1,2,-,-,1,1,-,0,5,,",
+        "1,2,-,-,1,1,-,0,5,7",
+        "1,2,-,-,1,1,-,0,5,7,",
+        "1,2,-,-,1,1,-,0,5,7,8,,",
+        "-,2,-,-,1,1,-,0,5,7,,",
+        "1,2,-,-,1,1,-,0,5,x,,",
+        "1,2,-,-,1,1,-,0,5,170141183460469231731687303715884105728,,",
+        "1,2,-,-,1,1,-,0,5,7,,64A",
+    };
     struct plan plan = all_kinds();
-    int128 slots[10];
+    int128 slots[SLOTS];
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         cr_expect_not(aggregate_decode(&plan, bytes_of(BAD[i]), slots), "%s", BAD[i]);
+    cr_expect(aggregate_decode(&plan, bytes_of("1,2,-,-,1,1,-,0,5,7,,63A"), slots));
 }
 
 /* Whole numbers of 512 bits, to check a division without dividing. */

@@ -10,8 +10,8 @@
 static struct plan counting(void)
 {
     struct plan plan = hand_plan();
-    plan.values[0] = (struct value){"events", AGG_COUNT, -1, NULL, 0};
-    plan.values[1] = (struct value){"least", AGG_MIN, N, NULL, 1};
+    plan.values[0] = (struct value){"events", AGG_COUNT, -1, NULL, 0, 0};
+    plan.values[1] = (struct value){"least", AGG_MIN, N, NULL, 1, 0};
     plan.value_count = plan.slots = 2;
     return plan;
 }

@@ -6,6 +6,8 @@
 
 #include "tests/common/plan/plans.h"
 
+#define SKETCH(p) "{\"values\": {\"n\": {\"distinct\": \"origin\", \"precision\": " #p "}}}"
+
 /* From the base plan with `from` to the base plan with `to`: the one change and its fate. */
 static const struct {
     const char *from, *to, *path;
@@ -29,6 +31,10 @@ static const struct {
      PLAN_REPLAYED},
     {"{\"values\": {\"n\": \"count\", \"m\": {\"sum\": \"delay\"}}}", "{}", "values.m", PLAN_KEPT},
     {"{}", "{\"values\": {\"n\": {\"sum\": \"delay\"}}}", "values.n", PLAN_REPLAYED},
+    {SKETCH(11), SKETCH(8), "values.n", PLAN_DERIVED},
+    {SKETCH(8), SKETCH(11), "values.n", PLAN_REPLAYED},
+    {SKETCH(10), "{\"values\": {\"n\": {\"distinct\": \"origin\"}}}", "values.n", PLAN_KEPT},
+    {SKETCH(10), "{\"values\": {\"n\": {\"distinct\": \"delay\"}}}", "values.n", PLAN_REPLAYED},
     {"{}", "{\"speed\": {\"where\": [\"delay\", \">\", 3]}}", "speed.where", PLAN_KEPT},
     {"{\"speed\": {\"state\": \"memory\"}}", "{}", "speed.state", PLAN_KEPT},
 };

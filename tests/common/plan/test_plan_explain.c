@@ -87,6 +87,8 @@ static const struct {
      "share the row of null"},
     {"{" SOURCE(AHEAD) ", " CALM ", \"where\": {\"not\": [\"origin\", \"=\", \"x\"]}}",
      "so \"not\" of it is true"},
+    {"{\"values\": {\"n\": \"count\", \"m\": {\"distinct\": \"origin\", \"precision\": 12}}}",
+     "takes more than 4 KiB"},
     {"{\"key\": [], \"window\": \"none\"}", "a single row"},
 };
 
@@ -119,6 +121,19 @@ Test(plan_explain, each_warning_stands_where_it_applies)
         free(flat);
         plan_free(plan);
     }
+}
+
+Test(plan_explain, a_sketch_says_its_error_and_its_bytes)
+{
+    struct plan *plan = plans_good("{\"values\": {\"n\": {\"distinct\": \"origin\"}}}");
+    char *text = explained(plan);
+    cr_expect_eq(plan->slots, 64);
+    cr_expect_eq(plan->values[0].precision, 10);
+    cr_expect(strstr(text, "how many different origin there are, estimated by HyperLogLog: 1024"));
+    cr_expect(strstr(text, "error 3.2 %"), "%s", text);
+    cr_expect(strstr(text, "(1024 bytes;"), "%s", text);
+    free(text);
+    plan_free(plan);
 }
 
 Test(plan_explain, a_calm_plan_has_no_warning)

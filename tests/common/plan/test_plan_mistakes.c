@@ -9,7 +9,15 @@
 #define DURATION "a duration such as 250ms, 10s, 5m, 1h, 7d"
 #define OPS "one of = != < <= > >= in prefix exists"
 #define FORMS "[FIELD, OP, VALUE], {\"and\": [...]}, {\"or\": [...]} or {\"not\": ...}"
-#define VALUE "\"count\" or an object with one of count, sum, min, max, avg, and maybe where"
+#define EXACT "a field of an exact type: int, decimal:S, string, bool"
+#define PRECISION                                                                                  \
+    "a whole number from 6 to 12: 2^precision registers of a byte, standard error 1.04 / "         \
+    "sqrt(registers)"
+#define MERGED                                                                                     \
+    "with the batch's: the same aggregate (count and sum are one), of a field of the same scale; " \
+    "for distinct, of the same type and precision"
+#define VALUE                                                                                      \
+    "\"count\" or an object with one of count, sum, min, max, avg, distinct, and maybe where"
 #define NUMBER "a field of type int or decimal:S (a sum of doubles would depend on their order)"
 #define TIME "\"time\": {\"field\": \"at\", \"format\": \"ms\"}"
 #define MEMBERS                                                                                    \
@@ -64,13 +72,11 @@ static const struct {
     {"{\"speed\": {\"values\": {\"m\": null, \"n\": {\"max\": \"delay\"}}}}",
      "$.speed.values.m: found no value of the plan, expected the name of one of the plan's values"},
     {"{\"speed\": {\"values\": {\"n\": {\"max\": \"delay\"}}}}",
-     "$.speed.values.n: found {\"max\":\"delay\"}, expected a value whose partials can be merged "
-     "with "
-     "the batch's: the same aggregate (count and sum are one), of a field of the same scale"},
+     "$.speed.values.n: found {\"max\":\"delay\"}, expected a value whose partials can be "
+     "merged " MERGED},
     {"{\"speed\": {\"values\": {\"n\": {\"sum\": \"price\"}}}}",
-     "$.speed.values.n: found {\"sum\":\"price\"}, expected a value whose partials can be merged "
-     "with "
-     "the batch's: the same aggregate (count and sum are one), of a field of the same scale"},
+     "$.speed.values.n: found {\"sum\":\"price\"}, expected a value whose partials can be "
+     "merged " MERGED},
     {"{\"speed\": {\"source\": {\"time\": {\"shift\": \"an hour\"}, \"max_ahed\": \"1d\"}}}",
      "$.speed.source.max_ahed: found an unknown member, expected one of out_of_order, max_ahead, "
      "time, fields; did you mean \"max_ahead\"?\n"
@@ -362,6 +368,39 @@ static const struct {
     {"{\"values\": {\"n\": {\"max\": \"origin\"}}}",
      "$.values.n.max: found \"origin\" of type string, expected a field of type int, decimal:S or "
      "double"},
+    {"{\"values\": {\"n\": {\"distinct\": \"share\"}}}",
+     "$.values.n.distinct: found \"share\" of type double, expected " EXACT},
+    {"{\"values\": {\"n\": {\"distinct\": \"at\"}}}",
+     "$.values.n.distinct: found \"at\" of type time, expected " EXACT},
+    {"{\"values\": {\"n\": \"distinct\"}}",
+     "$.values.n: found \"distinct\", expected \"count\" or {\"distinct\": FIELD}"},
+    {"{\"values\": {\"n\": {\"distinct\": \"origin\", \"precision\": 5}}}",
+     "$.values.n.precision: found 5, expected " PRECISION},
+    {"{\"values\": {\"n\": {\"distinct\": \"origin\", \"precision\": 13}}}",
+     "$.values.n.precision: found 13, expected " PRECISION},
+    {"{\"values\": {\"n\": {\"precision\": 10.5, \"distinct\": \"origin\"}}}",
+     "$.values.n.precision: found 10.5, expected " PRECISION},
+    {"{\"values\": {\"n\": {\"distinct\": \"origin\", \"precision\": \"10\"}}}",
+     "$.values.n.precision: found \"10\", expected " PRECISION},
+    {"{\"values\": {\"n\": {\"sum\": \"delay\", \"precision\": 10}}}",
+     "$.values.n.precision: found a precision, expected it with \"distinct\" only: all others are "
+     "exact"},
+    {"{\"values\": {\"n\": {\"distnct\": \"origin\", \"precision\": 10}}}",
+     "$.values.n.distnct: found an unknown member, expected " VALUE "; did you mean \"distinct\"?"},
+    {"{\"values\": {\"a\": {\"distinct\": \"origin\", \"precision\": 12}, \"b\": {\"distinct\": "
+     "\"origin\", \"precision\": 12}, \"c\": {\"distinct\": \"origin\", \"precision\": 12}, \"d\": "
+     "{\"distinct\": \"origin\", \"precision\": 12}, \"e\": \"count\"}}",
+     "$.values: found cells of 16400 bytes, expected 16384 bytes at most: fewer distinct values, "
+     "or "
+     "less precision"},
+    {"{\"values\": {\"n\": {\"distinct\": \"origin\"}}, \"speed\": {\"values\": {\"n\": "
+     "{\"distinct\": \"origin\", \"precision\": 8}}}}",
+     "$.speed.values.n: found {\"distinct\":\"origin\",\"precision\":8}, expected a value whose "
+     "partials can be merged " MERGED},
+    {"{\"values\": {\"n\": {\"distinct\": \"origin\"}}, \"speed\": {\"values\": {\"n\": "
+     "{\"distinct\": \"delay\"}}}}",
+     "$.speed.values.n: found {\"distinct\":\"delay\"}, expected a value whose partials can be "
+     "merged " MERGED},
     {"{\"values\": {\"n\": {\"max\": \"at\"}}}",
      "$.values.n.max: found \"at\" of type time, expected a field of type int, decimal:S or "
      "double"},
