@@ -6,10 +6,18 @@
 #include "kappa/version_parts.h"
 
 const char *const KAPPA_CAUSES[] = {[CAUSE_NONE] = "none",
+                                    [CAUSE_SKETCH] = "sketch error",
                                     [CAUSE_RULE] = "changed rule",
                                     [CAUSE_LATE] = "late in one only",
                                     [CAUSE_NOT_READ] = "not yet read",
                                     [CAUSE_UNEXPLAINED] = "unexplained"};
+
+/* "values.users.precision" */
+static bool is_precision(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return strncmp(path, "values.", 7) == 0 && strcmp(dot, ".precision") == 0;
+}
 
 unsigned causes_of_plans(const struct plan *live, const struct plan *target)
 {
@@ -22,12 +30,18 @@ unsigned causes_of_plans(const struct plan *live, const struct plan *target)
         const char *path = json_string_value(json_object_get(change, "path"));
         bool late =
             strcmp(path, "allowed_lateness") == 0 || strcmp(path, "source.out_of_order") == 0;
+        enum kappa_cause cause = late ? CAUSE_LATE : is_precision(path) ? CAUSE_SKETCH : CAUSE_RULE;
         if (strcmp(path, "keep") != 0) /* bears on no window above both floors */
-            causes |= 1U << (late ? CAUSE_LATE : CAUSE_RULE);
+            causes |= 1U << cause;
     }
     json_decref(root);
     buf_release(&text);
     return causes;
+}
+
+bool sketch_may_tell(unsigned causes)
+{
+    return causes & 1U << CAUSE_SKETCH && !(causes & 1U << CAUSE_RULE);
 }
 
 /* ---- rows ---- */
@@ -62,24 +76,34 @@ void rows_compare(const struct answer *live, const struct answer *target,
 
 /* ---- two versions as they stand ---- */
 
-/* One for all rows: the plans tell, else the positions. */
-static enum kappa_cause cause_of_versions(const struct plan *const *plans,
-                                          const struct answer *live, const struct answer *target)
+/* What is the same for all rows. */
+struct telling {
+    const struct plan *const *plans;
+    bool sketches;          /* a row may differ by their error alone */
+    enum kappa_cause other; /* where it does not */
+};
+
+/* For all rows that no sketch's error explains: the plans tell, else the positions. */
+static enum kappa_cause cause_of_versions(unsigned causes, const struct answer *live,
+                                          const struct answer *target)
 {
-    unsigned causes = causes_of_plans(plans[0], plans[1]);
-    if (causes)
-        return causes & 1U << CAUSE_RULE ? CAUSE_RULE : CAUSE_LATE;
+    if (causes & 1U << CAUSE_RULE)
+        return CAUSE_RULE;
+    if (causes & 1U << CAUSE_LATE)
+        return CAUSE_LATE;
     for (int p = 0; p < live->partitions; p++)
         if (live->parts[p].next != target->parts[p].next)
             return CAUSE_NOT_READ;
     return CAUSE_UNEXPLAINED;
 }
 
-static enum kappa_cause same_cause(const struct answer_row *live, const struct answer_row *target,
-                                   void *state)
+static enum kappa_cause cause_of_row(const struct answer_row *live, const struct answer_row *target,
+                                     void *state)
 {
-    (void)live, (void)target;
-    return *(enum kappa_cause *)state;
+    const struct telling *telling = state;
+    if (telling->sketches && rows_within_sketch(telling->plans, live, target))
+        return CAUSE_SKETCH;
+    return telling->other;
 }
 
 int version_compare(struct kv *kv, const struct plan *const *plans, struct kappa_diff *out,
@@ -87,13 +111,15 @@ int version_compare(struct kv *kv, const struct plan *const *plans, struct kappa
 {
     struct sides sides = {.plans = {plans[0], plans[1]}, .numbers = {out->live, out->target}};
     int rc = sides_open(&sides, kv, err);
-    enum kappa_cause cause =
-        rc < 0 ? CAUSE_NONE : cause_of_versions(plans, &sides.stand[0], &sides.stand[1]);
+    unsigned causes = rc < 0 ? 0 : causes_of_plans(plans[0], plans[1]);
+    struct telling telling = {plans, sketch_may_tell(causes),
+                              rc < 0 ? CAUSE_NONE
+                                     : cause_of_versions(causes, &sides.stand[0], &sides.stand[1])};
     for (size_t i = 0; rc == 0 && i < sides.count; i++) {
         struct answer rows[2] = {0};
         rc = sides_read(&sides, i, rows, err);
         if (rc == 1)
-            rows_compare(&rows[0], &rows[1], same_cause, &cause, differ, context, out);
+            rows_compare(&rows[0], &rows[1], cause_of_row, &telling, differ, context, out);
         else if (rc == 0)
             out->not_final += rows[0].count > rows[1].count ? rows[0].count : rows[1].count;
         rc = rc < 0 ? rc : 0;

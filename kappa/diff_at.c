@@ -193,10 +193,13 @@ static enum kappa_cause cause_at(const struct answer_row *live, const struct ans
                                  void *state)
 {
     struct comparison *c = state;
-    if (c->causes == 0)
-        return CAUSE_UNEXPLAINED;
+    const struct plan *plans[] = {c->folds[FOLD_LIVE].plan, c->folds[FOLD_TARGET].plan};
+    if (sketch_may_tell(c->causes) && rows_within_sketch(plans, live, target))
+        return CAUSE_SKETCH;
     if (!c->folds[FOLD_MIXED].plan)
-        return c->causes & 1U << CAUSE_RULE ? CAUSE_RULE : CAUSE_LATE;
+        return c->causes & 1U << CAUSE_RULE   ? CAUSE_RULE
+               : c->causes & 1U << CAUSE_LATE ? CAUSE_LATE
+                                              : CAUSE_UNEXPLAINED;
     const struct answer_row *mixed = mixed_row(c, live ? live : target);
     return same_values(mixed, live) ? CAUSE_LATE : CAUSE_RULE;
 }
@@ -207,7 +210,7 @@ static int fold_all(struct comparison *c, struct err *err)
     struct folded *folds = c->folds;
     int rc = 0;
     c->causes = causes_of_plans(folds[FOLD_LIVE].plan, folds[FOLD_TARGET].plan);
-    if (c->causes == both) {
+    if ((c->causes & both) == both) {
         rc = mix(folds[FOLD_LIVE].plan, folds[FOLD_TARGET].plan, &folds[FOLD_MIXED].plan, err);
         folds[FOLD_MIXED].start = folds[FOLD_TARGET].start; /* borrowed */
     }

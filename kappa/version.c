@@ -207,13 +207,20 @@ static int refuse_differing(struct kv *kv, const struct plan *plan, int live, in
             "lk: version %d was compared with the live version %d in no row: no window is final "
             "in both, or version %d begins behind all that are (lk kappa status)\n",
             target, live, target);
-    if (rc == 0 && diff.differing > 0)
+    size_t by_sketch = diff.causes[CAUSE_SKETCH];
+    if (rc == 0 && by_sketch > 0)
+        fprintf(
+            stderr,
+            "lk: %zu of %zu rows differ between version %d and the live version %d by no more than "
+            "their sketches may (%s)\n",
+            by_sketch, diff.rows, target, live, KAPPA_CAUSES[CAUSE_SKETCH]);
+    if (rc == 0 && diff.differing > by_sketch)
         rc = err_set(
             err, ERR_CHECK,
             "%zu of %zu rows in final windows differ between version %d and the live "
             "version %d (%s): see which with lk kappa diff; where the change is meant to do "
             "that, promote with --accept-diff",
-            diff.differing, diff.rows, target, live, KAPPA_CAUSES[diff.cause]);
+            diff.differing - by_sketch, diff.rows, target, live, KAPPA_CAUSES[diff.cause]);
     return rc;
 }
 

@@ -20,9 +20,10 @@ int kappa_run(struct worker_options *options, bool may_add, struct worker_result
 
 /* Why a row differs, as far as plans, positions and, with positions given, a third fold tell. */
 enum kappa_cause {
-    CAUSE_NONE,        /* none differ */
-    CAUSE_LATE,        /* late in one only: lateness alone makes the difference */
-    CAUSE_RULE,        /* the plans let in, or compute, something else */
+    CAUSE_NONE,   /* none differ */
+    CAUSE_SKETCH, /* sketch error: only the precision of sketches differs, and they agree within it */
+    CAUSE_LATE,   /* late in one only: lateness alone makes the difference */
+    CAUSE_RULE,   /* the plans let in, or compute, something else */
     CAUSE_NOT_READ,    /* the plans say the same, and one version has read more */
     CAUSE_UNEXPLAINED, /* neither: one of them is wrong */
     CAUSES
@@ -55,7 +56,8 @@ int kappa_compare_at(const struct plan *plan, const char *view_uri, const char *
 
 /* Make the plan's version live, once it has folded everything that the live one had folded when
  * this was called; waits for that at most wait_ms, then ERR_CHECK with the lag. ERR_CHECK too where
- * rows of final windows differ, unless accept_diff, and where another flip came first. */
+ * rows of final windows differ, unless accept_diff or by no more than their sketches may (which is
+ * said on stderr), and where another flip came first. */
 int kappa_promote(const struct plan *plan, const char *view_uri, int wait_ms, bool accept_diff,
                   int *number, struct err *err);
 /* Let the plan's version answer reads of single keys for share percent of them (registry_canary), once it

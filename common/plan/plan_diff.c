@@ -168,8 +168,6 @@ static enum plan_fate judge_value(struct change *change)
 {
     if (!change->is)
         return verdict(change, PLAN_KEPT, "the others stand as they are");
-    if (change->was && same_but_precision(change->was, change->is))
-        return judge_precision(change);
     if (change->was)
         return verdict(change, PLAN_REPLAYED, "this value alone: the others stand as they are");
     if (same_value(change->before, change->is))
@@ -235,7 +233,14 @@ static void note_inner(struct listing *listing, const char *outer, json_t *was, 
     json_object_foreach (both, name, value) {
         buf_clear(&path);
         buf_printf(&path, "%s.%s", outer, name);
-        note(listing, path.ptr, name, json_object_get(was, name), json_object_get(is, name), judge);
+        json_t *before = json_object_get(was, name), *after = json_object_get(is, name);
+        if (judge == judge_value && before && after && same_but_precision(before, after)) {
+            buf_add_text(&path, ".precision");
+            note(listing, path.ptr, name, json_object_get(before, "precision"),
+                 json_object_get(after, "precision"), judge_precision);
+        } else {
+            note(listing, path.ptr, name, before, after, judge);
+        }
     }
     buf_release(&path);
     json_decref(both);
