@@ -122,7 +122,8 @@ struct lane {
     char plan[200], log[220], topic[40], archive[200];
     uint64_t seed; /* of the case */
     const char *view;
-    bool lossless; /* no rule of this plan drops anything: the view is the truth */
+    bool lossless;        /* no rule of this plan drops anything: the view is the truth */
+    const char *handover; /* lambda's; "offset" unless a case says otherwise */
     pid_t redis;
     struct kv *kv;
     struct child child[CHILDREN_MAX];
@@ -221,6 +222,7 @@ struct point {
     const char *before; /* a fault that leads there */
     unsigned whats;     /* bits: what may happen there besides kill */
     bool between;       /* amid the takes: stopped, the victim may take from its rival later */
+    bool slots;         /* passed only where lambda is handed over by two-slot or naive */
 };
 extern const struct point POINTS[];
 extern const char *const VERB_POINTS[]; /* of verbs that are no workers; ends with NULL */

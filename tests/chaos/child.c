@@ -161,24 +161,26 @@ static struct child *start_role(struct lane *lane, enum role role, const struct 
                                 const char *fault, const char *more)
 {
     const char *l = lane->log, *t = lane->topic;
-    const char *v = lane->uri, *p = lane->plan, *a = lane->archive;
+    const char *v = lane->uri, *p = lane->plan, *a = lane->archive, *h = lane->handover;
     switch (role) {
     case ROLE_KAPPA:
     case ROLE_SPEED:
         return child_start(lane, fault,
                            "%s --plan %s --view %s --log %s --topic %s --commit %dms --memory "
-                           "%dKiB --workers %d%s %s",
+                           "%dKiB --workers %d%s%s %s",
                            role == ROLE_KAPPA ? "kappa run" : "lambda speed", p, v, l, t,
                            tuning->commit_ms, tuning->memory_kib, tuning->workers,
-                           role == ROLE_SPEED ? " --span 30ms" : "", more);
+                           role == ROLE_SPEED ? " --span 30ms --handover " : "",
+                           role == ROLE_SPEED ? h : "", more);
     case ROLE_ARCHIVE:
         return child_start(lane, fault,
                            "lambda archive --log %s --topic %s --archive %s --roll 20ms %s", l, t,
                            a, more);
     default:
         return child_start(lane, fault,
-                           "lambda batch --plan %s --view %s --archive %s --memory 1MiB %s", p, v,
-                           a, more);
+                           "lambda batch --plan %s --view %s --archive %s --memory 1MiB "
+                           "--handover %s %s",
+                           p, v, a, h, more);
     }
 }
 

@@ -204,6 +204,7 @@ bool lane_begin(struct lane *lane, uint64_t seed)
     lane_ask(lane, "FLUSHALL", NULL);
     buf_clear(&lane->why);
     lane->seed = seed;
+    lane->handover = "offset";
     lane->cases++;
     snprintf(lane->directory, sizeof lane->directory, "%s/%d", lane->root, lane->cases);
     mkdir(lane->directory, 0755);
