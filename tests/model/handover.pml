@@ -24,6 +24,9 @@
 #ifndef RUNS
 #define RUNS 2       /* batch runs, by two batch workers that may overlap */
 #endif
+#ifndef BATCHES
+#define BATCHES 2    /* of them: 1, and no two overlap */
+#endif
 #ifndef LOSSES
 #define LOSSES 1     /* the speed worker forgets all: killed, or reconnected */
 #endif
@@ -662,4 +665,11 @@ end:
 #endif
     assert(R[0].b > 0 && R[P-1].b > 0)
 }
-init { atomic { run batch(0); run batch(1) } }
+init {
+    atomic {
+        run batch(0);
+#if BATCHES == 2
+        run batch(1)
+#endif
+    }
+}
