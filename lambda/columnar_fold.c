@@ -20,6 +20,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "common/base/fault.h"
 #include "common/base/map.h"
 #include "common/op/aggregate.h"
 #include "common/op/filter.h"
@@ -499,7 +500,8 @@ static void fold_block(struct columnar_fold *f, struct folder *folder, struct fo
     fold->counters.filtered += good - count;
     for (int v = 0; v < f->plan->value_count; v++)
         if (f->value_masks[v])
-            make_mask(f, columnar, f->plan->values[v].where, 0, from, n, f->value_masks[v]);
+            make_mask(f, columnar, f->plan->values[v].where, 0, from,
+                      bug_planted("value-where") ? 1 : n, f->value_masks[v]);
     add_events(f, fold, time_ms, sel, groups, count);
 }
 
@@ -549,7 +551,8 @@ bool columnar_fold_rows(struct columnar_fold *f, struct folder *folder, struct f
     if (!begin(f, columnar))
         return false;
     for (int at = from; at < to; at += BLOCK)
-        fold_block(f, folder, fold, columnar, at, to - at < BLOCK ? to - at : BLOCK, span);
+        fold_block(f, folder, fold, columnar, at,
+                   to - at < BLOCK ? to - at - bug_planted("block-short") : BLOCK, span);
     flush(f, fold);
     return true;
 }

@@ -37,6 +37,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#include "common/base/fault.h"
 #include "common/log/numbers.h"
 
 enum { LEVEL = 1, SORTED_MAX = 4096, NUMBERS = 1, DELTAS = 2, STRINGS = 3 };
@@ -325,8 +326,12 @@ static bool take_number_column(struct reading *reading, bool deltas, struct colu
         reading->at += bits;
     }
     out->numbers = room_for(out->numbers, sizeof *out->numbers);
-    return deltas ? take_deltas(reading, out->numbers)
-                  : take_numbers(reading, reading->events, out->numbers);
+    bool good = deltas ? take_deltas(reading, out->numbers)
+                       : take_numbers(reading, reading->events, out->numbers);
+    if (bug_planted("column-shifted") && reading->events > 1)
+        memmove(out->numbers, out->numbers + 1,
+                ((size_t)reading->events - 1) * sizeof *out->numbers);
+    return good;
 }
 
 static bool take_entries(struct reading *reading, struct columnar_column *out)
@@ -345,6 +350,8 @@ static bool take_entries(struct reading *reading, struct columnar_column *out)
         out->entries[i] = (struct bytes){reading->at, good ? (size_t)lengths[i] : 0};
         reading->at += out->entries[i].len;
     }
+    if (bug_planted("code-swapped") && n > 1)
+        out->entries[1] = out->entries[0];
     free(lengths);
     XXH128_hash_t hash = XXH3_128bits(begin, (size_t)(reading->at - begin));
     out->dictionary[0] = hash.high64;

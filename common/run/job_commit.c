@@ -446,6 +446,8 @@ static int send_halves(struct job *job, bool cut, struct err *err)
         return rc;
     if (!job->landed)
         return job_send_look(job, err); /* all of it is to be sent again */
+    if (bug_planted("half-unsent"))
+        cells_first = true;
     return send_exec(job, cells_first ? SENDS_POS : SENDS_CELLS, cut, err);
 }
 

@@ -38,6 +38,8 @@ struct made {
     bool absurd;                /* some event times are millions of years away */
     bool lossless;              /* no rule can drop anything: kappa = lambda = truth */
     bool cheap;                 /* lambda's speed layer goes by rules of its own */
+    bool halves;                /* it commits in two halves: not exact behind a crash */
+    bool forgets;               /* it has ids and T in memory alone: not exact behind a restart */
     int partitions;
     int count;
     struct made_event {
@@ -101,6 +103,8 @@ bool stage_append(struct stage *stage, int count); /* events of made, at most co
 /* The stage's version of the view is in the registry (again). */
 bool stage_register(struct stage *stage, enum arch arch);
 bool stage_chance(struct stage *stage, unsigned one_in);
+/* Is what this architecture folds live exact without faults only? Then it meets none. */
+bool made_fragile(const struct made *made, enum arch arch);
 const char *stage_arch(enum arch arch);
 
 /* ---- check.c ---- */
@@ -156,6 +160,7 @@ struct case_options {
     const char *oracle_bug;
     enum batch_kind kind;   /* of lambda's batches */
     int64_t *kind_batches;  /* counts those of them that had a base; NULL */
+    bool fragile;           /* only speed layers that are exact without faults alone */
     enum handover handover; /* of lambda */
     bool verbose;
 };

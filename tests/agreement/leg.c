@@ -144,13 +144,15 @@ static bool between(struct steps *steps)
     if (stage->memory && steps->full_for > 0 && --steps->full_for == 0)
         memory_full(stage->memory, false);
     uint64_t what = rng_below(&stage->rng, 24);
-    if (what == 0)
-        return check_view(stage, steps->leg->arch);
+    if (what == 0) /* between two halves of a commit a reader may see the one */
+        return (stage->made->halves && steps->leg->arch == ARCH_LAMBDA) ||
+               check_view(stage, steps->leg->arch);
     if (what == 1 && !stage->nested && stage_chance(stage, 2))
         return leg_archive(stage);
     if (what == 1 && !stage->nested && stage->archived && stage->version == 1)
         return stage_chance(stage, 3) ? leg_rollback(stage) : leg_batch(stage, BATCH_CALM);
-    if (what == 2 && !stage->nested && stage_chance(stage, 3))
+    if (what == 2 && !stage->nested && !made_fragile(stage->made, steps->leg->arch) &&
+        stage_chance(stage, 3))
         return intrude(stage, steps->leg->arch);
     if (what == 3 && stage->faulty && !steps->leg->calm) {
         if (steps->full_for == 0)
@@ -224,7 +226,7 @@ static bool beside(struct stage *stage, enum arch arch)
         return leg_batch(stage, BATCH_CALM);
     if (what <= 2 && stage->faulty)
         return leg_trouble(stage);
-    return check_view(stage, arch);
+    return (stage->made->halves && arch == ARCH_LAMBDA) || check_view(stage, arch);
 }
 
 static void *accompany(void *context)

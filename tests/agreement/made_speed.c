@@ -1,7 +1,7 @@
 /* tests/agreement/made_speed.c - random overrides for the speed layer of a made plan.
  *
- * What they may say depends on what the plan has, so the plan is read back first. Delivery and state
- * are left out: they are no part of a contract (tests/cmd/test_speed.sh). */
+ * What they may say depends on what the plan has, so the plan is read back first. Delivery and state are no
+ * part of a contract: without faults they make no difference, and with them tests/cmd/test_speed.sh says which. */
 #include <jansson.h>
 
 #include "tests/agreement/made.h"
@@ -174,6 +174,21 @@ static void add_values(struct speed_draft *d)
     buf_add_char(d->plan->out, '}');
 }
 
+static void add_durability(struct speed_draft *d)
+{
+    struct made *made = d->plan->made;
+    made->halves = chance(d, 4);
+    if (made->halves) {
+        begin_member(d, "delivery");
+        buf_printf(d->plan->out, "\"at-%s-once\"", chance(d, 2) ? "least" : "most");
+    }
+    made->forgets = chance(d, 6);
+    if (made->forgets) {
+        begin_member(d, "state");
+        buf_add_text(d->plan->out, "\"memory\"");
+    }
+}
+
 void made_speed(struct plan_draft *plan)
 {
     struct buf whole = {0};
@@ -191,6 +206,7 @@ void made_speed(struct plan_draft *plan)
         add_lateness(&d);
     if (chance(&d, 2))
         add_values(&d);
+    add_durability(&d);
     buf_add_char(plan->out, '}');
     json_decref(d.root);
     buf_release(&whole);

@@ -2,7 +2,7 @@
  * thousands of random cases; then planted bugs, each of which must be seen.
  *
  *   agreement [--cases N] [--seed S] [--case N] [--redis-every N] [--jobs N] [--bug NAME] [--verbose]
- *             [--broker kafka:HOST:PORT] [--kind full|incremental|by-time] [--handover MODE]
+ *             [--broker kafka:HOST:PORT] [--kind full|incremental|by-time] [--handover MODE] [--fragile]
  *
  * With a broker the logs are its topics; a bug is then planted only by name: a case takes some seconds.
  * Cases are shared out over processes; one that dies has failed, and the next ones go on. */
@@ -32,7 +32,7 @@ struct flags {
     const char *bug, *broker;
     enum batch_kind kind; /* of lambda's batches */
     enum handover handover;
-    bool verbose;
+    bool fragile, verbose;
 };
 
 /* What a process has done so far; seen by its parent also when it has died. */
@@ -79,11 +79,12 @@ static void make_root(char *out, size_t room)
 
 static void say_failure(const struct flags *flags, int64_t number, const struct buf *problem)
 {
-    printf(
-        "FAIL case %lld\n%s  again: %s --kind %s --handover %s --seed %llu --case %lld --verbose\n",
-        (long long)number, problem->len ? problem->ptr : "",
-        flags->broker ? "tests/agreement/test_kafka.sh" : program, batch_kind_name(flags->kind),
-        handover_name(flags->handover), (unsigned long long)flags->seed, (long long)number);
+    printf("FAIL case %lld\n%s  again: %s --kind %s --handover %s%s --seed %llu --case %lld "
+           "--verbose\n",
+           (long long)number, problem->len ? problem->ptr : "",
+           flags->broker ? "tests/agreement/test_kafka.sh" : program, batch_kind_name(flags->kind),
+           handover_name(flags->handover), flags->fragile ? " --fragile" : "",
+           (unsigned long long)flags->seed, (long long)number);
     fflush(stdout);
 }
 
@@ -105,6 +106,7 @@ static void run_one(const struct flags *flags, struct process *process, const ch
                                          .kind = flags->kind,
                                          .kind_batches = &process->score->kind_batches,
                                          .handover = flags->handover,
+                                         .fragile = flags->fragile,
                                          .verbose = flags->verbose};
     process->score->at = number;
     alarm(flags->broker ? BROKER_SECONDS_MAX : CASE_SECONDS_MAX);
@@ -337,17 +339,12 @@ static enum batch_kind read_kind(const char *name)
 static struct flags read_flags(int argc, char **argv)
 {
     static const struct option OPTIONS[] = {
-        {"seed", required_argument, NULL, 's'},
-        {"cases", required_argument, NULL, 'n'},
-        {"case", required_argument, NULL, 'c'},
-        {"redis-every", required_argument, NULL, 'r'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"bug", required_argument, NULL, 'b'},
-        {"broker", required_argument, NULL, 'k'},
-        {"kind", required_argument, NULL, 'i'},
-        {"handover", required_argument, NULL, 'h'},
-        {"verbose", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},     {"cases", required_argument, NULL, 'n'},
+        {"case", required_argument, NULL, 'c'},     {"redis-every", required_argument, NULL, 'r'},
+        {"jobs", required_argument, NULL, 'j'},     {"bug", required_argument, NULL, 'b'},
+        {"broker", required_argument, NULL, 'k'},   {"kind", required_argument, NULL, 'i'},
+        {"handover", required_argument, NULL, 'h'}, {"fragile", no_argument, NULL, 'f'},
+        {"verbose", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
     };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct flags flags = {.seed = 1, .cases = 2000, .only = -1, .redis_every = 4};
@@ -383,6 +380,9 @@ static struct flags read_flags(int argc, char **argv)
                 exit(2);
             flags.handover = (enum handover)handover_of(optarg);
             break;
+        case 'f':
+            flags.fragile = true;
+            break;
         case 'v':
             flags.verbose = true;
             break;
@@ -413,11 +413,12 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* as lk does: a Redis that hung up is an error code */
     snprintf(program, sizeof program, "%s", argv[0]);
     int64_t began = clock_mono_ns();
+    bool all = flags.kind == BATCH_FULL && !flags.fragile; /* scenes and bugs, too */
     if (flags.only >= 0) {
         run_only(&flags, &sum);
     } else if (!flags.bug) {
         run_all(&flags, &sum);
-        if (flags.kind == BATCH_FULL)
+        if (all)
             run_scenes(&flags, &sum);
     }
     if (flags.only < 0)
@@ -430,7 +431,7 @@ int main(int argc, char **argv)
     if (flags.only < 0 && !flags.bug && flags.cases > 0 && flags.redis_every > 0 &&
         sum.on_redis == 0)
         puts("skip: no case ran on Redis: redis-server is not installed or does not start");
-    if (flags.only < 0 && (flags.bug || (!flags.broker && flags.kind == BATCH_FULL)))
+    if (flags.only < 0 && (flags.bug || (!flags.broker && all)))
         run_plants(&flags, &sum);
     printf("%lld passed, %lld failed\n", (long long)sum.passed, (long long)sum.failed);
     return interrupted ? 130 : sum.failed ? 1 : 0;

@@ -25,8 +25,8 @@ static bool random_step(struct stage *stage)
         return stage_append(stage, 1 + (int)rng_below(&stage->rng, 100));
     if (what < 6)
         return random_leg(stage, ARCH_KAPPA);
-    if (what < 9)
-        return random_leg(stage, ARCH_LAMBDA);
+    if (what < 9) /* one that forgets is run once, at the end */
+        return stage->made->forgets || random_leg(stage, ARCH_LAMBDA);
     if (what < 11)
         return leg_archive(stage);
     if (what < 12 && stage->archived && stage_chance(stage, 3))
@@ -38,8 +38,11 @@ static bool random_step(struct stage *stage)
 
 static bool to_the_end(struct stage *stage, enum arch arch, int workers, char digest[33])
 {
-    const struct leg leg = {.arch = arch, .workers = workers, .to_end = true, .calm = true};
-    return leg_run(stage, &leg) && leg_run(stage, &leg) && check_end(stage, arch, digest);
+    struct leg leg = {.arch = arch, .workers = workers, .to_end = true, .calm = true};
+    bool once = stage->made->forgets && arch == ARCH_LAMBDA; /* a restart forgets T */
+    if (once && stage_chance(stage, 2))
+        leg.workers = 0;
+    return leg_run(stage, &leg) && (once || leg_run(stage, &leg)) && check_end(stage, arch, digest);
 }
 
 /* The same log by another number of workers into an empty store. */
@@ -91,7 +94,7 @@ static bool script(struct stage *stage, struct outcome *outcome)
     static const int64_t MEMORY[] = {1, 30000, 64 << 20};
     static const int64_t SPANS[] = {0, 0, 1, 1000000};
     int steps = 6 + (int)rng_below(&stage->rng, 12);
-    stage->faulty = stage_chance(stage, 2);
+    stage->faulty = stage_chance(stage, 2) && !made_fragile(stage->made, ARCH_LAMBDA);
     stage->memory_bytes = MEMORY[rng_below(&stage->rng, 3)];
     stage->span_ms = SPANS[rng_below(&stage->rng, 4)];
     stage_tell(stage, "%d events, %d partitions, span %lld ms, memory %lld", stage->made->count,
@@ -148,18 +151,20 @@ static bool same_outcome(const struct outcome *memory, const struct outcome *red
 }
 
 /* By-time batches want windows, and no dedupe. */
-static bool fits(enum batch_kind kind, const struct made *made)
+static bool fits(const struct case_options *options, const struct made *made)
 {
-    return kind != BATCH_BY_TIME || (!strstr(made->json.ptr, "\"dedupe\":{") &&
-                                     !strstr(made->json.ptr, "\"window\":\"none\""));
+    if (options->fragile && !made_fragile(made, ARCH_LAMBDA))
+        return false;
+    return options->kind != BATCH_BY_TIME || (!strstr(made->json.ptr, "\"dedupe\":{") &&
+                                              !strstr(made->json.ptr, "\"window\":\"none\""));
 }
 
-/* The case of this number; another one in its place as long as its plan does not fit the kind. */
+/* The case of this number; another one in its place as long as its plan does not fit. */
 static void open_made(const struct case_options *options, uint64_t number, struct made *made)
 {
     uint64_t seed = options->seed;
     made_open(made, options->handover, seed, number);
-    while (!fits(options->kind, made)) {
+    while (!fits(options, made)) {
         seed = rng_mix(seed, number);
         made_release(made);
         made_open(made, options->handover, seed, number);

@@ -40,6 +40,11 @@ bool stage_chance(struct stage *stage, unsigned one_in)
     return rng_below(&stage->rng, one_in) == 0;
 }
 
+bool made_fragile(const struct made *made, enum arch arch)
+{
+    return arch == ARCH_LAMBDA && (made->halves || made->forgets);
+}
+
 const char *stage_arch(enum arch arch)
 {
     return arch == ARCH_KAPPA ? "kappa" : "lambda";
