@@ -284,6 +284,8 @@ static void run_pass(const struct oracle *oracle, const struct shard *shard, str
 {
     int64_t end = pass->next > pass->boundary ? pass->next : pass->boundary;
     pass->T_ms = NEVER;
+    if (end <= 0)
+        return; /* where one partition alone is asked for, the others cost nothing */
     pass->stamps = mem_zero(shard->ids.count + 1, sizeof *pass->stamps);
     pass->seen = mem_zero(shard->ids.count + 1, sizeof *pass->seen);
     for (size_t i = 0; i < shard->count && shard->events[i].offset < end; i++) {
