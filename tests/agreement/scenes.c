@@ -279,7 +279,7 @@ const struct plant PLANTS[] = {
     {.name = "stale-unseen", .kind = BATCH_BY_TIME},
     {.name = "sidecar-short", .kind = BATCH_BY_TIME},
     {.name = "batch-clock"},
-    {.name = "sketch-adds"},
+    {.name = "sketch-last"},
     {.name = "speed", .in_oracle = true},
     {.name = "late", .in_oracle = true},
     {.name = "floor", .in_oracle = true},
