@@ -7,61 +7,20 @@
  * All of it is one thread and the store is in memory, so a run is a function of its options. What a diff
  * finds at the mirrored layer, too (late events that a batch brings in), it does not find: it has noticed
  * a difference where its number of rows is another one than there. */
-#include "bench/drift.h"
-
-#include <errno.h>
 #include <ftw.h>
-#include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/map.h"
+#include "bench/drift_parts.h"
+#include "common/base/clock.h"
 #include "common/run/job.h"
-#include "common/store/read.h"
 #include "lambda/archive.h"
 #include "lambda/batch.h"
 #include "lambda/speed.h"
-#include "workloads/oracle.h"
-#include "workloads/workload.h"
 
-enum { PARTITIONS = 2, LAYERS_MAX = 32, CANCELLED_EVERY = 20, HOUR_MS = 3600000 };
+enum { PARTITIONS = 2, CANCELLED_EVERY = 20 };
 #define TOPIC "flights"
 #define STORE "memory:drift"
-#define BEGIN_MS INT64_C(978307200000) /* the first flights: 2001-01-01 */
-
-/* Since when a row is served wrong. */
-struct spell {
-    int since, read; /* hour, or DRIFT_NEVER: it is right now; the last read that it was wrong in */
-};
-
-/* One lambda with its speed layer. */
-struct layer {
-    struct plan *plan;
-    struct drift_result *result;
-    struct answer served;
-    struct map spells; /* (window, key) -> struct spell */
-    int64_t spell_hours;
-    size_t spell_count;
-    double off[PLAN_VALUES_MAX]; /* sum over reads of the share by which a value was off */
-    int kappa_rows, batch_rows;  /* in the diffs of this hour */
-};
-
-struct play {
-    const struct drift_options *options;
-    char dir[32], log_uri[64], archive[64]; /* the work files, below dir */
-    struct log *log;
-    struct kv *kv;
-    struct stream *stream;
-    struct workload_event event; /* read, and not appended yet */
-    bool ended;
-    struct plan *kappa;
-    int version; /* of kappa's view */
-    struct oracle *oracle;
-    struct layer layers[LAYERS_MAX]; /* 0: the mirrored one */
-    int count, hour, batch_hour, reads;
-};
 
 /* ---- events ---- */
 
@@ -80,7 +39,7 @@ static void add_event(const struct workload_event *event, struct buf *out)
     }
 }
 
-static int append_event(struct play *play, struct err *err)
+static int append_event(struct drift_play *play, struct err *err)
 {
     struct buf value = {0};
     add_event(&play->event, &value);
@@ -92,7 +51,7 @@ static int append_event(struct play *play, struct err *err)
 }
 
 /* What is published before the end of this hour. */
-static int append_hour(struct play *play, struct err *err)
+static int append_hour(struct drift_play *play, struct err *err)
 {
     int64_t end_us = (int64_t)(play->hour + 1) * HOUR_MS * 1000;
     int rc = 0;
@@ -107,7 +66,7 @@ static int append_hour(struct play *play, struct err *err)
 
 /* ---- the pipelines ---- */
 
-static int fold(const struct play *play, const struct plan *plan, enum arch arch, int version,
+static int fold(const struct drift_play *play, const struct plan *plan, enum arch arch, int version,
                 struct err *err)
 {
     static const int ALL[PARTITIONS] = {0, 1};
@@ -131,7 +90,7 @@ static int fold(const struct play *play, const struct plan *plan, enum arch arch
     return rc < 0 ? rc : worker_run_on(&options, play->log, until, &result, err);
 }
 
-static int batch(const struct play *play, const struct plan *plan, struct err *err)
+static int batch(const struct drift_play *play, const struct plan *plan, struct err *err)
 {
     const struct batch_options options = {.plan = plan,
                                           .archive = play->archive,
@@ -146,7 +105,7 @@ static int batch(const struct play *play, const struct plan *plan, struct err *e
     return rc;
 }
 
-static int archive(const struct play *play, struct err *err)
+static int archive(const struct drift_play *play, struct err *err)
 {
     struct archive_totals totals;
     const struct archive_options options = {.log = play->log,
@@ -157,150 +116,32 @@ static int archive(const struct play *play, struct err *err)
     return archive_run(&options, &totals, err);
 }
 
-static int read_view(const struct play *play, const struct plan *plan, enum arch arch,
+static int read_view(const struct drift_play *play, const struct plan *plan, enum arch arch,
                      struct answer *out, struct err *err)
 {
     const struct view_query query = {.exact = true};
     return view_read(play->kv, plan->view, arch, &query, out, err);
 }
 
-/* ---- measuring ---- */
+/* ---- an hour ---- */
 
-static json_t *values_of(const struct answer_row *row)
-{
-    struct buf text = {0};
-    if (!row)
-        return NULL;
-    buf_printf(&text, "{%.*s}", (int)row->values.len, row->values.ptr);
-    json_t *values = json_loads(text.ptr, 0, NULL);
-    buf_release(&text);
-    return values;
-}
-
-/* One read of one layer. */
-struct reading {
-    const struct play *play;
-    struct layer *layer;
-    double off[PLAN_VALUES_MAX]; /* sums of distances */
-    size_t extra;                /* rows served that there should not be */
-};
-
-static void note_wrong(const struct answer_row *right, const struct answer_row *served,
-                       void *context)
-{
-    struct reading *reading = context;
-    const struct answer_row *row = right ? right : served;
-    struct buf name = {0};
-    bool fresh;
-    reading->extra += !right;
-    buf_add(&name, &row->window_ms, sizeof row->window_ms);
-    buf_add(&name, row->key.ptr, row->key.len);
-    struct spell *spell = map_put(&reading->layer->spells, buf_bytes(&name), &fresh);
-    buf_release(&name);
-    if (fresh || spell->since == DRIFT_NEVER)
-        spell->since = reading->play->hour;
-    spell->read = reading->play->reads;
-    json_t *a = values_of(right), *b = values_of(served);
-    for (int v = 0; v < reading->layer->plan->value_count; v++) {
-        const char *value = reading->layer->plan->values[v].name;
-        reading->off[v] += fabs(json_number_value(json_object_get(a, value)) -
-                                json_number_value(json_object_get(b, value)));
-    }
-    json_decref(a);
-    json_decref(b);
-}
-
-/* Rows that were wrong and are not any more. */
-static void end_spells(const struct play *play, struct layer *layer)
-{
-    for (size_t i = 0; i < layer->spells.count; i++) {
-        struct spell *spell = map_at(&layer->spells, i, NULL);
-        if (spell->since == DRIFT_NEVER || spell->read == play->reads)
-            continue;
-        int hours = play->hour - spell->since;
-        layer->spell_hours += hours;
-        layer->spell_count++;
-        if (hours > layer->result->wrong_hours_max)
-            layer->result->wrong_hours_max = hours;
-        spell->since = DRIFT_NEVER;
-    }
-}
-
-/* The rows that the speed layer has had to do with since the last batch, and the sums of their values. */
-static size_t sum_recent(const struct play *play, const struct plan *plan,
-                         const struct answer *right, double *sums)
-{
-    int64_t from_ms = BEGIN_MS + (int64_t)(play->batch_hour - 1) * HOUR_MS;
-    size_t count = 0;
-    for (size_t i = 0; i < right->count; i++) {
-        if (right->rows[i].window_ms < from_ms)
-            continue;
-        json_t *values = values_of(&right->rows[i]);
-        for (int v = 0; v < plan->value_count; v++)
-            sums[v] += fabs(json_number_value(json_object_get(values, plan->values[v].name)));
-        json_decref(values);
-        count++;
-    }
-    return count;
-}
-
-/* Hold what is served against the contract of the mirrored plan; how many rows are wrong. */
-static int measure(struct play *play, struct layer *layer, bool behind_batch, struct err *err)
-{
-    struct reading reading = {.play = play, .layer = layer};
-    struct drift_result *result = layer->result;
-    struct answer right = {0};
-    double sums[PLAN_VALUES_MAX] = {0};
-    for (int p = 0; p < layer->served.partitions; p++)
-        layer->served.parts[p].speed = false; /* mirrored */
-    int rc = oracle_contract(play->oracle, layer->served.parts, &right, err);
-    if (rc < 0)
-        return rc;
-    play->reads++;
-    size_t wrong = answer_diff(&right, &layer->served, note_wrong, &reading);
-    end_spells(play, layer);
-    result->wrong_at_end = wrong;
-    if (!behind_batch) {
-        size_t recent = sum_recent(play, layer->plan, &right, sums) + reading.extra;
-        double share = recent ? (double)wrong / (double)recent : 0;
-        result->wrong_share[play->hour] = share;
-        result->wrong_share_mean += share / play->options->hours;
-        if (share > result->wrong_share_max)
-            result->wrong_share_max = share;
-        for (int v = 0; v < layer->plan->value_count; v++)
-            layer->off[v] += sums[v] > 0 ? reading.off[v] / sums[v] / play->options->hours : 0;
-        if (wrong > 0 && result->first_hour == DRIFT_NEVER)
-            result->first_hour = play->hour;
-    }
-    answer_release(&right);
-    return 0;
-}
-
-/* A diff has noticed where it says something else than at the mirrored layer. */
-static void notice(struct play *play, struct drift_result *result, enum drift_diff diff,
-                   bool differs)
-{
-    if (differs && result->noticed[diff] == DRIFT_NEVER && result->first_hour != DRIFT_NEVER)
-        result->noticed[diff] = play->hour - result->first_hour;
-}
-
-static int read_layer(struct play *play, struct layer *layer, const struct answer *kappa,
+static int read_layer(struct drift_play *play, struct layer *layer, const struct answer *kappa,
                       struct err *err)
 {
     answer_release(&layer->served);
     int rc = read_view(play, layer->plan, ARCH_LAMBDA, &layer->served, err);
     if (rc == 0)
-        rc = measure(play, layer, false, err);
+        rc = drift_measure(play, layer, false, err);
     if (rc < 0)
         return rc;
     layer->kappa_rows = (int)answer_diff(kappa, &layer->served, NULL, NULL);
-    notice(play, layer->result, DIFF_VERIFY, layer->result->wrong_share[play->hour] > 0);
-    notice(play, layer->result, DIFF_KAPPA, layer->kappa_rows != play->layers[0].kappa_rows);
+    drift_notice(play, layer->result, DIFF_VERIFY, layer->result->wrong_share[play->hour] > 0);
+    drift_notice(play, layer->result, DIFF_KAPPA, layer->kappa_rows != play->layers[0].kappa_rows);
     return 0;
 }
 
 /* A batch lands, with nothing new in the log: what it changes is what was not as the batch has it. */
-static int land_batch(struct play *play, struct layer *layer, struct err *err)
+static int land_batch(struct drift_play *play, struct layer *layer, struct err *err)
 {
     struct answer before = layer->served;
     layer->served = (struct answer){0};
@@ -311,14 +152,15 @@ static int land_batch(struct play *play, struct layer *layer, struct err *err)
         rc = read_view(play, layer->plan, ARCH_LAMBDA, &layer->served, err);
     if (rc == 0) {
         layer->batch_rows = (int)answer_diff(&before, &layer->served, NULL, NULL);
-        notice(play, layer->result, DIFF_BATCH, layer->batch_rows != play->layers[0].batch_rows);
-        rc = measure(play, layer, true, err);
+        drift_notice(play, layer->result, DIFF_BATCH,
+                     layer->batch_rows != play->layers[0].batch_rows);
+        rc = drift_measure(play, layer, true, err);
     }
     answer_release(&before);
     return rc;
 }
 
-static int play_hour(struct play *play, struct err *err)
+static int play_hour(struct drift_play *play, struct err *err)
 {
     struct answer kappa = {0};
     int rc = append_hour(play, err);
@@ -346,85 +188,8 @@ static int play_hour(struct play *play, struct err *err)
 
 /* ---- from the options to a play, and to the results ---- */
 
-static int parse(const char *view, const char *speed, struct plan **out, struct err *err)
-{
-    struct buf json = {0};
-    buf_printf(&json, DRIFT_PLAN, view, speed);
-    int rc = plan_parse(buf_bytes(&json), ".", false, out, NULL, err);
-    buf_release(&json);
-    return rc;
-}
-
-/* Defaults of fields, as a plan says them: of a field that was optional. Whether there are any. */
-static bool lay_defaults(json_t *plan, json_t *source)
-{
-    const char *name;
-    json_t *value, *fields = json_object_get(json_object_get(plan, "source"), "fields");
-    bool any = false;
-    json_object_foreach (json_object_get(source, "fields"), name, value) {
-        json_t *there = json_object_get(fields, name), *given = json_object_get(value, "default");
-        if (!given)
-            continue;
-        json_object_del(there, "optional");
-        json_object_set(there, "default", given);
-        any = true;
-    }
-    return any;
-}
-
-/* The difference as a kappa would have it: in the plan itself. What no plan can say (a shift, a cut-off)
- * stays where it is. */
-static void lay_over(json_t *plan, json_t *speed)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach (speed, name, value) {
-        json_t *there = json_object_get(plan, name);
-        bool off = json_is_null(value) ||
-                   (json_is_string(value) && strcmp(json_string_value(value), "off") == 0);
-        if (off)
-            json_object_del(plan, name);
-        else if (strcmp(name, "source") == 0 && lay_defaults(plan, value))
-            continue;
-        else if (strcmp(name, "source") == 0)
-            json_object_set_new(plan, "speed", json_pack("{s:O}", name, value));
-        else if (json_is_object(there) && json_is_object(value))
-            json_object_update(there, value);
-        else
-            json_object_set(plan, name, value);
-    }
-}
-
-/* values.late, ...: what lk plan diff says of it. */
-static int say_diff(const struct play *play, const char *speed, char out[120], struct err *err)
-{
-    struct plan *changed = NULL;
-    struct buf text = {0};
-    size_t i, used = 0;
-    json_t *root = json_loads(play->kappa->json, 0, NULL), *overlay = json_loads(speed, 0, NULL);
-    json_t *change;
-    lay_over(root, overlay);
-    char *json = json_dumps(root, JSON_COMPACT);
-    int rc = plan_parse(bytes_of(json), ".", false, &changed, NULL, err);
-    json_decref(root);
-    json_decref(overlay);
-    free(json);
-    if (rc < 0)
-        return rc;
-    plan_diff(play->kappa, changed, true, &text);
-    root = json_loads(text.ptr, 0, NULL);
-    json_array_foreach (json_object_get(root, "changes"), i, change)
-        if (used < 100)
-            used += (size_t)snprintf(out + used, 120 - used, "%s%s", used ? ", " : "",
-                                     json_string_value(json_object_get(change, "path")));
-    json_decref(root);
-    buf_release(&text);
-    plan_free(changed);
-    return 0;
-}
-
-static int open_layer(struct play *play, const struct drift *drift, struct drift_result *result,
-                      struct err *err)
+static int open_layer(struct drift_play *play, const struct drift *drift,
+                      struct drift_result *result, struct err *err)
 {
     struct layer *layer = &play->layers[play->count];
     char view[16];
@@ -435,11 +200,11 @@ static int open_layer(struct play *play, const struct drift *drift, struct drift
         result->noticed[i] = DRIFT_NEVER;
     layer->result = result;
     map_init(&layer->spells, sizeof(struct spell));
-    int rc = parse(view, drift->speed, &layer->plan, err);
+    int rc = drift_parse(view, drift->speed, &layer->plan, err);
     if (rc < 0)
         return rc;
     play->count++;
-    rc = say_diff(play, drift->speed, result->said, err);
+    rc = drift_say_diff(play->kappa, drift->speed, result->said, err);
     if (rc == 0)
         rc = lambda_version_of(play->kv, layer->plan, PARTITIONS, &handover, err);
     return rc < 0 ? rc : 0;
@@ -451,7 +216,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
     return remove(path);
 }
 
-static int open_log(struct play *play, struct err *err)
+static int open_log(struct drift_play *play, struct err *err)
 {
     const struct disorder_options copies = {
         .seed = 1, .duplicate_share = 0.01, .duplicate_max_ms = HOUR_MS / 3};
@@ -471,14 +236,14 @@ static int open_log(struct play *play, struct err *err)
     return rc < 0 ? rc : 0;
 }
 
-static int open_play(struct play *play, struct err *err)
+static int open_play(struct drift_play *play, struct err *err)
 {
     memory_drop("drift");
     int rc = open_log(play, err);
     if (rc == 0)
         rc = kv_open(STORE, &play->kv, err);
     if (rc == 0)
-        rc = parse("drift", "{}", &play->kappa, err);
+        rc = drift_parse("drift", "{}", &play->kappa, err);
     if (rc == 0)
         rc = registry_add(play->kv, play->kappa, ARCH_KAPPA, PARTITIONS, err);
     play->version = rc;
@@ -487,7 +252,7 @@ static int open_play(struct play *play, struct err *err)
     return rc;
 }
 
-static void close_play(struct play *play)
+static void close_play(struct drift_play *play)
 {
     for (int i = 0; i < play->count; i++) {
         plan_free(play->layers[i].plan);
@@ -563,8 +328,9 @@ int drift_run(const struct drift_options *options, FILE *out, struct err *err)
     int rc = check_only(options->only, err);
     if (rc < 0)
         return rc;
-    struct play *play = mem_zero(1, sizeof *play);
+    struct drift_play *play = mem_zero(1, sizeof *play);
     struct drift_result *results = mem_zero(LAYERS_MAX, sizeof *results);
+    int64_t began_wall_ns = clock_wall_ns();
     play->options = options;
     rc = open_play(play, err);
     if (rc == 0)
@@ -576,10 +342,10 @@ int drift_run(const struct drift_options *options, FILE *out, struct err *err)
         rc = play_hour(play, err);
     for (int i = 0; rc == 0 && i < play->count; i++)
         finish(&play->layers[i]);
-    if (rc == 0) {
+    if (rc == 0)
+        rc = drift_page(options, results, play->count, began_wall_ns, err);
+    if (rc == 0)
         drift_print(options, results, play->count, out);
-        rc = drift_page(options, results, play->count, err);
-    }
     if (rc == 0)
         rc = judge(results, play->count, err);
     close_play(play);

@@ -12,7 +12,7 @@
 #include "common/base/err.h"
 
 struct drift_options {
-    const char *out;  /* a directory for the page, made if it is not there */
+    const char *out;  /* a directory for the report, made if it is not there */
     const char *only; /* names with commas; NULL: all of the library */
     int hours;        /* of the stream */
     int batch_hours;  /* between two batches */
@@ -46,13 +46,8 @@ struct drift_result {
     char said[120];      /* paths of lk plan diff where it is put into the plan itself */
 };
 
-/* Table or JSON to out, page drift.html in options->out, talk to stderr. ERR_DATA where a mirrored layer
- * was wrong, or a difference remained behind the last batch. */
+/* Table or JSON to out, run.json, samples.jsonl and report.html in options->out, talk to stderr. ERR_DATA where a
+ * mirrored layer was wrong, or a difference remained behind the last batch. */
 int drift_run(const struct drift_options *options, FILE *out, struct err *err);
-/* bench/drift_page.c */
-void drift_print(const struct drift_options *options, const struct drift_result *results, int count,
-                 FILE *out);
-int drift_page(const struct drift_options *options, const struct drift_result *results, int count,
-               struct err *err);
 
 #endif

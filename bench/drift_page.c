@@ -1,13 +1,8 @@
-/* bench/drift_page.c - what the differences did: a table for the terminal, JSON, and a page with a picture
- * of each. */
-#include <errno.h>
+/* bench/drift_page.c - what the differences did: a table for the terminal, JSON, and the report. */
 #include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
-#include "bench/drift.h"
-#include "common/base/bytes.h"
+#include "bench/drift_parts.h"
+#include "bench/report_run.h"
 
 static const char *const DIFF_NAMES[DIFFS] = {
     [DIFF_BATCH] = "batch", [DIFF_VERIFY] = "verify", [DIFF_KAPPA] = "kappa"};
@@ -105,116 +100,132 @@ void drift_print(const struct drift_options *options, const struct drift_result 
     (options->json ? print_json : print_table)(options, results, count, out);
 }
 
-/* ---- the page ---- */
+/* ---- the report ---- */
 
-static void add_text(struct buf *page, const char *text)
+/* Hours until noticed; "never"; a dash where nothing was wrong. */
+static json_t *hours_json(const struct drift_result *r, int hours)
 {
-    for (; *text; text++) {
-        if (*text == '<')
-            buf_add_text(page, "&lt;");
-        else if (*text == '&')
-            buf_add_text(page, "&amp;");
-        else
-            buf_add_char(page, *text);
-    }
+    if (r->first_hour == DRIFT_NEVER)
+        return json_null();
+    return hours == DRIFT_NEVER ? json_string("never") : json_integer(hours);
 }
 
-enum { PICTURE_WIDE = 150, PICTURE_HIGH = 28 };
-
-/* The share of wrong rows over the hours, a bar an hour; full height is all of them. */
-static void add_picture(struct buf *page, const struct drift_result *r, int hours)
+static void add_row(json_t *rows, const struct drift_result *r, int hours)
 {
-    double wide = (double)PICTURE_WIDE / hours;
-    buf_printf(page,
-               "<svg width='%d' height='%d' role='img' aria-label='share of wrong rows by hour'>",
-               PICTURE_WIDE, PICTURE_HIGH);
-    for (int h = 0; h < hours; h++) {
-        double share = r->wrong_share[h] > 1 ? 1 : r->wrong_share[h];
-        double high = share > 0 ? 1 + share * (PICTURE_HIGH - 1) : 0;
-        buf_printf(page, "<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f' fill='#b3442e'/>",
-                   h * wide, PICTURE_HIGH - high, wide * 0.8, high);
-    }
-    buf_add_text(page, "</svg>");
-}
-
-static void add_row(struct buf *page, const struct drift_result *r, int hours)
-{
-    char text[16];
-    buf_add_text(page, "<tr><td><b>");
-    add_text(page, r->drift->name);
-    buf_add_text(page, "</b><br>");
-    add_text(page, r->drift->story);
-    buf_add_text(page, "<br><code>");
-    add_text(page, r->drift->speed);
-    buf_add_text(page, "</code></td><td>");
-    add_picture(page, r, hours);
-    buf_printf(page, "</td><td>%.1f %%</td><td>%.1f %%</td><td>%s %.1f %%</td>",
-               100 * r->wrong_share_mean, 100 * r->wrong_share_max, r->value, 100 * r->off_share);
+    char shares_said[60], off[80] = "–", stays[40] = "–";
+    json_t *shares = json_array(), *row;
+    for (int h = 0; h < hours; h++)
+        json_array_append_new(shares, json_real(r->wrong_share[h]));
+    snprintf(shares_said, sizeof shares_said, "%.1f\u00a0%% mean, %.1f\u00a0%% most",
+             100 * r->wrong_share_mean, 100 * r->wrong_share_max);
+    if (*r->value)
+        snprintf(off, sizeof off, "%s by %.1f\u00a0%%", r->value, 100 * r->off_share);
+    if (r->first_hour != DRIFT_NEVER)
+        snprintf(stays, sizeof stays, "%.1f, at most %d", r->wrong_hours_mean, r->wrong_hours_max);
+    row = json_pack("[{s:s, s:s, s:s}, {s:o, s:s}, s]", "name", r->drift->name, "more",
+                    r->drift->story, "code", r->drift->speed, "bars", shares, "more", shares_said,
+                    off);
     for (int i = 0; i < DIFFS; i++)
-        buf_printf(page, "<td>%s</td>", hours_text(r, r->noticed[i], text));
-    buf_printf(page, "<td>%.1f h</td><td>%d h</td><td>", r->wrong_hours_mean, r->wrong_hours_max);
-    add_text(page, *r->said ? r->said : "-");
-    buf_add_text(page, "</td></tr>\n");
+        json_array_append_new(row, hours_json(r, r->noticed[i]));
+    json_array_append_new(row, json_string(stays));
+    json_array_append_new(row, json_string(*r->said ? r->said : "–"));
+    json_array_append_new(rows, row);
 }
 
-static void add_page(struct buf *page, const struct drift_options *options,
-                     const struct drift_result *results, int count)
+static void add_table(json_t *run, const struct drift_options *o,
+                      const struct drift_result *results, int count)
 {
-    buf_printf(
-        page,
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>lk compare drift</title>"
-        "<style>body{font:15px sans-serif;max-width:78em;margin:2em auto;padding:0 1em}"
-        "table{border-collapse:collapse}td,th{border-bottom:1px solid #ccc;padding:.4em;"
-        "text-align:left;vertical-align:top}td+td{white-space:nowrap}td:first-child{min-width:14em}"
-        "code{font-size:12px;color:#"
-        "555}</style>"
-        "<h1>One line differs between lambda's layers</h1><p>%d hours of flights, a batch every "
-        "%d hours. Rows wrong: share of the rows since the last batch, against the plan's "
-        "contract at the same positions; the picture has a bar an hour, full height is all of "
-        "them. Noticed: hours of the "
-        "stream behind the first wrong row served, where a diff finds other than at the "
-        "mirrored layer.</p><table><tr><th>difference<th>wrong by hour<th>mean<th>most"
-        "<th>value off most<th>batch notices<th>verify<th>kappa beside<th>stays wrong, mean"
-        "<th>most<th>plan diff</tr>\n",
-        options->hours, options->batch_hours);
+    json_t *rows = report_table(
+        run, "differences", "Difference by difference",
+        "Wrong: share of the rows since the last batch, per read, against the plan's contract at "
+        "the same positions; a bar an hour, full height is all of them. Off most: the value, and "
+        "by "
+        "how much. Batch, verify, kappa: hours of the stream behind the first wrong row served, "
+        "until what the next batch changes, the contract, or kappa's rows beside lambda's find "
+        "other than at the mirrored layer. Stays: hours that a row is served wrong.",
+        "Difference|Wrong by hour|Off most|#Batch, h|#Verify, h|#Kappa, h|#Stays, h|lk plan diff");
     for (int i = 0; i < count; i++)
-        add_row(page, &results[i], options->hours);
-    buf_add_text(page, "</table><p>" ONE_LAYER "</p></html>\n");
+        add_row(rows, &results[i], o->hours);
 }
 
-/* mkdir -p */
-static int make_dir(const char *path, struct err *err)
+static void add_checks(json_t *run, const struct drift_result *results, int count)
 {
-    char *copy = mem_copy_string(path);
-    for (char *at = strchr(copy + 1, '/'); at; at = strchr(at + 1, '/')) {
-        *at = 0;
-        mkdir(copy, 0777);
-        *at = '/';
+    size_t left = 0;
+    for (int i = 0; i < count; i++)
+        left += results[i].wrong_at_end;
+    report_check(run, results[0].wrong_rows == 0, "the mirrored speed layer serves no wrong row",
+                 "%zu wrong", results[0].wrong_rows);
+    report_check(run, left == 0, "nothing is wrong behind the last batch", "%zu rows", left);
+}
+
+static void say(json_t *run, const struct drift_result *results, int count)
+{
+    int wrong = 0, noticed[DIFFS] = {0}, last[DIFFS] = {0};
+    for (int i = 1; i < count; i++) {
+        const struct drift_result *r = &results[i];
+        wrong += r->first_hour != DRIFT_NEVER;
+        for (int d = 0; d < DIFFS; d++) {
+            noticed[d] += r->noticed[d] != DRIFT_NEVER;
+            last[d] = r->noticed[d] > last[d] ? r->noticed[d] : last[d];
+        }
     }
-    int rc = mkdir(copy, 0777) == 0 || errno == EEXIST
-                 ? 0
-                 : err_errno(err, ERR_ENV, "cannot make %s", path);
-    free(copy);
-    return rc;
+    report_say(
+        run,
+        "Of %d differences %d were served wrong. What the next batch changes noticed %d of "
+        "them, the last after %d hours; verify %d, after at most %d; kappa beside lambda %d, "
+        "after at most %d.",
+        count - 1, wrong, noticed[DIFF_BATCH], last[DIFF_BATCH], noticed[DIFF_VERIFY],
+        last[DIFF_VERIFY], noticed[DIFF_KAPPA], last[DIFF_KAPPA]);
+    report_say(run,
+               "Structural: a batch replaces the rows that it would be compared with, so it is "
+               "the last to notice, and behind it nothing is wrong: such a difference can stay "
+               "for years.");
+    report_say(run, ONE_LAYER);
+}
+
+static json_t *begin(const struct drift_options *o, int64_t began_wall_ns)
+{
+    struct buf command = {0};
+    buf_printf(&command, "lk compare drift --hours %d --batch-hours %d", o->hours, o->batch_hours);
+    if (o->only)
+        buf_printf(&command, " --only %s", o->only);
+    const struct report_facts facts = {.title = "One line differs between lambda's layers",
+                                       .workload = "flights",
+                                       .command = command.ptr,
+                                       .began_wall_ns = began_wall_ns};
+    json_t *run = report_begin(&facts);
+    json_object_set_new(run, "verdict",
+                        json_string("Passed: the control was right, and so is all behind a batch"));
+    json_object_set_new(
+        run, "settings",
+        json_pack("{s:i, s:i, s:s}", "hours of the stream", o->hours, "hours between batches",
+                  o->batch_hours, "seed",
+                  "none: recorded flights; the figures are the same on any machine"));
+    json_object_set_new(
+        run, "reading",
+        json_pack("{s:s, s:s, s:s}", "Mirrored",
+                  "The control: a speed layer with the plan's own rules. What a diff finds there, "
+                  "too (late events that a batch brings in), is no difference.",
+                  "A difference",
+                  "One line of the speed layer's rules that is not the batch's: the few words of "
+                  "the plan's \"speed\" under its name.",
+                  "lk plan diff",
+                  "What it names where the same line is put into the plan itself, as a kappa would "
+                  "have it."));
+    buf_release(&command);
+    return run;
 }
 
 int drift_page(const struct drift_options *options, const struct drift_result *results, int count,
-               struct err *err)
+               int64_t began_wall_ns, struct err *err)
 {
-    struct buf page = {0}, path = {0};
-    int rc = make_dir(options->out, err);
-    add_page(&page, options, results, count);
-    buf_printf(&path, "%s/drift.html", options->out);
-    FILE *file = rc == 0 ? fopen(path.ptr, "w") : NULL;
-    if (rc == 0 && !file)
-        rc = err_errno(err, ERR_ENV, "cannot write %s", path.ptr);
-    if (file) {
-        bool good = fwrite(page.ptr, 1, page.len, file) == page.len;
-        good = fclose(file) == 0 && good;
-        rc = good ? 0 : err_errno(err, ERR_FULL, "cannot write %s", path.ptr);
-        fprintf(stderr, "page: %s\n", path.ptr);
-    }
-    buf_release(&page);
-    buf_release(&path);
+    json_t *run = begin(options, began_wall_ns);
+    add_table(run, options, results, count);
+    add_checks(run, results, count);
+    say(run, results, count);
+    int rc = report_write(options->out, run, bytes_of(""), err);
+    if (rc == 0)
+        fprintf(stderr, "report: %s/report.html\n", options->out);
+    json_decref(run);
     return rc;
 }

@@ -261,7 +261,8 @@ const struct setting SETTINGS[] = {
      "NAME[,NAME...]  of the differences, by default all of them"},
     {"hours", SETTING_INT, "24", 2, 336, NULL, "compare drift", "N  of the flights' stream"},
     {"batch-hours", SETTING_INT, "6", 1, 336, NULL, "compare drift", "N  between two batches"},
-    {"out", SETTING_TEXT, "out/drift", 0, 0, NULL, "compare drift", "DIR  for drift.html"},
+    {"out", SETTING_TEXT, "out/drift", 0, 0, NULL, "compare drift",
+     "DIR  for report.html and its raw files"},
     {"kills", SETTING_TEXT, NULL, 0, 0, NULL, "compare runbooks",
      "all|WORDS  then each step, or those whose command holds the words, once more for each of its "
      "fault points, killed there"},
