@@ -8,7 +8,15 @@
 #include "bench/strike.h"
 #include "common/base/clock.h"
 
-enum { GRACE_MS = 10000, AGAIN_MS = 500, STOP_WAIT_MS = 10000, NAMES_MAX = 64 };
+enum {
+    GRACE_MS = 10000,
+    AGAIN_MS = 500,
+    STOP_WAIT_MS = 10000,
+    NAMES_MAX = 64,
+    BUSY_LOOK_MS = 10,
+    BUSY_SHARE = 10,      /* one part in so many of the time; who sleeps needs a thousandth */
+    BUSY_WAIT_MS = 60000, /* who was not at work for so long is struck all the same */
+};
 
 /* ---- who is who ---- */
 
@@ -165,10 +173,34 @@ static bool is_postponed(struct run *run, const struct strike *strike)
     return down;
 }
 
-static bool is_due(struct run *run, const struct strike *strike)
+/* Have those whom it means computed since the look before? */
+static bool is_at_work(struct run *run, struct strike *strike)
 {
-    return !strike->struck_ns && clock_mono_ns() - run->began_ns >= strike->after_ns &&
-           !is_postponed(run, strike);
+    const struct process *process;
+    int64_t now_ns = clock_mono_ns(), since_ns = now_ns - strike->looked_ns;
+    double used_s = 0;
+    int side;
+    if (since_ns < (int64_t)BUSY_LOOK_MS * 1000000)
+        return false;
+    for (int n = 0; (process = strike_process_at(run, n, &side)); n++) {
+        char name[STRIKE_NAME_BYTES];
+        strike_name_of(process, name);
+        used_s += fault_means(strike->fault, name) ? process_busy_s(process) : 0;
+    }
+    bool first = !strike->looked_ns;
+    double more_s = used_s - strike->used_s;
+    strike->looked_ns = now_ns;
+    strike->used_s = used_s;
+    return !first && more_s > (double)since_ns / 1e9 / BUSY_SHARE;
+}
+
+static bool is_due(struct run *run, struct strike *strike)
+{
+    int64_t late_ns = clock_mono_ns() - run->began_ns - strike->after_ns;
+    if (strike->struck_ns || late_ns < 0 || is_postponed(run, strike))
+        return false;
+    return !strike->fault->busy || late_ns > (int64_t)BUSY_WAIT_MS * 1000000 ||
+           is_at_work(run, strike);
 }
 
 int faults_tick(struct run *run, struct err *err)

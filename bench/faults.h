@@ -24,6 +24,8 @@ struct strike {
     int64_t struck_ns, over_ns;                  /* monotonic; 0: not yet */
     struct process *targets[STRIKE_TARGETS_MAX]; /* who was meant and ran */
     int target_count;
+    int64_t looked_ns; /* "while": "busy": the last look, and the processor time used by then */
+    double used_s;
     bool broker, starting; /* the broker is a target; it is being started again */
     bool touches
         [FAULT_SIDES_MAX]; /* whose pipelines it struck, directly or through what they share */

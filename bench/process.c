@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -203,6 +204,16 @@ void process_sample(struct process *process)
     keep_largest(&process->live_cpu_s, proc_cpu_s(process->pid));
     keep_largest(&process->live_read_mb, proc_number(process->pid, "io", "rchar:") / 1e6);
     keep_largest(&process->live_written_mb, proc_number(process->pid, "io", "wchar:") / 1e6);
+}
+
+double process_busy_s(const struct process *process)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (process->pid <= 0 || clock_getcpuclockid(process->pid, &clock) != 0 ||
+        clock_gettime(clock, &used) != 0)
+        return 0;
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 /* The first line of what it said on stderr last, without a line break. */

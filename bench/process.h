@@ -42,6 +42,8 @@ void process_init(struct process *process, const char *pipeline, const char *nam
 int process_start(struct process *process, struct err *err);
 /* Look at /proc: CPU, memory, bytes. */
 void process_sample(struct process *process);
+/* Processor time of the one that runs, all its threads, by the nanosecond; 0 where none runs. */
+double process_busy_s(const struct process *process);
 /* Has it ended? Fills fate and the sums; never blocks. */
 bool process_ended(struct process *process);
 /* SIGKILL, and wait. */

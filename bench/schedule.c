@@ -186,6 +186,14 @@ static void read_appendfsync(struct reading *reading, struct fault *fault, const
         fault->appendfsync = arena_string(&reading->schedule->arena, text);
 }
 
+static void read_while(struct reading *reading, struct fault *fault, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    fault->busy = text && strcmp(text, "busy") == 0;
+    if (!fault->busy)
+        mistake(reading, "while", value, "busy: it strikes once one of them is at work");
+}
+
 static void read_command(struct reading *reading, struct fault *fault, const json_t *value)
 {
     const char *text = json_string_value(value);
@@ -199,11 +207,8 @@ static void read_command(struct reading *reading, struct fault *fault, const jso
 static const struct member {
     const char *name;
     void (*read)(struct reading *reading, struct fault *fault, const json_t *value);
-} MEMBERS[] = {{"at", read_at},
-               {"do", read_do},
-               {"to", read_to},
-               {"for", read_for},
-               {"appendfsync", read_appendfsync},
+} MEMBERS[] = {{"at", read_at},          {"do", read_do},       {"to", read_to},
+               {"for", read_for},        {"while", read_while}, {"appendfsync", read_appendfsync},
                {"command", read_command}};
 enum { MEMBER_COUNT = sizeof MEMBERS / sizeof *MEMBERS };
 
@@ -253,6 +258,9 @@ static void check_entry(struct reading *reading, const struct fault *fault, cons
     if (!kind->takes_for && reading->has_for)
         mistake(reading, "for", json_object_get(entry, "for"),
                 "nothing: a command lasts as long as it runs");
+    if (fault->busy && reading->has_to && stranger(reading, fault, NOT_THE_BROKER))
+        mistake(reading, "while", json_object_get(entry, "while"),
+                "nothing where \"to\" means the broker, whose work is not seen");
     bool command = json_object_get(entry, "command");
     if (command != (fault->kind == FAULT_COMMAND))
         mistake(reading, "command", json_object_get(entry, "command"), "%s",
@@ -284,7 +292,7 @@ static void read_entry(struct reading *reading, const json_t *entry)
             MEMBERS[i].read(reading, &fault, value);
         else
             mistake(reading, name, value,
-                    "no such member, but one of at, do, to, for, appendfsync, "
+                    "no such member, but one of at, do, to, for, while, appendfsync, "
                     "command");
     }
     check_entry(reading, &fault, entry);

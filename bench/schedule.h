@@ -30,6 +30,7 @@ struct fault {
     const char *patterns[FAULT_PATTERNS_MAX]; /* names, in which * stands for any text */
     int pattern_count;
     int64_t for_ms;
+    bool busy;               /* waits until one of them is at work */
     const char *command;     /* FAULT_COMMAND */
     const char *appendfsync; /* of the Redis that it strikes, for the whole run; NULL: everysec */
     const char *where;       /* "faults.json: $[2]", for mistakes that show later */

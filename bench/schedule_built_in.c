@@ -9,6 +9,21 @@ static const struct {
     {"kills", "SIGKILL of a worker of each pipeline, started again at once",
      "[{\"at\": \"25%..60%\", \"do\": \"kill\", \"to\": \"lambda.speed\"},\n"
      " {\"at\": \"25%..60%\", \"do\": \"kill\", \"to\": \"kappa.run\"}]\n"},
+    {"handover-kills",
+     "with --handover all: SIGKILL of all four speed layers; then of each batch midway, started "
+     "again "
+     "after 3 s",
+     "[{\"at\": \"20%..25%\", \"do\": \"kill\", \"to\": \"*.speed\"},\n"
+     " {\"at\": \"40%\", \"do\": \"kill\", \"to\": \"offset.batch\", \"while\": \"busy\", \"for\": "
+     "\"3s\"},\n"
+     " {\"at\": \"40%\", \"do\": \"kill\", \"to\": \"event-time.batch\", \"while\": \"busy\", "
+     "\"for\": "
+     "\"3s\"},\n"
+     " {\"at\": \"40%\", \"do\": \"kill\", \"to\": \"two-slot.batch\", \"while\": \"busy\", "
+     "\"for\": "
+     "\"3s\"},\n"
+     " {\"at\": \"40%\", \"do\": \"kill\", \"to\": \"naive.batch\", \"while\": \"busy\", \"for\": "
+     "\"3s\"}]\n"},
     {"redis-restart", "SIGKILL of both Redis, back after a second with their append-only files",
      "[{\"at\": \"25%..60%\", \"do\": \"kill\", \"to\": \"*.redis\", \"for\": \"1s\"}]\n"},
     {"broker-restart", "SIGKILL of the Kafka broker, started again after a second",

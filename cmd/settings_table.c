@@ -225,7 +225,8 @@ const struct setting SETTINGS[] = {
     {"heal-lateness", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
      "DURATION  allowed lateness of the version that heals kappa [flights: 48h, else unlimited]"},
     {"faults", SETTING_TEXT, NULL, 0, 0, NULL, "compare",
-     "LIST  of built-in schedules (kills, redis-restart, broker-restart, pause, disk-full) and "
+     "LIST  of built-in schedules (kills, handover-kills, redis-restart, broker-restart, pause, "
+     "disk-full) and "
      "files, "
      "separated by commas; none; list prints the built-in ones (docs/faults.md) [kills; with "
      "--handover all: none]"},

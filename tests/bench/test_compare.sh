@@ -24,8 +24,14 @@ fact 'lk report rebuilds the page byte for byte' $?
 compare ads --count 20000 --rate 5000 --batch-every 2s --out "$work/ads" --json
 fact 'ads: the comparison passes' $?
 
-compare ads --count 15000 --rate 5000 --batch-every 1s --handover all --out "$work/handover" --json
-fact 'four hand-overs side by side: the comparison passes' $?
+compare ads --count 40000 --rate 5000 --batch-every 1s --handover all --faults handover-kills --out "$work/handover" --json
+fact 'four hand-overs side by side, their speed layers and batches killed: the comparison passes' $?
+jq -e '[.history[] | select(.fate | contains("SIGKILL")) | .pipeline + " " + .name] | sort ==
+    ["event-time batch", "event-time speed", "naive batch", "naive speed", "offset batch", "offset speed",
+     "two-slot batch", "two-slot speed"]' "$work/handover/run.json" >/dev/null
+fact 'each of both was killed once in every mode' $?
+grep -q '"kind":"handover"' "$work/handover/samples.jsonl" && grep -q 'id="chart-lost"' "$work/handover/report.html"
+fact 'what each lost meanwhile is charted' $?
 off() { jq -e "[.metrics[] | select(.name == \"answers off\")][0] | .$1" "$work/handover/result.json" >/dev/null; }
 off 'offset == 0' && off 'naive > 0' && off '"two-slot" > 0'
 fact 'by offset no answer is off, by the sloppy ones some are' $?

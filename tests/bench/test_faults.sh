@@ -83,7 +83,7 @@ note 'a report without faults has no such part' $?
 # Mistakes are found before anything is started.
 row 0 'redis-restart: SIGKILL of both Redis' "$lk" compare ads --faults list
 row 2 'an embedded log has no broker; that takes --log kafka:HOST:PORT' "$lk" compare ads --faults broker-restart
-row 2 '"kils" is no built-in schedule (none, kills, redis-restart, broker-restart, pause, disk-full) and no file' \
+row 2 '"kils" is no built-in schedule (none, kills, handover-kills, redis-restart, broker-restart, pause, disk-full) and no file' \
     "$lk" compare ads --faults kils
 echo '[{"at": 45000, "do": "kill", "to": "kappa.run"}]' >"$work/late.json"
 row 2 'late.json: $\[0\].at: found 45000, expected a number below 45000' "$lk" compare ads --count 45000 --faults late.json

@@ -106,6 +106,24 @@ Test(process, its_end_is_told_and_one_that_nobody_asked_for_is_a_failure)
     }
 }
 
+Test(process, who_computes_uses_the_processor_and_who_sleeps_does_not)
+{
+    struct stand spins, sleeps;
+    stand_open(&spins, "while :; do :; done\n");
+    stand_open(&sleeps, "exec sleep 60\n");
+    cr_expect_eq(process_busy_s(&spins.process), 0, "it does not run yet");
+    cr_assert_eq(process_start(&spins.process, NULL), 0);
+    cr_assert_eq(process_start(&sleeps.process, NULL), 0);
+    for (int i = 0; i < WAIT_TRIES && process_busy_s(&spins.process) < 0.2; i++)
+        clock_sleep_ms(WAIT_MS);
+    double slept_s = process_busy_s(&sleeps.process);
+    cr_expect_geq(process_busy_s(&spins.process), 0.2);
+    clock_sleep_ms(WAIT_MS);
+    cr_expect_lt(process_busy_s(&sleeps.process) - slept_s, 0.01);
+    stand_close(&spins);
+    stand_close(&sleeps);
+}
+
 Test(process, what_it_says_goes_to_its_files_and_nothing_comes_in)
 {
     struct stand stand;

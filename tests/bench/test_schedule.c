@@ -135,6 +135,23 @@ Test(schedule, a_mistake_is_told_with_its_place_and_what_was_meant)
     }
 }
 
+Test(schedule, a_fault_may_wait_until_somebody_is_at_work)
+{
+    struct reading r;
+    read_text(&r, "[{'at': 1, 'do': 'kill', 'to': 'kappa.run', 'while': 'busy'},"
+                  " {'at': 1, 'do': 'kill', 'to': 'kappa.run'}]");
+    cr_assert_eq(r.rc, 0);
+    cr_expect(r.schedule.faults[0].busy && !r.schedule.faults[1].busy);
+    done(&r);
+    read_text(&r, "[{'at': 1, 'do': 'kill', 'to': 'kappa.run', 'while': 'idle'},"
+                  " {'at': 1, 'do': 'kill', 'to': 'broker', 'while': 'busy'}]");
+    cr_expect(strstr(r.mistakes.ptr, "$[0].while: found \"idle\", expected busy"), "%s",
+              r.mistakes.ptr);
+    cr_expect(strstr(r.mistakes.ptr, "$[1].while: found \"busy\", expected nothing"), "%s",
+              r.mistakes.ptr);
+    done(&r);
+}
+
 Test(schedule, all_mistakes_are_told_at_once)
 {
     struct reading r;
@@ -144,15 +161,25 @@ Test(schedule, all_mistakes_are_told_at_once)
     done(&r);
 }
 
-static const char *const BUILT_IN[] = {"kills", "redis-restart", "broker-restart", "pause",
-                                       "disk-full"};
+static const char *const BUILT_IN[] = {"kills", "redis-restart", "broker-restart",
+                                       "pause", "disk-full",     "handover-kills"};
 enum { BUILT_INS = sizeof BUILT_IN / sizeof *BUILT_IN };
 
 Test(schedule, a_built_in_one_is_a_file_that_could_be_and_several_are_joined)
 {
-    static const char *const ALL[] = {"lambda.archive", "lambda.speed", "lambda.batch",
-                                      "lambda.redis",   "kappa.run",    "kappa.redis",
-                                      "generator",      "broker",       NULL};
+    static const char *const ALL[] = {"lambda.archive",
+                                      "lambda.speed",
+                                      "lambda.batch",
+                                      "lambda.redis",
+                                      "kappa.run",
+                                      "kappa.redis",
+                                      "generator",
+                                      "broker",
+                                      "offset.batch",
+                                      "event-time.batch",
+                                      "two-slot.batch",
+                                      "naive.batch",
+                                      NULL};
     struct schedule joined;
     struct buf mistakes = {0};
     struct err err = {0};
@@ -167,8 +194,8 @@ Test(schedule, a_built_in_one_is_a_file_that_could_be_and_several_are_joined)
         done(&r);
     }
     cr_expect_null(schedule_built_in("none"));
-    cr_assert_eq(schedule_read("kills,redis-restart,broker-restart,pause,disk-full", ALL, &joined,
-                               &mistakes, &err),
+    cr_assert_eq(schedule_read("kills,redis-restart,broker-restart,pause,disk-full,handover-kills",
+                               ALL, &joined, &mistakes, &err),
                  0);
     cr_expect_eq(joined.count, count);
     schedule_release(&joined);
@@ -188,8 +215,10 @@ Test(schedule, an_embedded_log_has_no_broker_and_a_file_that_is_not_there_is_tol
               "%s", mistakes.ptr);
     err_clear(&err);
     cr_expect_eq(schedule_read("kills,kils", NO_BROKER, &schedule, &mistakes, &err), ERR_USAGE);
-    cr_expect(strstr(err.text, "\"kils\" is no built-in schedule (none, kills, redis-restart"),
-              "%s", err.text);
+    cr_expect(
+        strstr(err.text,
+               "\"kils\" is no built-in schedule (none, kills, handover-kills, redis-restart"),
+        "%s", err.text);
     buf_release(&mistakes);
 }
 
