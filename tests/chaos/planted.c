@@ -20,6 +20,7 @@ static const struct {
     {"first-sighting", "kappa/fold/kill"},
     {"span-twice", "speed/fold/kill"},
     {"span-off-by-one", "speed/fold/kill"},
+    {"span-off-by-one", "batch/batch begin/kill"},
     {"skip-gens", "batch/publish/flush"},
     {"boundary-any", "batch/publish/kill"},
     {"canary-moves", "flips"},
@@ -58,7 +59,9 @@ void planted_list(struct items *items)
         items_add(items,
                   (struct item){.run = run, .row = i, .seed = items->seed, .spare = items->kafka},
                   "planted/%s%s", PLANTED[i].bug,
-                  strncmp(PLANTED[i].item, "redis/", 6) == 0 ? ", redis" : "");
+                  strncmp(PLANTED[i].item, "redis/", 6) == 0         ? ", redis"
+                  : strncmp(PLANTED[i].item, "batch/batch", 11) == 0 ? ", slots"
+                                                                     : "");
 }
 #else
 void planted_list(struct items *items)
