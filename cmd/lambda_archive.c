@@ -20,12 +20,26 @@ static void print_summary(const struct archive_totals *totals, const struct sett
            (long long)totals->columnar);
 }
 
+/* Flags of the copying that a compaction would read nowhere. */
+static int refuse_unread(const struct settings *settings, struct err *err)
+{
+    static const char *const UNREAD[] = {"log", "columnar"};
+    for (size_t i = 0; i < sizeof UNREAD / sizeof *UNREAD; i++)
+        if (settings_has(settings, UNREAD[i]))
+            return err_set(err, ERR_USAGE,
+                           "--compact merges what is in the archive and reads no log: leave out "
+                           "--%s; to copy first, run lk lambda archive without --compact",
+                           UNREAD[i]);
+    return 0;
+}
+
 /* --compact: copy nothing, merge small segments. */
 static int compact(const struct settings *settings, struct err *err)
 {
     struct archive_compaction done = {0};
     char topic[LOG_TOPIC_MAX + 1];
-    int rc = settings_require(settings, "archive", err);
+    int rc = refuse_unread(settings, err);
+    rc = rc ? rc : settings_require(settings, "archive", err);
     struct batch_options options = {.archive = settings_text(settings, "archive"),
                                     .topic = settings_text(settings, "topic")};
     rc = rc ? rc : batch_topic(&options, topic, err);

@@ -31,14 +31,14 @@ int publish_look(struct publish *p, int partition, struct pos *pos, struct err *
     if (rc < 0)
         return rc;
     rc = pos_decode(&replies[1], pos, err);
-    if (rc == 0 && pos->here && strcmp(pos->plan, p->options->plan->hash)) {
-        pos_release(pos);
-        return err_set(
-            err, ERR_USAGE,
-            "view %s was made by another plan; give the changed plan a view name of its own",
-            p->view);
-    }
-    return rc;
+    bool other = rc == 0 && pos->here && strcmp(pos->plan, p->options->plan->hash) != 0;
+    bool mode = rc == 0 && pos->here && pos->handover != p->options->handover;
+    if (!other && !mode)
+        return rc;
+    pos_release(pos);
+    return err_set(err, ERR_USAGE,
+                   "view %s was made %s; give the changed one a view name of its own", p->view,
+                   other ? "by another plan" : "for another --handover");
 }
 
 int publish_exec(struct publish *p, struct kv_args *commands, int count, struct err *err)
@@ -153,6 +153,7 @@ static void args_fresh_pos(const struct publish *p, struct kv_args *hset)
     args_int(hset, "from", start);
     args_int(hset, "mark", start);
     args_cuts(hset, &start, 1);
+    args_handover(hset, p->options->handover);
 }
 
 /* A load is swept by its note. Where Redis went back in time it stands again, while its note has gone with

@@ -39,9 +39,10 @@ int columnar_decode(struct columnar *out, const char *path, const struct archive
                     const struct columnar_fields *fields, struct err *err);
 
 /* columnar_place.c */
-/* Read and check every columnar file of a partition; damaged is called for each that is of no use.
- * Returns how many were looked at. */
-int columnar_verify(const struct archive_manifest *manifest,
+/* Read and check every columnar file of a partition; damaged is called for each that is of no use. Where
+ * one does not fit the manifest this is read again: segments come, and are merged, meanwhile; columns of
+ * merged ones count nowhere, whether they have gone already or not. Returns how many count. */
+int columnar_verify(struct archive_manifest *manifest,
                     void (*damaged)(const struct err *why, void *context), void *context,
                     int64_t *file_bytes);
 

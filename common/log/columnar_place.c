@@ -193,22 +193,51 @@ static int check(const struct archive_manifest *manifest, const char *name,
     return rc;
 }
 
-int columnar_verify(const struct archive_manifest *manifest,
+/* Have the segments of this file been merged into a larger one? Its next writer removes it. */
+static bool is_merged(const struct archive_manifest *manifest, const char *name)
+{
+    int64_t first, last;
+    if (sscanf(name, "%" SCNd64 "-%" SCNd64 ".", &first, &last) != 2)
+        return false;
+    int i = archive_manifest_find(manifest, first);
+    const struct archive_entry *entry = i < manifest->count ? &manifest->entries[i] : NULL;
+    return entry && entry->first <= first && last <= entry->last &&
+           (entry->first != first || entry->last != last);
+}
+
+/* 1 of use, 0 merged, or a code. */
+static int check_again(struct archive_manifest *manifest, const char *name,
+                       struct columnar *columnar, struct err *why)
+{
+    int rc = check(manifest, name, columnar, why);
+    if (rc == 0 || archive_manifest_again(manifest, NULL) < 0)
+        return rc == 0 ? 1 : rc;
+    if (is_merged(manifest, name))
+        return 0;
+    err_clear(why);
+    rc = check(manifest, name, columnar, why);
+    return rc == 0 ? 1 : rc;
+}
+
+int columnar_verify(struct archive_manifest *manifest,
                     void (*damaged)(const struct err *why, void *context), void *context,
                     int64_t *file_bytes)
 {
     struct dirent **names;
     struct columnar columnar = {0};
-    int count = scandir(manifest->directory.ptr, &names, is_columnar, alphasort);
+    int counted = 0, count = scandir(manifest->directory.ptr, &names, is_columnar, alphasort);
     for (int i = 0; i < count; i++) {
         struct err why = {0};
-        if (check(manifest, names[i]->d_name, &columnar, &why) < 0)
+        int rc = check_again(manifest, names[i]->d_name, &columnar, &why);
+        if (rc < 0)
             damaged(&why, context);
-        *file_bytes += (int64_t)columnar.file.len;
+        if (rc != 0)
+            *file_bytes += (int64_t)columnar.file.len;
+        counted += rc != 0;
         free(names[i]);
     }
     if (count >= 0)
         free(names);
     columnar_release(&columnar);
-    return count < 0 ? 0 : count;
+    return counted;
 }

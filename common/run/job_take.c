@@ -113,6 +113,12 @@ static int check_pos(struct job *job, const struct slot *slot, const struct pos 
                        "view %s (%s) was made by another plan; a changed plan is a new version: lk "
                        "kappa deploy, or a view name of its own",
                        view, job->version);
+    if (pos->here && job->options.arch == ARCH_LAMBDA && pos->handover != job->options.handover)
+        return err_set(err, ERR_USAGE,
+                       "partition %d of view %s was made for --handover %s and this worker goes by "
+                       "%s; give the other mode a view name of its own",
+                       slot->partition, view, handover_name(pos->handover),
+                       handover_name(job->options.handover));
     int64_t stands = pos->boundary > pos->next ? pos->boundary : pos->next;
     if (!pos->here && job->options.arch == ARCH_KAPPA)
         stands = start_of(job, slot);
@@ -169,8 +175,10 @@ static void args_fresh_pos(const struct job *job, struct kv_args *hset, int64_t 
     args_int(hset, "next", first);
     args_int(hset, "from", first);
     args_int(hset, "mark", first);
-    if (job->options.arch == ARCH_LAMBDA)
+    if (job->options.arch == ARCH_LAMBDA) {
         args_cuts(hset, &first, 1);
+        args_handover(hset, job->options.handover);
+    }
     if (job->options.start.next)
         args_start(job, hset, first);
 }

@@ -10,7 +10,7 @@
 
 /* ---- reading ---- */
 
-enum pos_type { POS_TEXT, POS_NUMBER, POS_TIME, POS_FLAG };
+enum pos_type { POS_TEXT, POS_NUMBER, POS_TIME, POS_FLAG, POS_MODE };
 
 static const struct {
     const char *name;
@@ -19,6 +19,7 @@ static const struct {
 } FIELDS[] = {
     {"owner", POS_TEXT, offsetof(struct pos, owner)},
     {"plan", POS_TEXT, offsetof(struct pos, plan)},
+    {"handover", POS_MODE, offsetof(struct pos, handover)},
     {"next", POS_NUMBER, offsetof(struct pos, next)},
     {"T", POS_TIME, offsetof(struct pos, T_ms)},
     {"mark", POS_NUMBER, offsetof(struct pos, mark)},
@@ -42,6 +43,15 @@ static const struct {
     {"retired", POS_FLAG, offsetof(struct pos, retired)},
 };
 
+static bool decode_mode(struct bytes text, enum handover *out)
+{
+    char name[16];
+    snprintf(name, sizeof name, "%.*s", (int)text.len, text.ptr);
+    int mode = handover_of(name);
+    *out = mode < 0 ? HANDOVER_OFFSET : (enum handover)mode;
+    return mode >= 0;
+}
+
 static bool decode_known(struct pos *pos, struct bytes name, struct bytes text, bool *known)
 {
     for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) {
@@ -61,6 +71,8 @@ static bool decode_known(struct pos *pos, struct bytes name, struct bytes text, 
         case POS_TIME:
             *(int64_t *)(void *)at = INT64_MIN;
             return text.len == 0 || bytes_to_int64(text, (int64_t *)(void *)at);
+        case POS_MODE:
+            return decode_mode(text, (enum handover *)(void *)at);
         case POS_FLAG:
             *(bool *)at = text.len > 0;
             return true;
@@ -246,6 +258,12 @@ void args_gens(struct kv_args *args, const char *field, const char (*gens)[POS_I
         len += (size_t)sprintf(text + len, "%s%s", i ? "," : "", gens[i]);
     args_text(args, field);
     add_borrowed(args, (struct bytes){text, len});
+}
+
+void args_handover(struct kv_args *args, enum handover handover)
+{
+    if (handover != HANDOVER_OFFSET)
+        args_pair(args, "handover", handover_name(handover));
 }
 
 struct kv_args args_new(struct arena *arena, const char *word, ...)

@@ -14,6 +14,7 @@
 #include "common/base/arena.h"
 #include "common/op/counters.h"
 #include "common/op/window.h"
+#include "common/store/handover.h"
 #include "common/store/kv.h"
 
 enum { POS_ID_BYTES = 33, POS_GENS_MAX = 16 };
@@ -22,13 +23,15 @@ struct pos {
     bool here;                /* false: no such key; everything else is then 0 or empty */
     char owner[POS_ID_BYTES]; /* token of the worker that holds the partition; "" nobody */
     char plan[POS_ID_BYTES];  /* hash of the plan that made this view */
-    int64_t next;             /* last folded offset + 1 */
-    int64_t T_ms;             /* INT64_MIN: none yet */
-    int64_t mark;             /* horizon state is rebuilt by re-reading from here */
-    int64_t from;             /* lambda: spans begin here, below it only a batch can answer; kappa:
+    enum handover
+        handover;     /* lambda: the mode that it was made under; offset where nothing is said */
+    int64_t next;     /* last folded offset + 1 */
+    int64_t T_ms;     /* INT64_MIN: none yet */
+    int64_t mark;     /* horizon state is rebuilt by re-reading from here */
+    int64_t from;     /* lambda: spans begin here, below it only a batch can answer; kappa:
                                  the version begins here */
-    int64_t floor_ms;         /* WINDOW_FLOOR_NONE: none */
-    int64_t *cuts;            /* rising; owned */
+    int64_t floor_ms; /* WINDOW_FLOOR_NONE: none */
+    int64_t *cuts;    /* rising; owned */
     int cut_count;
     char generation[POS_ID_BYTES]; /* published now; "" none */
     int64_t boundary, boundary_T_ms, boundary_mark;
@@ -70,6 +73,7 @@ void args_cuts(struct kv_args *args, const int64_t *cuts, int count); /* field "
 /* field: "gens" or "swept" */
 void args_gens(struct kv_args *args, const char *field, const char (*gens)[POS_ID_BYTES],
                int count);
+void args_handover(struct kv_args *args, enum handover handover); /* nothing for offset */
 /* A fresh list in arena that begins with these words (NULL ends). */
 struct kv_args args_new(struct arena *arena, const char *word, ...) __attribute__((sentinel));
 void args_queue(struct kv_args *args, struct kv *kv); /* kv_command */

@@ -255,10 +255,14 @@ static int take_index(struct lane *lane, const struct reading *r, const struct k
     return rc;
 }
 
-/* Since the registry was read the view was made again (FLUSHALL), and the number is another plan's. */
+/* Since the registry was read the view was made again (FLUSHALL), and the number is another plan's, or its
+ * spans are to be joined by another mode. */
 static bool is_of_another(const struct reading *r, const struct pos *pos)
 {
-    return *pos->plan && strcmp(pos->plan, r->hash) != 0;
+    if (!*pos->plan)
+        return false;
+    bool mode = r->rules.arch == ARCH_LAMBDA && pos->handover != r->rules.handover;
+    return strcmp(pos->plan, r->hash) != 0 || (mode && !bug_planted("mode-of-registry"));
 }
 
 /* What pos says before any cell is looked at: 0 go on, 1 the partition has answered, or a code. */
@@ -281,8 +285,9 @@ static int look(struct lane *lane, struct reading *r, struct err *err)
                        r->view);
     r->retired = r->retired || pos->retired || is_of_another(r, pos);
     if (is_of_another(r, pos))
-        return err_set(err, ERR_ENV, "version %s of view %s is of another plan now", r->version,
-                       r->view);
+        return err_set(err, ERR_ENV,
+                       "version %s of view %s is of another plan, or handed over otherwise, now",
+                       r->version, r->view);
     if (pos->retired)
         return err_set(err, ERR_ENV, "version %s of view %s is retired; see: lk kappa status",
                        r->version + 1, r->view);

@@ -39,6 +39,7 @@ row 2 '--commit: found "100", expected a duration such as 250ms' "$lk" kappa run
 row 2 '--delay-mean: found "-5s", expected a duration' "$lk" gen ads --delay-mean -5s
 row 2 '--span: found "soon", expected a duration' "$lk" lambda speed --span soon
 row 2 '--roll: found 1ms, expected 10ms to' "$lk" lambda archive --roll 1ms
+row 2 'reads no log: leave out --log' "$lk" lambda archive --compact --archive x --log embedded:x
 row 2 '--memory: found 1KiB, expected 1048576 bytes to' "$lk" lambda batch --memory 1KiB
 row 2 '--memory: found "much", expected a size such as' "$lk" lambda batch --memory much
 row 2 '--keep: found 0, expected 1 to 1000' "$lk" lambda batch --keep 0

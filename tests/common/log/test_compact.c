@@ -286,9 +286,16 @@ Test(compact, a_failing_disk_is_said_and_loses_nothing)
 
 /* ---- what else stands there ---- */
 
-Test(compact, what_stands_beside_a_segment_goes_with_it)
+static void not_expected(const struct err *damage, void *context)
+{
+    (void)context;
+    cr_expect(false, "%s", damage->text);
+}
+
+Test(compact, what_stands_beside_a_segment_goes_with_it_and_is_not_called_useless_before)
 {
     struct scratch scratch = scratch_make();
+    struct archive_health health;
     char path[220];
     fill(&scratch, EVENTS, SMALL, 20);
     for (int n = 0; n < EVENTS; n += SMALL) {
@@ -299,6 +306,8 @@ Test(compact, what_stands_beside_a_segment_goes_with_it)
         fclose(file);
     }
     cr_assert_eq(killed(&scratch, "compact remove", 30), 1);
+    must(archive_verify(scratch.path, "t", not_expected, NULL, &health, &why));
+    cr_expect_eq(health.columnar_damaged, 0);
     fill(&scratch, EVENTS, SMALL, 20);
     expect_tidy(&scratch);
     scratch_remove(&scratch);

@@ -62,13 +62,15 @@ static const struct {
     const char *field, *text;
     int code;
     const char *says;
+    enum arch arch;
 } REFUSED[] = {
-    {"plan", "another", ERR_USAGE, "another plan"},
-    {"broken", "1", ERR_DATA, "broken"},
-    {"retired", "1", ERR_ENV, "retired"},
-    {"next", "401", ERR_DATA, "log ends at 400"},
-    {"next", "x", ERR_DATA, "which lk did not write"},
-    {"tail", "399,1,2", ERR_DATA, "is not the log that view v was made from"},
+    {"handover", "two-slot", ERR_USAGE, "for --handover two-slot and", ARCH_LAMBDA},
+    {"plan", "another", ERR_USAGE, "another plan", ARCH_KAPPA},
+    {"broken", "1", ERR_DATA, "broken", ARCH_KAPPA},
+    {"retired", "1", ERR_ENV, "retired", ARCH_KAPPA},
+    {"next", "401", ERR_DATA, "log ends at 400", ARCH_KAPPA},
+    {"next", "x", ERR_DATA, "which lk did not write", ARCH_KAPPA},
+    {"tail", "399,1,2", ERR_DATA, "is not the log that view v was made from", ARCH_KAPPA},
 };
 
 Test(job_take, a_pos_that_is_not_this_job_s_is_refused)
@@ -76,7 +78,7 @@ Test(job_take, a_pos_that_is_not_this_job_s_is_refused)
     for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++) {
         struct scene scene;
         struct pos before, after;
-        scene_open(&scene, ARCH_KAPPA, 1, SCENE_PLAN(SCENE_LATE));
+        scene_open(&scene, REFUSED[i].arch, 1, SCENE_PLAN(SCENE_LATE));
         cr_assert_eq(scene_run(&scene, 400), 0, "%s", scene.err.text);
         scene_pos(&scene, 0, &before);
         scene_write_pos(&scene, 0, REFUSED[i].field, REFUSED[i].text);

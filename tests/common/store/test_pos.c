@@ -35,6 +35,7 @@ static void args_whole(struct kv_args *args)
     counters_encode(&counters, &text);
     args_pair(args, "owner", ID);
     args_pair(args, "plan", "abc");
+    args_handover(args, HANDOVER_TWO_SLOT);
     args_int(args, "next", MAX);
     args_int(args, "T", -1);
     args_int(args, "mark", 7);
@@ -69,6 +70,7 @@ Test(pos, every_field_comes_back_as_it_was_written)
     cr_expect(pos.here && pos.broken && pos.retired);
     cr_expect_str_eq(pos.owner, ID);
     cr_expect_str_eq(pos.plan, "abc");
+    cr_expect_eq(pos.handover, HANDOVER_TWO_SLOT);
     cr_expect(pos.next == MAX && pos.T_ms == -1 && pos.mark == 7 && pos.from == 5);
     cr_expect_eq(pos.floor_ms, -86400000);
     cr_expect(pos.cut_count == 3 && pos.cuts[0] == 0 && pos.cuts[1] == 17 && pos.cuts[2] == MAX);

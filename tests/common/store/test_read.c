@@ -856,6 +856,59 @@ Test(read, cells_of_another_plan_under_the_same_number_are_never_served)
     }
 }
 
+/* The same plan again, under the mode that lets all spans answer. */
+static void make_naive(void *context)
+{
+    struct meddling *m = context;
+    struct kv_reply *replies;
+    if (++m->sends != m->at)
+        return;
+    kv_words(m->view->own, "FLUSHALL", NULL);
+    cr_assert_eq(kv_roundtrip(m->view->own, &replies, NULL), 1);
+    cr_assert_eq(registry_add_lambda(m->view->own, m->view->plan, HANDOVER_NAIVE, 2, NULL), 1);
+    put_lambda(m->view);
+    for (int p = 0; p < 2; p++) {
+        put_pos(m->view, p, "plan", m->view->plan->hash);
+        put_pos(m->view, p, "handover", "naive");
+    }
+}
+
+Test(read, spans_are_joined_by_the_mode_that_their_pos_was_made_under)
+{
+    struct view_query named = {.version = 1};
+    for (int at = 2; at <= 4;
+         at++) { /* before the first pos; before its cells; before the second pos */
+        struct view view;
+        struct answer answer = {0};
+        struct err err = {0};
+        view_open(&view, ARCH_LAMBDA, TUMBLING);
+        put_lambda(&view);
+        for (int p = 0; p < 2; p++)
+            put_pos(&view, p, "plan", view.plan->hash);
+        struct meddling meddling = {&view, NULL, 0, at};
+        memory_meddle(NAME, make_naive, &meddling);
+        int rc = read_view(&view, &(struct view_query){0}, &answer, &err);
+        memory_meddle(NAME, NULL, NULL);
+        cr_assert_eq(rc, 0, "at %d: %s", at, err.text);
+        cr_assert_eq(answer.count, 1);
+        /* offset: 1 + 2 + 4 + 32 + 64; naive takes the span from 0 of partition 1, too */
+        cr_expect_eq(answer.handover, HANDOVER_NAIVE, "at %d", at);
+        cr_expect_str_eq(answer.rows[0].values.ptr, "\"n\":6,\"s\":119", "at %d", at);
+        answer_release(&answer);
+        if (at == 2) { /* who names the version and goes by the mode of before is told */
+            view_close(&view);
+            view_open(&view, ARCH_LAMBDA, TUMBLING);
+            put_lambda(&view);
+            for (int p = 0; p < 2; p++)
+                put_pos(&view, p, "handover", "two-slot"),
+                    put_pos(&view, p, "plan", view.plan->hash);
+            cr_expect_eq(read_view(&view, &named, &answer, &err), ERR_ENV);
+            cr_expect(strstr(err.text, "handed over otherwise"), "%s", err.text);
+        }
+        view_close(&view);
+    }
+}
+
 Test(read, a_reader_whose_connection_broke_is_right_at_the_next_read)
 {
     struct view view;
