@@ -69,7 +69,9 @@ const struct setting SETTINGS[] = {
     {"commit", SETTING_DURATION, "100ms", 1, 60000, NULL, "kappa run,kappa deploy,lambda speed",
      "DURATION  between commits"},
     {"memory", SETTING_BYTES, "128MiB", 65536, 1e12, NULL, "kappa run,kappa deploy,lambda speed",
-     "BYTES  that cells may take; those that do not fit are read again when an event needs them"},
+     "BYTES  that cells and their commits may take; cells that do not fit are read again when an "
+     "event needs "
+     "them"},
     {"memory", SETTING_BYTES, "128MiB", 1048576, 1e12, NULL, "lambda batch",
      "BYTES  that cells and ids may take; the rest goes to sorted files"},
     {"workers", SETTING_INT, NULL, 1, 64, NULL, "kappa run,kappa deploy,lambda speed,lambda batch",

@@ -77,6 +77,11 @@ void arena_reset(struct arena *arena)
     arena->total = arena->head->bytes;
 }
 
+size_t arena_taken(const struct arena *arena)
+{
+    return arena->head ? arena->total - arena->head->bytes + arena->used : 0;
+}
+
 void arena_release(struct arena *arena)
 {
     free_from(arena->head);

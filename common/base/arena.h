@@ -22,5 +22,6 @@ char *arena_string(struct arena *arena, const char *text);
 /* Forget all pieces; the largest block is kept for reuse. */
 void arena_reset(struct arena *arena);
 void arena_release(struct arena *arena);
+size_t arena_taken(const struct arena *arena); /* bytes given out since the last reset, about */
 
 #endif

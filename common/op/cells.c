@@ -298,6 +298,13 @@ size_t cells_bytes(const struct cells *cells)
            cells->keys.total + cells->changed_capacity * sizeof *cells->changed;
 }
 
+size_t cells_changed_bytes(const struct cells *cells)
+{
+    return cells->count
+               ? (size_t)((uint128)cells_bytes(cells) * cells->changed_count / cells->count)
+               : 0;
+}
+
 void cells_clear(struct cells *cells)
 {
     while (cells->chunks > 0)

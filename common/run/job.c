@@ -20,6 +20,7 @@ enum {
     TIMEOUT_MAX_MS = 30000
 };
 enum { CUTS_EASY = 256, DOUBLED_MAX = 12 };
+enum { SHARES = 4 }; /* of its memory, a partition's changes may take one */
 
 /* A Redis that says nothing is given up in time to look for it again before the patience ends. */
 static int timeout_ms(const struct job_options *options)
@@ -38,6 +39,7 @@ int job_open(const struct plan *plan, const struct job_options *options, struct 
     struct job *job = mem_zero(1, sizeof *job);
     job->plan = plan;
     job->options = *options;
+    job->answers = 1; /* evicted_at 0: not yet */
     job->kv = kv;
     kv_timeout(kv, timeout_ms(options));
     registry_version_name(options->arch, options->version, job->version);
@@ -143,11 +145,34 @@ static bool any_dirty(const struct job *job)
     return false;
 }
 
+/* What the cells of one partition may take. */
+static size_t memory_share(const struct job *job)
+{
+    int held = 0;
+    for (int i = 0; i < job->count; i++)
+        held += job->slots[i].state == SLOT_HELD;
+    int64_t memory_bytes = job->options.memory_bytes * (bug_planted("more-memory") ? 16 : 1);
+    return (size_t)(memory_bytes / (held ? held : 1));
+}
+
+/* What is to be committed takes as much of its partition's memory as it may. One share is in the commit under
+ * way, one is what has changed since, and the rest may be clean: so eviction always finds room. */
+static bool changes_fill(const struct fold *fold, size_t memory)
+{
+    return cells_changed_bytes(&fold->cells) + fold->bad_count * sizeof *fold->bad >
+           memory / SHARES;
+}
+
 static bool much_changed(const struct job *job)
 {
-    size_t changed = 0;
-    for (int i = 0; i < job->count; i++)
-        changed += job->slots[i].state == SLOT_HELD ? job->slots[i].fold->cells.changed_count : 0;
+    size_t changed = 0, memory = memory_share(job);
+    for (int i = 0; i < job->count; i++) {
+        if (job->slots[i].state != SLOT_HELD)
+            continue;
+        if (changes_fill(job->slots[i].fold, memory))
+            return true;
+        changed += job->slots[i].fold->cells.changed_count;
+    }
     return changed > CHANGED_CELLS_MAX;
 }
 
@@ -189,41 +214,48 @@ static bool is_clean(const struct cell *cell, void *context)
     return !(cell->state & CELL_DIRTY) && !(job->in_flight && cell->sent == job->number);
 }
 
-/* What the cells of one partition may take. */
-static size_t memory_share(const struct job *job)
-{
-    int held = 0;
-    for (int i = 0; i < job->count; i++)
-        held += job->slots[i].state == SLOT_HELD;
-    return (size_t)(job->options.memory_bytes / (held ? held : 1));
-}
-
-/* Only clean, answered cells leave memory. */
+/* Only clean, answered cells leave memory; between two answers none become so. */
 static void evict(struct job *job)
 {
     size_t limit = memory_share(job);
     for (int i = 0; i < job->count; i++) {
-        struct fold *fold = job->slots[i].fold;
-        if (job->slots[i].state != SLOT_HELD || cells_bytes(&fold->cells) <= limit)
+        struct slot *slot = &job->slots[i];
+        struct fold *fold = slot->fold;
+        if (slot->state != SLOT_HELD || cells_bytes(&fold->cells) <= limit ||
+            slot->evicted_at == job->answers)
             continue;
+        slot->evicted_at = job->answers;
         fault_point("evict");
         if (cells_evict(&fold->cells, is_clean, job) > 0 && !bug_planted("new-window"))
             fold->evicted = true;
     }
 }
 
-/* A partition whose cells take twice what they may, and cannot be evicted since no commit has been answered
- * (Redis is slow, away or full), is not read on until one is. */
+/* A partition that has no room for more changes, or for more cells of which none may leave (Redis is slow,
+ * away or full), is not read on until a commit is answered. */
 static void hold_back(struct job *job)
 {
-    size_t limit = 2 * memory_share(job);
+    size_t limit = memory_share(job);
     for (int i = 0; i < job->count; i++) {
         const struct slot *slot = &job->slots[i];
         if (slot->state != SLOT_HELD || slot->waiting)
             continue;
-        bool unanswered = job->in_flight || job->full || slot->fold->cells.changed_count > 0;
-        job->task->paused[i] = unanswered && cells_bytes(&slot->fold->cells) > limit;
+        const struct fold *fold = slot->fold;
+        bool unanswered = job->in_flight || job->full || fold->cells.changed_count > 0;
+        job->task->paused[i] =
+            unanswered && (changes_fill(fold, limit) || cells_bytes(&fold->cells) > limit);
     }
+}
+
+/* Is there a partition that could be folded on? */
+static bool any_goes_on(const struct job *job)
+{
+    const struct task *task = job->task;
+    for (int i = 0; i < job->count; i++)
+        if (job->slots[i].state == SLOT_HELD && !task->paused[i] &&
+            !(task->until && task->folds[i].next >= task->until[i]))
+            return true;
+    return false;
 }
 
 /* ---- the sink ---- */
@@ -260,12 +292,16 @@ static int refused_for_too_long(struct job *job, struct err *err)
         job->refusal->what, job->refusal->word, job->refusal->remedy);
 }
 
-/* One thing that is due: take the answer, send a commit, look. */
+/* What is due: take the answer; send a commit, or look. */
 static int act(struct job *job, struct err *err)
 {
-    if (job->in_flight || job->looking)
-        return kv_ready(job->kv, 0) ? job_answer(job, err) : 0;
-    int rc = refused_for_too_long(job, err);
+    int rc = 0;
+    if (job->in_flight || job->looking) {
+        if (!kv_ready(job->kv, 0))
+            return 0;
+        rc = job_answer(job, err);
+    }
+    rc = rc < 0 ? rc : refused_for_too_long(job, err);
     if (rc < 0)
         return rc;
     int64_t since_ms = (clock_mono_ns() - job->sent_at_ns) / 1000000;
@@ -280,10 +316,8 @@ static int act(struct job *job, struct err *err)
     return 0;
 }
 
-static int job_tick(void *state, struct task *task, struct err *err)
+static int turn(struct job *job, struct err *err)
 {
-    (void)task;
-    struct job *job = state;
     int rc = job_deal(job, err);
     rc = mend(job, rc == 0 ? act(job, err) : rc, err);
     if (rc == 0) {
@@ -292,6 +326,16 @@ static int job_tick(void *state, struct task *task, struct err *err)
         hold_back(job);
     }
     return rc < 0 ? rc : still_something_held(job, err);
+}
+
+/* Where nothing can be folded before a commit is answered, that answer is waited for, and not the log. */
+static int job_tick(void *state, struct task *task, struct err *err)
+{
+    struct job *job = state;
+    int rc = turn(job, err);
+    if (rc == 0 && job->in_flight && !any_goes_on(job) && kv_ready(job->kv, task->wait_ms))
+        rc = turn(job, err);
+    return rc;
 }
 
 static bool any_lost(const struct job *job)

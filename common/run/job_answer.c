@@ -193,6 +193,7 @@ int job_answer(struct job *job, struct err *err)
     int count = kv_receive(job->kv, &replies, err);
     bool was_commit = job->in_flight;
     job->in_flight = job->looking = false;
+    job->answers++;
     if (count < 0)
         return count;
     if (was_commit && fault_point("commit answered")) {

@@ -2,7 +2,9 @@
  *
  *   job.c         the sink: when to commit, when to look, when to evict, what to do on a loss
  *   job_take.c    take, load what pos says, jump to a boundary, arm the WATCHes
- *   job_commit.c  first touch, the EXEC
+ *   job_commit.c  the EXEC: when it is sent, and what follows it
+ *   job_touch.c   first touch
+ *   job_queue.c   what one partition puts into the EXEC
  *   job_answer.c  what became of it
  *   job_group.c   whose a partition is: dealt by a group, lost to another's token, taken again */
 #ifndef LK_RUN_JOB_PARTS_H
@@ -60,7 +62,8 @@ struct slot {
     int64_t cut_at_ns; /* when the last one was made */
     struct map fields; /* (part, pane, first) -> slot_field */
     size_t fields_gone;
-    bool unlink_due; /* look for fields to unlink */
+    uint64_t evicted_at; /* job's answers, when cells left memory last */
+    bool unlink_due;     /* look for fields to unlink */
     /* in the commit under way */
     bool sending, sent_cuts;
     int64_t sent_next, sent_floor_ms, sent_from;
@@ -89,6 +92,7 @@ struct job {
     bool full;               /* the last EXEC was refused (-OOM and the like): unlink first */
     const struct kv_refusal *refusal; /* why */
     uint32_t number;                  /* of the commit under way or the last one; cells' `sent` */
+    uint64_t answers;                 /* to commits and looks, so far; from 1 on */
     int exec_index;                   /* of EXEC among the replies */
     int queued;                       /* commands between MULTI and EXEC */
     int64_t sent_at_ns, looked_at_ns, trouble_since_ns;
@@ -125,6 +129,23 @@ bool job_makes_cuts(const struct job *job); /* lambda, but by event time: one sp
 bool slot_dirty(const struct job *job, const struct slot *slot);
 int job_send(struct job *job, bool cut, struct err *err); /* a commit of what is dirty */
 int job_send_look(struct job *job, struct err *err);      /* WATCH and pos, no EXEC */
+/* What is built stands in the job's arena, and nothing of it outlives a piece: is there enough of it to be
+ * sent? Send it. */
+bool job_piece_full(const struct job *job);
+void job_piece_send(struct job *job);
+
+/* job_touch.c */
+int job_touch(struct job *job,
+              struct err *err); /* changed cells that are unread yet: read, merge */
+/* In the job's arena: the key of the hash that holds a cell, and the cell's name in it. */
+char *job_cell_key(struct job *job, const struct slot *slot, uint64_t part, struct cell_field cell);
+struct bytes job_cell_json(struct job *job, const struct cell *cell);
+
+/* job_queue.c */
+/* If it is dirty: what it puts into the EXEC; cut: with a cut at its end. */
+void job_queue_slot(struct job *job, struct slot *slot, bool cut);
+/* Instead, where the store is full: what lies below the floor goes, by script. */
+void job_queue_deletions(struct job *job, struct slot *slot);
 
 /* job_answer.c */
 /* Handle the answer. 0, ERR_AWAY: the connection is lost, or a code that ends the worker. */

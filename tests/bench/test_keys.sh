@@ -1,6 +1,6 @@
 #!/bin/bash
 # More cells than memory, in small: every row is right, and a worker that forgets to read again what it let go
-# is found out.
+# is found out, as is one that holds more than it may.
 . "$(dirname "$0")/kit.sh"
 
 keys() { told "$1" bench keys --memory 1MiB --out "$work/out" "${@:2}"; } # LK FLAGS...
@@ -14,7 +14,19 @@ fact 'its page says that 40,000 rows were checked, twice of kappa, and names eve
 ! grep -vq '"kind":"private"' "$work/out/samples.jsonl" && grep -q '"pipeline":"lambda"' "$work/out/samples.jsonl"
 fact 'its chart has the memory of both' $?
 rm -r "$work/out"
+
+# 160,000 cells take 25 MB; a process without any 6 MB.
+bounded() { # LK
+    told "$1" bench keys --memory 4MiB --keys 80000 --windows 2 --out "$work/out" --json &&
+        holds '[."kappa run", .deploy] | all(.memory_mb < 16)'
+}
+bounded "$lk"
+fact 'a worker whose cells are six times its 4 MiB takes less than half as much again, and 10 MB' $?
 needs_bugs
+LK_BUG=more-memory bounded "$bugs"
+[ $? = 1 ] && holds '.takeover_ms'
+fact 'a worker that holds more than it may is seen' $?
+rm -r "$work/out"
 LK_BUG=new-window keys "$bugs" --keys 20000 --windows 2
 [ $? = 1 ] && grep -q 'is not its count: no figure' "$work/said"
 fact 'cells that left memory and are not read again are seen' $?
