@@ -1,5 +1,5 @@
 #!/bin/bash
-# lk bench ysb and fresh on a real broker: they run, print their ratios, leave no topic behind, and have no figure
+# lk bench ysb and fresh, and lk compare evolve, on a real broker: they run, print their ratios, leave no topic behind, and have no figure
 # for a wrong answer. What the figures are depends on the machine: none is looked at.
 . "$(dirname "$0")/kit.sh"
 needs jq redis-server
@@ -20,9 +20,15 @@ row 1 'rows: no figure' env LK_BUG=clean-all "$bugs" bench fresh --log "$log" --
 
 row 0 '"lost":0,"doubled":0,"regressed":0' "$lk" bench anomalies --log "$log" --handover offset --versions --reads 3000 --flips 6 --json
 
+# A rule changes under load, and every answer is by the old one or the new one.
+row 0 '"neither":0,"refused":0' "$lk" compare evolve --log "$log" --arch kappa --count 5000 --rate 500 --seconds 1 --out "$work/evolve" --json
+jq -e '.kappa | .changed_s > 0 and .old_answers > 0 and .new_answers > 0 and .read_events >= 5000' "$work/stdout" >/dev/null &&
+    grep -q '"kind":"freshness"' "$work/evolve/samples.jsonl" && [ -s "$work/evolve/report.html" ]
+note 'evolve on Kafka measures the change and ends in its page' $? "$(cat "$work/stdout")"
+
 "$lk" gen ads --events 10 --rate max --log embedded:"$work/log" --topic ads 2>/dev/null
 row 2 'expected kafka:HOST:PORT' "$lk" bench raw --log embedded:"$work/log" --topic ads
 row 2 'needs --log' "$lk" bench ysb
-left=$(broker tool topics --bootstrap-server "$brokers" --list 2>/dev/null | grep -cE '^(ysb|fresh|echo|lk-bench)-')
+left=$(broker tool topics --bootstrap-server "$brokers" --list 2>/dev/null | grep -cE '^(ysb|fresh|echo|lk-bench|lk-evolve)-')
 note 'no topic of theirs is left' "$([ "$left" = 0 ]; echo $?)" "$left topics"
 verdict
