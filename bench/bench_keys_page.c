@@ -65,8 +65,8 @@ static void add_metrics(json_t *run, const struct keys_result *r)
         double lambda, kappa;
     } rows[] = {
         {"from the log to every row", "s",
-         "lambda: archive and one full batch; kappa: one run to the end; one after the other",
-         true, sum(r, true, seconds), sum(r, false, seconds)},
+         "lambda: archive and one full batch; kappa: one run to the end; one after the other", true,
+         sum(r, true, seconds), sum(r, false, seconds)},
         {"CPU for it", "s", "user and system, without Redis", true, sum(r, true, cpu_s),
          sum(r, false, cpu_s)},
         {"memory at most", "MB", "the process's own (RssAnon), the largest of these stages", true,
@@ -142,11 +142,12 @@ static void add_settings(json_t *run, const struct keys_options *o, const struct
 static void say(json_t *run, const struct keys_options *o, const struct keys_result *r)
 {
     const struct keys_figures *f = r->figures;
+    int64_t rows = o->keys * o->windows;
     report_say(run,
                "kappa: %lld events became %lld rows in %.1f s, with at most %.0f MB of memory "
                "while the view takes %.0f MB of Redis: what a worker lets go it reads again.",
-               (long long)r->events, (long long)(o->keys * o->windows), f[KEYS_RUN].seconds,
-               f[KEYS_RUN].anon_mb, r->kappa_mb);
+               (long long)r->events, (long long)rows, f[KEYS_RUN].seconds, f[KEYS_RUN].anon_mb,
+               r->kappa_mb);
     report_say(
         run,
         "lambda: the archive took %.1f s and the batch %.1f s, with at most %.0f MB; a batch "
