@@ -78,8 +78,9 @@ static uint8_t *registers_of(int128 *slots)
     return (uint8_t *)slots;
 }
 
-static void add_distinct(const struct value *value, int128 *slots, const struct column *column,
-                         int row)
+/* Not inline: the calls in it would have every other aggregate save its registers (3 ns in 13). */
+__attribute__((noinline)) static void add_distinct(const struct value *value, int128 *slots,
+                                                   const struct column *column, int row)
 {
     uint64_t hash = column->type == FIELD_STRING ? sketch_hash_text(column->str[row])
                                                  : sketch_hash_int(column->i64[row]);

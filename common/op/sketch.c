@@ -94,21 +94,35 @@ int64_t sketch_estimate(const uint8_t *registers, int precision)
 
 /* ---- text ---- */
 
+static char *put_number(char *to, int number)
+{
+    char digits[8];
+    int count = 0;
+    for (; number > 0; number /= 10)
+        digits[count++] = (char)('0' + number % 10);
+    while (count > 0)
+        *to++ = digits[--count];
+    return to;
+}
+
 void sketch_encode(const uint8_t *registers, int precision, struct buf *out)
 {
     int zeros = 0;
-    buf_reserve(out, (size_t)1 << precision);
+    buf_reserve(out,
+                (size_t)1 << precision); /* a row of zeros is as long as its number, or longer */
+    char *to = out->ptr + out->len;
     for (int i = 0; i < 1 << precision; i++) {
         if (registers[i] == 0) {
             zeros++;
             continue;
         }
-        if (zeros > 0)
-            buf_add_int64(out, zeros);
         assert(registers[i] <= rank_max(precision));
-        buf_add_char(out, LETTERS[registers[i]]);
+        to = put_number(to, zeros);
+        *to++ = LETTERS[registers[i]];
         zeros = 0;
     }
+    *to = 0;
+    out->len = (size_t)(to - out->ptr);
 }
 
 /* 0: no letter of a rank. */
