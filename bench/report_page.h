@@ -42,6 +42,12 @@ void chart_section(struct report *report, int chart);
 /* The object that report.js reads. */
 void charts_data(struct report *report);
 
+/* report_words.c: one <section> each */
+void words_plan(struct report *report);
+void words_reading(struct report *report); /* run.json's own words, or those of a comparison */
+void words_again(struct report *report);
+void words_findings(struct report *report);
+
 /* report_tables.c: one <section> each, but for table_history */
 void table_metrics(struct report *report);
 void tables_own(struct report *report); /* those that run.json brings along */

@@ -143,6 +143,38 @@ Test(report, data_cannot_become_markup)
     free(nasty);
 }
 
+Test(report, a_run_brings_its_own_tables_and_words)
+{
+    put("run.json",
+        "{\"title\":\"t\",\"workload\":\"w\",\"started\":\"s\",\"pass\":true,\"pipelines\":[],"
+        "\"metrics\":[],\"checks\":[],\"reading\":{\"A word\":\"its <meaning>\"},"
+        "\"tables\":[{\"id\":\"mine\",\"title\":\"M & "
+        "N\",\"note\":\"<note>\",\"columns\":[\"A<b>\",\"#F\"],"
+        "\"rows\":[[{\"name\":\"<i>\",\"more\":\"<u>\",\"code\":\"<s>\",\"pass\":false},1234],"
+        "[{\"bars\":[0,0.5,1]},null]],\"details\":[{\"summary\":\"<q>\",\"text\":\"<em>\"}]}]}");
+    build();
+    char *text = page();
+    static const char *const THERE[] = {"href=\"#mine\">M &amp; N</a>",
+                                        "<dd>its &lt;meaning&gt;</dd>",
+                                        "&lt;note&gt;",
+                                        "<th>A&lt;b&gt;</th><th class=\"num\">F</th>",
+                                        "&lt;i&gt;",
+                                        "<small>&lt;u&gt;</small>",
+                                        "<code>&lt;s&gt;</code>",
+                                        "✗ failed",
+                                        "<td class=\"num\">1,234</td>",
+                                        "<td class=\"num\">–</td>",
+                                        "<summary>&lt;q&gt;</summary><pre>&lt;em&gt;</pre>"};
+    for (size_t i = 0; i < sizeof THERE / sizeof *THERE; i++)
+        cr_expect_eq(count(text, THERE[i]), 1, "%s", THERE[i]);
+    cr_expect_eq(count(text, "<rect "), 3);
+    cr_expect_eq(count(text, "Two ways to one answer"), 0, "the words of a comparison");
+    static const char *const LEFT_OUT[] = {"#table\"", "#charts\"", "#plan\"", "#words\""};
+    for (size_t i = 0; i < sizeof LEFT_OUT / sizeof *LEFT_OUT; i++)
+        cr_expect_eq(count(text, LEFT_OUT[i]), 0, "a link to what is not there: %s", LEFT_OUT[i]);
+    free(text);
+}
+
 Test(report, a_pipeline_name_cannot_end_the_script)
 {
     put("run.json", "{\"title\":\"t\",\"workload\":\"w\",\"started\":\"s\",\"pass\":true,"
