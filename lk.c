@@ -56,6 +56,7 @@ static const struct verb VERBS[] = {
      "let the generation before the last one serve again; stop batches first, or the next one "
      "publishes anew",
      cmd_lambda_rollback, false},
+    {"lambda retire", "", "give a view's keys back to Redis, for good", cmd_lambda_retire, false},
     {"lambda verify", "",
      "read the archive and every generation again; exit 0, or 4 and what is damaged",
      cmd_lambda_verify, false},

@@ -35,14 +35,16 @@ const struct setting SETTINGS[] = {
     {"plan", SETTING_TEXT, NULL, 0, 0, NULL,
      "kappa run,kappa deploy,kappa diff,kappa canary,kappa promote,kappa rollback,kappa "
      "retire,kappa "
-     "status,lambda batch,lambda generations,lambda rollback,lambda speed,query,verify,compare,dlq "
+     "status,lambda batch,lambda generations,lambda retire,lambda rollback,lambda "
+     "speed,query,verify,compare,dlq "
      "list,dlq "
      "show,dlq export",
      "FILE  the plan"},
     {"view", SETTING_TEXT, "redis://127.0.0.1:6379", 0, 0, NULL,
      "doctor,kappa run,kappa deploy,kappa diff,kappa canary,kappa promote,kappa rollback,kappa "
      "retire,kappa "
-     "status,lambda batch,lambda generations,lambda rollback,lambda speed,query,verify,compare,dlq "
+     "status,lambda batch,lambda generations,lambda retire,lambda rollback,lambda "
+     "speed,query,verify,compare,dlq "
      "list,dlq "
      "show,dlq export",
      "URI  redis://[:PASSWORD@]HOST:PORT[/DB] or redis+unix:PATH; the password may come from "

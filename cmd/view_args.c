@@ -12,13 +12,6 @@ const char *arch_name(enum arch arch)
     return arch == ARCH_KAPPA ? "kappa" : "lambda";
 }
 
-static int no_view(const struct view_args *args, struct err *err)
-{
-    return err_set(err, ERR_ENV, "%s has no view %s yet; make it: %s", arch_name(args->arch),
-                   args->plan->view,
-                   args->arch == ARCH_KAPPA ? "lk kappa run" : "lk lambda speed, lk lambda batch");
-}
-
 static const struct registry_version *numbered(const struct registry *registry, int number)
 {
     if (number < 1 || number > registry->count || !registry->versions[number - 1].plan)
@@ -43,7 +36,7 @@ static int choose_version(struct view_args *args, int number, bool by_plan, stru
     const struct registry *registry = &args->registry;
     const struct registry_version *live = numbered(registry, registry->live);
     if (!live)
-        return no_view(args, err);
+        return registry_no_view(registry, args->plan->view, args->arch, err);
     args->version = number ? numbered(registry, number) : live;
     if (!args->version)
         return err_set(

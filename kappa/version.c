@@ -1,4 +1,5 @@
 /* kappa/version.c - see version.h: run, and what flips the live pointer. */
+#include "common/store/retire.h"
 #include "kappa/version_parts.h"
 
 #include <stdio.h>
@@ -363,4 +364,9 @@ int kappa_status(const char *view, const char *view_uri, bool json, FILE *out, s
     registry_release(&registry);
     kv_close(kv);
     return rc;
+}
+
+int64_t kappa_retire(const char *view, const char *view_uri, int number, struct err *err)
+{
+    return view_retire(view, view_uri, ARCH_KAPPA, number, err);
 }

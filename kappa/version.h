@@ -68,7 +68,7 @@ int kappa_canary(const struct plan *plan, const char *view_uri, int share, int w
  * kept it up to date (as above). A second rollback goes forward again. */
 int kappa_rollback(const char *view, const char *view_uri, int wait_ms, int *number,
                    struct err *err);
-/* Retire a version that is not live, for good (kappa/retire.c): marked in the registry, then each
+/* Retire a version that is not live, for good (common/store/retire.h): marked in the registry, then each
  * partition's pos becomes a tombstone, then its cells are unlinked in small steps. Killed anywhere,
  * it is finished by the next call. Returns keys unlinked, or a code. */
 int64_t kappa_retire(const char *view, const char *view_uri, int number, struct err *err);

@@ -31,8 +31,9 @@ int publish_look(struct publish *p, int partition, struct pos *pos, struct err *
     if (rc < 0)
         return rc;
     rc = pos_decode(&replies[1], pos, err);
-    bool other = rc == 0 && pos->here && strcmp(pos->plan, p->options->plan->hash) != 0;
-    bool mode = rc == 0 && pos->here && pos->handover != p->options->handover;
+    bool here = rc == 0 && pos->here && !pos->retired; /* around a tombstone, one may sweep */
+    bool other = here && strcmp(pos->plan, p->options->plan->hash) != 0;
+    bool mode = here && pos->handover != p->options->handover;
     if (!other && !mode)
         return rc;
     pos_release(pos);
@@ -137,6 +138,16 @@ static bool refuse(const struct publish *p, const struct pos *pos, int64_t bound
     return true;
 }
 
+/* Look, to change: not at a tombstone. What we have loaded is swept, for ERR_ENV is no mistake of ours. */
+static int look_to_change(struct publish *p, int partition, struct pos *pos, struct err *err)
+{
+    int rc = publish_look(p, partition, pos, err);
+    if (rc < 0 || !pos->retired)
+        return rc;
+    pos_release(pos);
+    return err_set(err, ERR_ENV, "view %s of lambda was retired", p->view);
+}
+
 /* ---- begin: the fresh id goes into gens ---- */
 
 /* A take by nobody. The owner is a token that no worker holds, yet a fresh one: readers tell a step
@@ -191,7 +202,7 @@ static int begin(struct publish *p, int partition, struct err *err)
     struct publish_part *part = &p->parts[partition];
     for (int tries = 0; tries < PUBLISH_LOOKS_MAX; tries++) {
         struct pos pos;
-        int rc = publish_look(p, partition, &pos, err);
+        int rc = look_to_change(p, partition, &pos, err);
         if (rc < 0)
             return rc;
         struct kv_args hset = args_new(&p->arena, "HSET", p->key, NULL);
@@ -261,7 +272,7 @@ static int publish(struct publish *p, int partition, struct err *err)
     const struct generation_head *head = &p->heads[partition];
     for (int tries = 0; tries < PUBLISH_LOOKS_MAX; tries++) {
         struct pos pos;
-        int rc = publish_look(p, partition, &pos, err);
+        int rc = look_to_change(p, partition, &pos, err);
         if (rc < 0)
             return rc;
         struct kv_args hset = args_new(&p->arena, "HSET", p->key, NULL);

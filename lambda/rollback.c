@@ -300,8 +300,7 @@ int rollback_run(struct kv *kv, const struct plan *plan, struct folder *folder,
     result->parts = mem_zero((size_t)registry.partitions + 1, sizeof *result->parts);
     registry_version_name(ARCH_LAMBDA, registry.live, r.version);
     if (!registry.live)
-        rc = err_set(err, ERR_ENV, "there is no view %s of lambda; run: lk lambda batch",
-                     plan->view);
+        rc = registry_no_view(&registry, plan->view, ARCH_LAMBDA, err);
     rc = rc ? rc : prepare(&r, err);
     rc = rc ? rc : roll_all(&r, err);
     registry_release(&registry);

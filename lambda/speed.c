@@ -22,7 +22,12 @@ int lambda_version_of(struct kv *kv, const struct plan *plan, int partitions, in
     if (rc < 0)
         return rc;
     const struct registry_version *there = registry_find(&registry, plan->hash);
-    if (registry.live && !there)
+    if (registry_is_retired(&registry))
+        rc =
+            err_set(err, ERR_USAGE,
+                    "view %s of lambda was retired, for good; give the plan a view name of its own",
+                    plan->view);
+    else if (registry.live && !there)
         rc = err_set(
             err, ERR_USAGE,
             "view %s of lambda was made by another plan; give the changed one a view name of "

@@ -100,8 +100,8 @@ static int check_pos(struct job *job, const struct slot *slot, const struct pos 
 {
     const char *view = job->plan->view;
     if (pos->retired)
-        return err_set(err, ERR_ENV, "version %s of view %s is retired; see: lk kappa status",
-                       job->version + 1, view);
+        return err_set(err, ERR_ENV, "version %s of view %s is retired%s", job->version + 1, view,
+                       job->options.arch == ARCH_KAPPA ? "; see: lk kappa status" : ", for good");
     if (pos->broken)
         return err_set(
             err, ERR_DATA,

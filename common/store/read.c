@@ -70,14 +70,6 @@ void view_reader_free(struct view_reader *reader)
 
 /* ---- versions ---- */
 
-static int no_view(const struct view_reader *reader, struct err *err)
-{
-    bool kappa = reader->arch == ARCH_KAPPA;
-    return err_set(err, ERR_ENV, "%s has no view %s yet; make it: lk %s",
-                   kappa ? "kappa" : "lambda", reader->view,
-                   kappa ? "kappa run" : "lambda speed (and lk lambda batch)");
-}
-
 static struct known *known_find(const struct view_reader *reader,
                                 const struct registry_version *version)
 {
@@ -121,7 +113,7 @@ static int choose_version(struct view_reader *reader, const struct view_query *q
     const struct registry *registry = &reader->registry;
     int number = query->version ? query->version : registry_version_for(registry, query->key);
     if (number < 1 || number > registry->count || !registry->versions[number - 1].plan)
-        return no_view(reader, err);
+        return registry_no_view(registry, reader->view, reader->arch, err);
     const struct registry_version *version = &registry->versions[number - 1];
     *out = known_find(reader, version);
     return *out ? 0 : known_add(reader, version, out, err);

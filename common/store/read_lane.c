@@ -289,8 +289,8 @@ static int look(struct lane *lane, struct reading *r, struct err *err)
                        "version %s of view %s is of another plan, or handed over otherwise, now",
                        r->version, r->view);
     if (pos->retired)
-        return err_set(err, ERR_ENV, "version %s of view %s is retired; see: lk kappa status",
-                       r->version + 1, r->view);
+        return err_set(err, ERR_ENV, "version %s of view %s is retired%s", r->version + 1, r->view,
+                       r->rules.arch == ARCH_KAPPA ? "; see: lk kappa status" : "");
     return 0;
 }
 

@@ -466,3 +466,43 @@ int registry_retire(struct kv *kv, const char *view, enum arch arch, int number,
     struct change retire = {view, 0, number, 0, make_retired, "retire mark"};
     return apply(kv, arch, &retire, err);
 }
+
+bool registry_is_retired(const struct registry *registry)
+{
+    return !registry->live && registry->count > 0;
+}
+
+int registry_no_view(const struct registry *registry, const char *view, enum arch arch,
+                     struct err *err)
+{
+    bool kappa = arch == ARCH_KAPPA;
+    if (registry_is_retired(registry))
+        return err_set(err, ERR_ENV,
+                       "view %s of lambda was retired, its keys have gone; ask the view that took "
+                       "its place",
+                       view);
+    return err_set(err, ERR_ENV, "%s has no view %s yet; make it: %s", kappa ? "kappa" : "lambda",
+                   view, kappa ? "lk kappa run" : "lk lambda speed, lk lambda batch");
+}
+
+static int make_view_retired(const struct change *change, const struct registry *registry,
+                             struct kv_args *args, struct err *err)
+{
+    char field[32];
+    if (registry->count == 0)
+        return err_set(err, ERR_ENV, "there is no view %s here", change->view);
+    if (registry_is_retired(registry))
+        return 2;
+    for (int n = 1; n <= registry->count; n++) {
+        field_of(field, "state", n);
+        args_pair(args, field, "retired");
+    }
+    args_int(args, "live", 0);
+    return 1;
+}
+
+int registry_retire_view(struct kv *kv, const char *view, enum arch arch, struct err *err)
+{
+    struct change retire = {view, 0, 0, 0, make_view_retired, "retire mark"};
+    return apply(kv, arch, &retire, err);
+}

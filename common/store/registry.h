@@ -77,6 +77,14 @@ int registry_version_for(const struct registry *registry, const char *key);
 /* Mark a version as retired, for good; ERR_USAGE if it is live, a canary or unknown. Done already is
  * fine. */
 int registry_retire(struct kv *kv, const char *view, enum arch arch, int number, struct err *err);
+/* Mark every version of a view as retired and none as live, for good: no worker and no batch makes it again.
+ * ERR_ENV: there is no such view. */
+int registry_retire_view(struct kv *kv, const char *view, enum arch arch, struct err *err);
+/* Was the view retired so? */
+bool registry_is_retired(const struct registry *registry);
+/* ERR_ENV, in words, where none is live: there never was a view, or it was retired. */
+int registry_no_view(const struct registry *registry, const char *view, enum arch arch,
+                     struct err *err);
 enum { REGISTRY_KEY_BYTES = 128 };
 void registry_key(const char *view, enum arch arch, char out[REGISTRY_KEY_BYTES]);
 /* "k1" or "l1". */

@@ -1,5 +1,6 @@
 /* tests/chaos/undo.c - what an operator does to a lambda at work, struck: a rollback while the speed layer
- * commits, a compaction while batches read the archive. Done again, it is done. */
+ * commits, a compaction while batches read the archive, a view retired under a speed layer and a batch.
+ * Done again, it is done. */
 #include <signal.h>
 #include <string.h>
 
@@ -108,6 +109,56 @@ static bool run(struct lane *lane, const struct item *item)
     return child_finish(lane, beside) && check_end(lane, ARCH_LAMBDA);
 }
 
+/* ---- the end of a view ---- */
+
+static const struct {
+    const char *point;
+    int passings;
+} RETIRE_ROWS[] = {{"retire mark", 1}, {"retire pos", PARTITIONS}, {"retire cells", 40}};
+
+/* Nothing but a tombstone for each partition. */
+static bool only_tombstones(struct lane *lane)
+{
+    char pattern[100];
+    snprintf(pattern, sizeof pattern, "lk:{%s.l1:*", lane->view);
+    const struct kv_reply *keys = lane_ask(lane, "KEYS", pattern);
+    for (int i = 0; i < keys->count; i++) {
+        struct bytes key = keys->items[i].text;
+        if (key.len < 5 || memcmp(key.ptr + key.len - 5, "}:pos", 5) != 0)
+            return lane_fail(lane, "left of a retired view: %.*s", (int)key.len, key.ptr);
+    }
+    return keys->count == PARTITIONS || lane_fail(lane, "%d tombstones", keys->count);
+}
+
+static bool run_retire(struct lane *lane, const struct item *item)
+{
+    char fault[80], words[600];
+    if (!lane_begin(lane, item->seed))
+        return false;
+    struct child *speed = two_generations(lane);
+    struct feed flow = {
+        .seed = lane->seed, .from = lane->fed, .count = FED, .chunk = 10, .pause_ms = 1};
+    if (!speed || !feeder_start(lane, &flow))
+        return false;
+    struct child *batch = role_start(lane, ROLE_BATCH, &TUNING, NULL, "--every 5ms");
+    struct rng rng;
+    rng_init_at(&rng, item->seed, (uint64_t)item->row);
+    snprintf(words, sizeof words, "lambda retire --plan %s --view %s", lane->plan, lane->uri);
+    snprintf(fault, sizeof fault, "%s:%d:%s", RETIRE_ROWS[item->row].point,
+             1 + (int)rng_below(&rng, (uint64_t)RETIRE_ROWS[item->row].passings),
+             WHAT_NAMES[item->which]);
+    struct child *struck = child_start(lane, fault, "%s", words);
+    if (!child_run(lane, struck, item->which == KILL ? -SIGKILL : 0))
+        return false;
+    if (!child_said(struck, "fault: "))
+        return child_blame(lane, struck, "did not pass the point");
+    if (!child_run(lane, child_start(lane, NULL, "%s", words), 0) || !child_run(lane, speed, 3) ||
+        !child_run(lane, batch, 2))
+        return false;
+    feeder_stop(lane);
+    return child_run(lane, child_start(lane, NULL, "%s", words), 0) && only_tombstones(lane);
+}
+
 void undo_list(struct items *items)
 {
     for (size_t row = 0; row < sizeof ROWS / sizeof *ROWS; row++)
@@ -121,5 +172,16 @@ void undo_list(struct items *items)
                                 .spare = items->kafka};
             items_add(items, item, "undo/%s/%s/%llu", ROWS[row].point, WHAT_NAMES[what],
                       (unsigned long long)seed);
+        }
+    for (size_t row = 0; row < sizeof RETIRE_ROWS / sizeof *RETIRE_ROWS; row++)
+        for (int s = 0; s < KILL_SEEDS; s++) {
+            enum what what = s == 1 ? ERROR : KILL; /* an error costs a reconnection alone */
+            struct item item = {.run = run_retire,
+                                .row = (int)row,
+                                .which = (int)what,
+                                .seed = items->seed + (uint64_t)s,
+                                .spare = items->kafka};
+            items_add(items, item, "retire/%s/%s/%llu", RETIRE_ROWS[row].point, WHAT_NAMES[what],
+                      (unsigned long long)item.seed);
         }
 }
