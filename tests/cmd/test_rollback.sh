@@ -108,4 +108,20 @@ row 0 'no generation is left' "$lk" "${rollback[@]}"
 row 0 "$before" answer
 row 0 'equal: yes' "$lk" "${verify[@]}"
 
+# Where no speed layer ever ran nothing else has what the generation has.
+store redis flushall >/dev/null
+rm -rf "$work/archive/flights/generations"
+row 0 'published' batch
+row 2 'no speed layer has run over view flight_delays*archive more and run: lk lambda batch' "$lk" "${rollback[@]}"
+
+# What a rollback leaves beside the files is what keeps a reload from bringing it back.
+store redis flushall >/dev/null
+row 0 '' fold 9000
+row 0 'published' batch --reload
+row 0 'no generation is left' "$lk" "${rollback[@]}"
+store redis flushall >/dev/null
+row 3 'no generation of this plan that was not rolled back' batch --reload
+needs_bugs
+row 0 'published' env LK_BUG=rollback-forgotten "$bugs" lambda batch "${view[@]}" "${archive[@]}" --reload
+
 verdict
