@@ -72,6 +72,12 @@ plan_row 2 'allowed_lateness: found "soon", expected a duration' "{\"view\":\"v\
 plan_row 2 '$.view: found "9 lives"' "{\"view\":\"9 lives\",$good}"
 plan_row 2 '2 mistakes' "{\"view\":\"9\",\"keep\":\"x\",$good}"
 plan_row 2 '$.key\[0\]: found "orign", expected a declared field; did you mean "origin"?' "$(sed 's/\["origin"\]/["orign"]/' "$flights")"
+sketch() { printf '{"view":"v",%s' "${good%"\"values\""*}\"values\":{\"users\":$1}}"; } # A plan with this value alone.
+plan_row 0 'plan.json: ok' "$(sketch '{"distinct":"n","precision":12}')"
+plan_row 2 '$.values.users.precision: found 13, expected a whole number from 6 to 12' "$(sketch '{"distinct":"n","precision":13}')"
+plan_row 2 '$.values.users.precision: found a precision, expected it with "distinct" only' "$(sketch '{"sum":"n","precision":10}')"
+plan_row 2 '$.values.users.distinct: found "n" of type double, expected a field of an exact type' \
+    "$(sketch '{"distinct":"n"}' | sed 's/"int"/"double"/')"
 plan_row 2 'campaigns.jsonl' "$(cat workloads/plans/ads.json)"
 row 2 'cannot read the plan nowhere.json: No such file' "$lk" plan check nowhere.json
 row 2 'expected two plans; run: lk plan diff OLD.json NEW.json' "$lk" plan diff "$flights"
