@@ -230,6 +230,17 @@ static int64_t floor_of(const struct job *job, const struct slot *slot)
     return floor_ms > slot->floor_ms ? floor_ms : slot->floor_ms; /* that of the version's start */
 }
 
+/* Spans below what readers may ask for go, but never one that also holds what lies above: a slot that was
+ * noted before a FLUSHALL (two-slot, naive) is no cut any more. */
+static int64_t from_raised(const struct slot *slot)
+{
+    int64_t from = slot->begin;
+    for (int i = 0; i < slot->cut_count && slot->cuts[i] <= slot->needs_from; i++)
+        if (slot->cuts[i] > from)
+            from = slot->cuts[i];
+    return from;
+}
+
 static void queue_pos(struct job *job, struct slot *slot)
 {
     const struct fold *fold = slot->fold;
@@ -238,7 +249,7 @@ static void queue_pos(struct job *job, struct slot *slot)
                  key_pos(&job->arena, job->plan->view, job->version, slot->partition), NULL);
     slot->sent_next = fold->next;
     slot->sent_floor_ms = floor_of(job, slot);
-    slot->sent_from = slot->needs_from > slot->begin ? slot->needs_from : slot->begin;
+    slot->sent_from = from_raised(slot);
     slot->sent_counters = fold->counters;
     slot->sent_cuts = slot->cuts_changed;
     args_int(&args, "next", slot->sent_next);

@@ -112,6 +112,7 @@ inline look() {                                  /* what pos says besides next *
 #else
     needs = MIN(R.prevb, R.prevspans);
 #endif
+    news = (news || needs > kfrom)               /* the next commit raises from */
 }
 inline jump() {
     if :: R.b > cn -> begins = R.b :: else fi;
@@ -123,7 +124,7 @@ inline take() {
     :: !R.here || R.next < FIRST -> R.here = 1; R.next = FIRST; R.from = FIRST; R.cuts = (1 << FIRST)
     :: else
     fi;
-    look(); begins = R.from; nx = R.next; cn = nx; news = 0;
+    news = 0; look(); begins = R.from; nx = R.next; cn = nx;
     cs = nx;
     do :: cs > 0 && !HAS(R.cuts, cs) -> cs-- :: else -> break od;
     mm = R.span[cs];
@@ -134,10 +135,14 @@ inline take() {
     fi
 }
 inline put() {
+    assert(cs >= R.from);                         /* what is written is read: no span lies below from */
     if :: nx > cs -> R.span[cs] = (R.span[cs] & dead) | (mm & ~dead) :: else fi;
     R.cuts = R.cuts | (1 << cs);
     if :: cut -> R.cuts = R.cuts | (1 << nx); cs = nx; mm = 0 :: else fi;
     R.next = nx; cn = nx; news = 0;
+#ifndef BUG_FROM_AMID
+    do :: needs > begins && !HAS(R.cuts, needs) -> needs-- :: else -> break od;     /* never amid a span */
+#endif
     R.from = MAX(R.from, MAX(needs, begins)); kfrom = R.from;
     printf("speed commits up to %d, cut %d\n", nx, cut); touch(); sdirty = 0; cut = 0
 }
@@ -151,7 +156,7 @@ inline unlink() {                                /* in the next EXEC, below the 
 #endif
     k = 0
 }
-#define NEWS     (nx > cn || news || needs > kfrom)
+#define NEWS     (nx > cn || news)
 #define CUTTABLE (MODE != EVENT && nx > cs)
 #define STALE    ((R.cuts & UPTO(kfrom)) || ((R.span[0] | R.span[1]) & dead) || ((R.span[N-1] | R.span[N]) & dead))
 
