@@ -10,10 +10,8 @@
  *                 are quicker
  *   max_ahead     not covered, nor dedupe                   (the operators of every fold do those)
  *
- * A combination of codes is a group: a number for its raw key. Events add to a dense table, a row a
- * pane and a place a group, which fits into the second-level cache; what was touched of it is merged
- * into the cells at the end of each file, or when the rows are used up. A pane whose place in the small
- * hash table was taken by another gets a second row, which the merge makes good.
+ * A combination of codes is a group: a number for its raw key. Events add to the dense table of
+ * columnar_dense.h, which is merged into the cells at the end of each file.
  *   block of 4,096 events -> mask (where) -> groups -> panes -> dense table */
 #include "lambda/columnar_fold.h"
 
@@ -21,24 +19,17 @@
 #include <stdlib.h>
 
 #include "common/base/fault.h"
-#include "common/base/map.h"
-#include "common/op/aggregate.h"
 #include "common/op/filter.h"
+#include "lambda/columnar_dense.h"
 
 enum {
     BLOCK = COLUMNS_ROWS_MAX,
     LEAVES_MAX = 64,
     DEPTH_MAX = 32,
     COMBINATIONS_MAX = 1 << 16,
-    WIDTH_MIN = 64,
-    ROWS_MAX = 256,
-    PANES = 512,              /* places of the hash table */
-    DENSE_BYTES = 512 * 1024, /* what the table takes where groups are few */
-    DENSE_BYTES_MAX = 8 * 1024 * 1024,
 };
 #define GROUP_UNKNOWN UINT32_MAX
 #define GROUP_NONE (UINT32_MAX - 1)
-#define ROW_NONE UINT32_MAX
 
 /* A comparison of a string with constants: its answer an entry, the absent one last. */
 struct leaf {
@@ -60,18 +51,7 @@ struct columnar_fold {
     uint32_t stride[PLAN_KEYS_MAX + 1];
     uint32_t *group_of;                   /* by combination */
     uint64_t known[SCHEMA_FIELDS_MAX][2]; /* the dictionary that a field had in the file before */
-    struct map groups;                    /* raw key -> group */
-    /* The dense table. */
-    uint32_t width, rows_max, rows; /* groups a row; rows */
-    uint32_t *count;                /* events of a place */
-    int128 *slots;
-    struct cell_field pane[ROWS_MAX];
-    uint32_t *touched; /* places */
-    size_t touched_count;
-    struct {
-        int64_t number;
-        uint32_t row;
-    } panes[PANES];
+    struct dense dense;
 };
 
 /* ---- columns ---- */
@@ -183,7 +163,7 @@ struct columnar_fold *columnar_fold_new(const struct plan *plan)
                    take_key(f) && take_where(f, plan->where, 0) && take_values(f);
     for (int i = 0; i < f->leaf_count && covered; i++)
         covered = f->leaves[i].where->field < plan->schema.scanned;
-    map_init(&f->groups, sizeof(uint32_t));
+    dense_init(&f->dense, plan, f->counts_only);
     f->entries = columns_new(&plan->schema);
     f->block = columns_new(&plan->schema);
     if (covered)
@@ -202,81 +182,9 @@ void columnar_fold_free(struct columnar_fold *f)
         free(f->value_masks[i]);
     columns_free(f->entries);
     columns_free(f->block);
-    map_release(&f->groups);
+    dense_release(&f->dense);
     free(f->group_of);
-    free(f->count);
-    free(f->slots);
-    free(f->touched);
     free(f);
-}
-
-/* ---- the dense table ---- */
-
-static size_t place_bytes(const struct columnar_fold *f)
-{
-    return sizeof *f->count + sizeof *f->touched +
-           (f->counts_only ? 0 : (size_t)f->plan->slots * sizeof *f->slots);
-}
-
-static void make_table(struct columnar_fold *f, uint32_t width)
-{
-    size_t rows = DENSE_BYTES / place_bytes(f) / width;
-    f->width = width;
-    f->rows_max = rows < 1 ? 1 : rows > ROWS_MAX ? ROWS_MAX : (uint32_t)rows;
-    size_t places = (size_t)f->rows_max * width;
-    free(f->count);
-    f->count = mem_zero(places, sizeof *f->count);
-    f->touched = mem_grow(f->touched, places * sizeof *f->touched);
-    if (!f->counts_only)
-        f->slots = mem_grow(f->slots, places * (size_t)f->plan->slots * sizeof *f->slots);
-}
-
-static void forget_panes(struct columnar_fold *f)
-{
-    f->rows = 0;
-    for (int i = 0; i < PANES; i++)
-        f->panes[i].row = ROW_NONE;
-}
-
-/* Merge what was touched into the cells, and forget it. */
-static void flush(struct columnar_fold *f, struct fold *fold)
-{
-    const struct plan *plan = f->plan;
-    for (size_t i = 0; i < f->touched_count; i++) {
-        uint32_t place = f->touched[i];
-        struct bytes key;
-        bool fresh;
-        map_at(&f->groups, place % f->width, &key);
-        struct cell *cell =
-            cells_at(&fold->cells, fold->part, f->pane[place / f->width], key, &fresh);
-        for (int v = 0; f->counts_only && v < plan->value_count; v++)
-            cell->slots[plan->values[v].slot] += f->count[place];
-        if (!f->counts_only)
-            aggregate_merge(plan, cell->slots, f->slots + (size_t)place * (size_t)plan->slots);
-        f->count[place] = 0;
-    }
-    f->touched_count = 0;
-    forget_panes(f);
-}
-
-/* The row of an event's pane, made if it is not there; ROW_NONE: no window takes it. */
-static uint32_t find_row(struct columnar_fold *f, struct fold *fold, int64_t time_ms)
-{
-    const struct plan *plan = f->plan;
-    int64_t step = plan->window == WINDOW_NONE ? 1 : plan->pane_ms;
-    int64_t number = plan->window == WINDOW_NONE ? 0 : time_ms / step - (time_ms % step < 0);
-    size_t at = (uint64_t)number % PANES;
-    if (f->panes[at].row != ROW_NONE && f->panes[at].number == number)
-        return f->panes[at].row;
-    struct cell_field field;
-    if (!window_assign(plan, &fold->rules, time_ms, fold->T_ms, &field))
-        return ROW_NONE;
-    if (f->rows == f->rows_max)
-        flush(f, fold);
-    f->pane[f->rows] = field;
-    f->panes[at].number = number;
-    f->panes[at].row = f->rows;
-    return f->rows++;
 }
 
 /* ---- groups ---- */
@@ -295,16 +203,8 @@ static uint32_t resolve(struct columnar_fold *f, struct folder *folder, struct f
     uint16_t row = 0;
     if (folder->lookup && lookup_select(folder->lookup, f->entries, &row, 1) == 0)
         return GROUP_NONE;
-    bool fresh;
     cells_key(f->plan, f->entries, 0, &folder->key);
-    uint32_t *group = map_put(&f->groups, buf_bytes(&folder->key), &fresh);
-    if (fresh)
-        *group = (uint32_t)f->groups.count - 1;
-    if (*group >= f->width) {
-        flush(f, fold);
-        make_table(f, f->width * 2);
-    }
-    return *group;
+    return dense_group(&f->dense, fold, buf_bytes(&folder->key));
 }
 
 /* The groups of the selected rows; those of none are taken out. */
@@ -447,45 +347,6 @@ static int select_where(struct columnar_fold *f, const struct columnar *columnar
     return kept;
 }
 
-static inline void touch(struct columnar_fold *f, uint32_t place)
-{
-    if (f->count[place]++ > 0)
-        return;
-    f->touched[f->touched_count++] = place;
-    if (!f->counts_only)
-        aggregate_zero(f->plan, f->slots + (size_t)place * (size_t)f->plan->slots);
-}
-
-/* Each selected event into the place of its pane and group. */
-static void add_events(struct columnar_fold *f, struct fold *fold, const int64_t *time_ms,
-                       const uint16_t *sel, const uint32_t *groups, int n)
-{
-    const struct plan *plan = f->plan;
-    const uint8_t *const *takes = (const uint8_t *const *)f->value_masks;
-    int64_t begin_ms = 0; /* of the pane of the event before, and its length; 0: none */
-    uint64_t length_ms = 0;
-    uint32_t first = 0;
-    for (int i = 0; i < n; i++) {
-        int64_t time = time_ms[sel[i]];
-        if ((uint64_t)time - (uint64_t)begin_ms >= length_ms) {
-            uint32_t row = find_row(f, fold, time);
-            if (row == ROW_NONE) {
-                fold->counters.late++;
-                continue;
-            }
-            begin_ms = plan->window == WINDOW_NONE ? INT64_MIN : f->pane[row].pane_ms;
-            length_ms = plan->window == WINDOW_NONE ? UINT64_MAX : (uint64_t)plan->pane_ms;
-            first = row * f->width;
-        }
-        uint32_t place = first + groups[i];
-        touch(f, place);
-        if (!f->counts_only)
-            aggregate_add_taken(plan, f->slots + (size_t)place * (size_t)plan->slots, f->block,
-                                sel[i], takes);
-        fold->counters.folded++;
-    }
-}
-
 static void fold_block(struct columnar_fold *f, struct folder *folder, struct fold *fold,
                        const struct columnar *columnar, int from, int n, struct columnar_span *span)
 {
@@ -502,7 +363,8 @@ static void fold_block(struct columnar_fold *f, struct folder *folder, struct fo
         if (f->value_masks[v])
             make_mask(f, columnar, f->plan->values[v].where, 0, from,
                       bug_planted("value-where") ? 1 : n, f->value_masks[v]);
-    add_events(f, fold, time_ms, sel, groups, count);
+    dense_add(&f->dense, fold, f->block, time_ms, sel, groups, count,
+              (const uint8_t *const *)f->value_masks);
 }
 
 /* Had the file before the same dictionary for a field? Then codes mean what they meant. */
@@ -518,12 +380,13 @@ static bool begin(struct columnar_fold *f, const struct columnar *columnar)
     for (int i = 0; i < f->fields; i++) {
         f->stride[i] = (uint32_t)combinations;
         combinations *= (uint64_t)columnar->column[f->field[i]].entry_count + 1;
-        if (combinations > COMBINATIONS_MAX || combinations * place_bytes(f) > DENSE_BYTES_MAX)
+        if (combinations > COMBINATIONS_MAX ||
+            combinations * dense_place_bytes(&f->dense) > DENSE_BYTES_MAX)
             return false;
     }
     bool known = f->group_of != NULL;
-    if ((f->groups.count + combinations) * place_bytes(f) > DENSE_BYTES_MAX) {
-        map_clear(&f->groups);
+    if ((f->dense.groups.count + combinations) * dense_place_bytes(&f->dense) > DENSE_BYTES_MAX) {
+        map_clear(&f->dense.groups);
         known = false;
     }
     for (int i = 0; i < f->fields; i++)
@@ -538,9 +401,7 @@ static bool begin(struct columnar_fold *f, const struct columnar *columnar)
             ask_entries(f, &f->leaves[i], columnar);
     for (int c = 0; c < columnar->column_count; c++)
         memcpy(f->known[c], columnar->column[c].dictionary, sizeof f->known[c]);
-    if (!f->count)
-        make_table(f, WIDTH_MIN);
-    forget_panes(f);
+    dense_begin(&f->dense);
     return true;
 }
 
@@ -553,6 +414,6 @@ bool columnar_fold_rows(struct columnar_fold *f, struct folder *folder, struct f
     for (int at = from; at < to; at += BLOCK)
         fold_block(f, folder, fold, columnar, at,
                    to - at < BLOCK ? to - at - bug_planted("block-short") : BLOCK, span);
-    flush(f, fold);
+    dense_flush(&f->dense, fold);
     return true;
 }
