@@ -66,7 +66,7 @@ void run_remember(struct run *run, const struct process *process)
     snprintf(past->fate, sizeof past->fate, "%s", process->fate);
 }
 
-void run_clear_progress(void)
+static void clear_progress(void)
 {
     if (isatty(STDERR_FILENO))
         fputs("\r\033[K", stderr);
@@ -76,7 +76,7 @@ void run_say(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    run_clear_progress();
+    clear_progress();
     fputs("lk compare: ", stderr);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
@@ -196,7 +196,7 @@ int compare_run(const struct compare_options *options, FILE *out, bool *pass, st
     int rc = run_prepare(run, err);
     if (rc == 0)
         rc = options->attach ? attach_watch(run, err) : run_here(run, err);
-    run_clear_progress();
+    clear_progress();
     stop_all(run);
     if (rc == 0)
         run_say("judging every answer that was read");

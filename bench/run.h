@@ -178,7 +178,6 @@ void run_happening(struct run *run, const char *pipeline, int64_t at_ns, int64_t
 void run_remember(struct run *run, const struct process *process); /* into the history */
 /* A sentence on stderr, in the place of the progress. */
 void run_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void run_clear_progress(void);
 
 /* prepare.c */
 int run_prepare(struct run *run, struct err *err);

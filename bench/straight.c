@@ -83,7 +83,7 @@ static int count_partition(struct straight *straight, struct log *log, const cha
     return rc < 0 ? rc : 0;
 }
 
-void straight_clear(struct straight *straight)
+static void clear(struct straight *straight)
 {
     map_clear(&straight->counts);
     straight->events = straight->views = straight->bytes = 0;
@@ -91,7 +91,7 @@ void straight_clear(struct straight *straight)
 
 int straight_count(struct straight *straight, struct log *log, const char *topic, struct err *err)
 {
-    straight_clear(straight);
+    clear(straight);
     int partitions = log_partitions(log, topic, err);
     int rc = partitions < 0 ? partitions : 0;
     for (int p = 0; rc == 0 && p < partitions; p++)

@@ -20,7 +20,6 @@ struct straight {
 
 /* Read the campaigns table (JSON lines that `lk gen ads --tables` writes). */
 int straight_init(struct straight *straight, const char *table, struct err *err);
-void straight_clear(struct straight *straight);
 /* Count one event. */
 void straight_add(struct straight *straight, struct bytes value);
 /* Read all partitions to their ends and count. */

@@ -115,7 +115,7 @@ static const char *some_digits(const char *at, const char *end, const char **wro
     return at < end && text_is_digit(*at) ? skip_digits(at, end) : NULL;
 }
 
-const char *text_number(const char *at, const char *end, const char **wrong)
+static const char *take_number(const char *at, const char *end, const char **wrong)
 {
     if (at < end && *at == '-')
         at++;
@@ -158,7 +158,7 @@ const char *text_bare(const char *at, const char *end, enum raw_kind *kind, cons
         return literal(at, end, "null", wrong);
     default:
         *kind = RAW_NUMBER;
-        return text_number(at, end, wrong);
+        return take_number(at, end, wrong);
     }
 }
 
@@ -166,7 +166,7 @@ bool text_is_number(struct bytes text)
 {
     const char *wrong;
     const char *end = text.ptr + text.len;
-    return text.len > 0 && text_number(text.ptr, end, &wrong) == end;
+    return text.len > 0 && take_number(text.ptr, end, &wrong) == end;
 }
 
 static size_t put_utf8(unsigned point, char *out)

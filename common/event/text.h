@@ -20,7 +20,6 @@ static inline bool text_is_digit(char c)
 /* Inside a string, at a byte that is not plain (a backslash, a control character, or above 0x7f):
  * step over it and all that follow it. */
 const char *text_odd(const char *at, const char *end, const char **wrong);
-const char *text_number(const char *at, const char *end, const char **wrong);
 /* A number, true, false or null; *kind says which. at < end. */
 const char *text_bare(const char *at, const char *end, enum raw_kind *kind, const char **wrong);
 

@@ -22,9 +22,7 @@ int archive_open(const char *directory, const char *topic, int partitions,
                  struct archive_writer **out, struct err *err);
 /* Segments that are not closed yet are lost: archive_roll first. */
 void archive_close(struct archive_writer *writer);
-/* The position behind the last archived (durable) event of a partition. */
-int64_t archive_end(struct archive_writer *writer, int partition);
-/* Offset of the last archived event; false if there is none. */
+/* Offset of the last archived (durable) event of a partition; false if there is none. */
 bool archive_last(struct archive_writer *writer, int partition, int64_t *last);
 /* The position that archive_add wants next: behind what was added; or, where a segment that the
  * manifest notes is missing, the positions of that one first. After each archive_add a caller goes

@@ -186,12 +186,6 @@ void archive_close(struct archive_writer *writer)
     free(writer);
 }
 
-int64_t archive_end(struct archive_writer *writer, int partition)
-{
-    archive_settle(writer, &writer->parts[partition]);
-    return archive_manifest_end(&writer->parts[partition].manifest);
-}
-
 bool archive_last(struct archive_writer *writer, int partition, int64_t *last)
 {
     archive_settle(writer, &writer->parts[partition]);

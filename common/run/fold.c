@@ -325,11 +325,6 @@ int64_t fold_mark(const struct fold *fold)
     return fold->mark_count > 0 ? fold->marks[0].position : fold->next;
 }
 
-size_t fold_bytes(const struct fold *fold)
-{
-    return cells_bytes(&fold->cells) + dedupe_bytes(&fold->ids);
-}
-
 void fold_clear(struct fold *fold)
 {
     cells_clear(&fold->cells);

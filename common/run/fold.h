@@ -78,8 +78,7 @@ bool fold_is_ahead(const struct plan *plan, int64_t time_ms, int64_t log_time_ms
 void fold_horizon(struct folder *folder, struct fold *fold, const struct log_batch *batch);
 /* Where horizon state can be rebuilt from: next without dedupe. */
 int64_t fold_mark(const struct fold *fold);
-size_t fold_bytes(const struct fold *fold); /* memory held by cells and ids */
-void fold_clear(struct fold *fold);         /* forget all memory of the partition */
+void fold_clear(struct fold *fold); /* forget all memory of the partition */
 void fold_release(struct fold *fold);
 
 #endif
