@@ -61,7 +61,7 @@ static void add_part(struct retiring *r, struct parts *parts, char kind, const c
 static void list_parts(struct retiring *r, const struct pos *pos, struct parts *parts)
 {
     char cut[24];
-    size_t most = (size_t)(1 + pos->cut_count + pos->gen_count + pos->swept_count);
+    size_t most = 1 + (size_t)pos->cut_count + (size_t)pos->gen_count + (size_t)pos->swept_count;
     *parts = (struct parts){.names = arena_alloc(&r->arena, most * sizeof(char *))};
     if (r->arch == ARCH_KAPPA)
         add_part(r, parts, 'k', "");
