@@ -192,6 +192,14 @@ static bool is_named(const struct run *run)
                STANDING_GOOD;
 }
 
+static bool serves_somewhere(const struct batch_result *result)
+{
+    for (int q = 0; q < result->partitions; q++)
+        if (result->parts[q].publish.state == PUBLISH_DONE)
+            return true;
+    return false;
+}
+
 static int publish_and_prune(struct run *run, struct err *err)
 {
     struct batch_result *result = run->result;
@@ -211,7 +219,8 @@ static int publish_and_prune(struct run *run, struct err *err)
         result->parts[q].publish = parts[q];
     }
     free(parts);
-    if (rc == 0 && options.named) /* it serves again, by the operator's word */
+    /* It serves again, by the operator's word; where it was refused everywhere, what was noted holds. */
+    if (rc == 0 && options.named && serves_somewhere(result))
         rc = folder_readmit(run->folder, run->options->reload ? run->manifest.id : result->base,
                             err);
     return rc < 0 ? rc : folder_prune(run->folder, run->options->keep, err);

@@ -32,15 +32,18 @@ static int64_t most(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* Nothing is published of a partition that has no events, so it has no number. */
 static void note_pos(struct batch_bounds *out, int partition, const struct pos *pos)
 {
     out->grows = out->grows || out->boundaries[partition] > pos->boundary;
-    out->reached = out->reached || out->boundaries[partition] > 0;
     out->number = most(most(out->number, pos->number), most(pos->previous_number, pos->withdrawn));
-    if (partition == 0)
+    if (out->boundaries[partition] == 0)
+        return;
+    if (!out->reached)
         out->published = pos->number;
     else if (pos->number != out->published)
         out->published = 0;
+    out->reached = true;
 }
 
 int batch_choose_boundaries(struct kv *kv, const struct plan *plan, int version, int handover,

@@ -90,6 +90,28 @@ Test(batch, a_second_run_has_nothing_to_do_and_writes_nothing_until_the_archive_
     kit_close(&kit);
 }
 
+/* Nothing is ever published of it, so it has no number that could be that of the others. */
+Test(batch, a_second_run_has_nothing_to_do_where_a_partition_has_no_events)
+{
+    struct kit kit;
+    struct archive_writer *writer = NULL;
+    struct err err = {0};
+    kit_open(&kit, 13, 10);
+    cr_assert_eq(archive_open(kit.archive, KIT_TOPIC, KIT_PARTITIONS, &writer, &err), 0);
+    kit_archive_partition(&kit, writer, 1, 0, 500);
+    archive_close(writer);
+    struct kv *kv = kit_kv("memory:batch_empty");
+    struct batch_options options = kit_options(&kit);
+    for (int again = 0; again < 2; again++) {
+        struct batch_result result = run_ok(kv, &options);
+        cr_assert_eq(result.idle, again == 1);
+        cr_assert_eq(kit_files(&kit, ".json"), 1);
+        batch_release(&result);
+    }
+    kv_close(kv);
+    kit_close(&kit);
+}
+
 Test(batch, numbers_go_on_where_the_folder_was_lost_and_the_store_was_not)
 {
     struct kit kit;

@@ -166,3 +166,31 @@ Test(rolled_back, comes_back_with_a_reload_only_by_its_name)
     }
     end(&begun);
 }
+
+/* One that was named and refused everywhere serves nowhere, so it is still what was rolled back. */
+Test(rolled_back, stays_so_where_its_reload_was_refused)
+{
+    struct begun begun;
+    struct err err = {0};
+    char withdrawn[FOLDER_ID_BYTES];
+    begin(&begun, 59);
+    kit_fill(&begun.kit, 500, 1000);
+    struct batch_result result = kinds_published(begun.kv, &begun.options);
+    memcpy(withdrawn, result.generation, sizeof withdrawn);
+    batch_release(&result);
+    roll_back(&begun);
+    kit_fill(&begun.kit, 1000, 1500);
+    kinds_publish(begun.kv, &begun.options);
+    begun.options.reload = true;
+    begun.options.base = withdrawn;
+    cr_assert_eq(batch_run(begun.kv, &begun.options, &result, &err), 0, "%s", err.text);
+    cr_assert_eq(result.parts[0].publish.state, PUBLISH_REFUSED);
+    batch_release(&result);
+    roll_back(&begun);
+    forget(&begun);
+    begun.options.base = NULL;
+    result = kinds_published(begun.kv, &begun.options);
+    cr_assert_str_eq(result.generation, begun.first);
+    batch_release(&result);
+    end(&begun);
+}
