@@ -12,11 +12,14 @@ const char *const KAPPA_CAUSES[] = {[CAUSE_NONE] = "none",
                                     [CAUSE_NOT_READ] = "not yet read",
                                     [CAUSE_UNEXPLAINED] = "unexplained"};
 
-/* "values.users.precision" */
+/* "values.users.precision"; a value may be named precision, too: "values.precision". */
 static bool is_precision(const char *path)
 {
-    const char *dot = strrchr(path, '.');
-    return strncmp(path, "values.", 7) == 0 && strcmp(dot, ".precision") == 0;
+    static const char VALUES[] = "values.";
+    if (strncmp(path, VALUES, strlen(VALUES)) != 0)
+        return false;
+    const char *member = strchr(path + strlen(VALUES), '.');
+    return member && strcmp(member, ".precision") == 0;
 }
 
 unsigned causes_of_plans(const struct plan *live, const struct plan *target)

@@ -73,6 +73,9 @@ Test(diff_sketch, is_asked_only_where_precision_changed_and_no_rule)
     cr_expect_eq(causes_between("\"u\":{\"distinct\":\"u\"},\"n\":\"count\"",
                                 "\"u\":{\"distinct\":\"u\",\"precision\":7},\"n\":{\"sum\":\"x\"}"),
                  sketch | rule);
+    cr_expect_eq(causes_between("\"precision\":{\"distinct\":\"u\",\"precision\":8}",
+                                "\"precision\":{\"distinct\":\"x\",\"precision\":9}"),
+                 rule, "a value's name is not a sketch's precision");
     cr_expect(sketch_may_tell(sketch));
     cr_expect(sketch_may_tell(sketch | 1U << CAUSE_LATE));
     cr_expect_not(sketch_may_tell(sketch | rule));
