@@ -327,6 +327,23 @@ static int wait_until_calm(struct stage *stage, struct err *err)
     }
 }
 
+/* Until the reader has seen all that was due in this block: else what came last would count nowhere. */
+static int wait_until_seen(struct stage *stage, int block, struct err *err)
+{
+    int64_t limit_ns = clock_mono_ns() + SETTLE_MS * INT64_C(1000000);
+    while (stage->reader.seen_ns < stage->reader.block[block].to_ns) {
+        int rc = rig_look(&stage->rig, err);
+        rc = rc ? rc : live_reader_look(&stage->reader, err);
+        if (rc == 0 && clock_mono_ns() > limit_ns)
+            rc = err_set(err, ERR_CHECK, "%s does not show what was due in a block: no figure",
+                         stage->scene->name);
+        if (rc < 0)
+            return rc;
+        clock_sleep_ms(POLL_MS);
+    }
+    return 0;
+}
+
 static int sit_out(struct stage *stage, int64_t to_ns, struct err *err)
 {
     int rc = 0;
@@ -361,14 +378,18 @@ struct pair {
     int alone, beside;
 };
 
-static void add_pair(struct stage *stage, int way, struct pair pair)
+static int add_pair(struct stage *stage, int way, struct pair pair, struct err *err)
 {
     struct figures *figures = &stage->figures[way];
     const struct hist *alone = &stage->reader.block[pair.alone].fresh_us;
     const struct hist *beside = &stage->reader.block[pair.beside].fresh_us;
+    if (p99(alone) <= 0 || p99(beside) <= 0)
+        return err_set(err, ERR_CHECK, "no event was due in a block of %s: longer ones (--block)",
+                       stage->scene->name);
     hist_merge(&figures->alone_us, alone);
     hist_merge(&figures->beside_us, beside);
     figures->ratio[figures->rounds++] = p99(beside) / p99(alone);
+    return 0;
 }
 
 static int play_ways(struct stage *stage, struct err *err)
@@ -380,15 +401,16 @@ static int play_ways(struct stage *stage, struct err *err)
             rc = play_block(stage, -1, &pairs[way][round].alone, err);
             rc = rc ? rc : play_block(stage, way, &pairs[way][round].beside, err);
         }
-    rc = rc ? rc : wait_until_calm(stage, err); /* all of the last block is seen */
+    rc = rc ? rc : wait_until_seen(stage, pairs[WAYS_MAX - 1][rounds - 1].beside, err);
     if (rc < 0)
         return rc;
     live_reader_stop(&stage->reader);
     stage->reader.uri = NULL;
-    for (int way = 0; way < WAYS_MAX; way++)
-        for (int round = 0; round < rounds; round++)
-            add_pair(stage, way, pairs[way][round]);
-    return 0;
+    rc = live_reader_look(&stage->reader, err); /* its last answer may have been wrong */
+    for (int way = 0; rc == 0 && way < WAYS_MAX; way++)
+        for (int round = 0; rc == 0 && round < rounds; round++)
+            rc = add_pair(stage, way, pairs[way][round], err);
+    return rc;
 }
 
 /* ---- the answer ---- */
