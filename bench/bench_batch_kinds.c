@@ -34,8 +34,8 @@ struct cost {
 struct shared {
     struct err err; /* of the last child */
     int64_t boundaries[BATCH_KINDS_ROUNDS_MAX + 1][PARTITIONS];
-    int64_t
-        late[BATCH_KINDS_ROUNDS_MAX + 1]; /* views older than T less a bucket at the batch before */
+    /* views older than T less a bucket at the batch before */
+    int64_t late[BATCH_KINDS_ROUNDS_MAX + 1];
     struct cost cost;
 };
 

@@ -342,12 +342,12 @@ int drift_run(const struct drift_options *options, FILE *out, struct err *err)
         rc = play_hour(play, err);
     for (int i = 0; rc == 0 && i < play->count; i++)
         finish(&play->layers[i]);
+    if (rc == 0) /* what was not right has no figures */
+        rc = judge(results, play->count, err);
     if (rc == 0)
         rc = drift_page(options, results, play->count, began_wall_ns, err);
     if (rc == 0)
         drift_print(options, results, play->count, out);
-    if (rc == 0)
-        rc = judge(results, play->count, err);
     close_play(play);
     free(results);
     free(play);

@@ -24,8 +24,8 @@ struct process {
     int starts;
     bool wanted; /* an end before process_stop is a failure */
     bool failed;
-    bool
-        down; /* ended by a fault, or giving up in one: it will be started again (bench/faults.c) */
+    /* ended by a fault, or giving up in one: it will be started again (bench/faults.c) */
+    bool down;
     int exit_status; /* of its last end; 0 where a signal ended it */
     char fate[320];  /* "ran to its end", "killed by us (SIGKILL)", "exit 4: TEXT" */
     /* over all starts */

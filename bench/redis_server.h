@@ -16,8 +16,8 @@ struct redis_server {
  * owner (borrowed) is whose it is, for the report. ERR_ENV where it is not installed or does not start. */
 int redis_server_start(struct redis_server *server, const char *owner, const char *directory,
                        struct err *err);
-void redis_server_stop(
-    struct redis_server *server); /* accepts a zeroed one; process_release is the caller's */
+/* accepts a zeroed one; process_release is the caller's */
+void redis_server_stop(struct redis_server *server);
 /* What a Redis, ours or another's, has allocated, in 10^6 bytes; 0 where it does not say. */
 double redis_used_mb(const char *uri);
 

@@ -12,8 +12,8 @@ struct archive_options {
     const char *topic, *directory;
     int64_t roll_ms; /* an event waits no longer for its segment to be closed */
     bool until_end;  /* stop where the log ended at the start */
-    const struct plan
-        *columnar; /* also keep the columns of its fields (columnar.h); NULL: do not */
+    /* also keep the columns of its fields (columnar.h); NULL: do not */
+    const struct plan *columnar;
     bool progress; /* say once a second on stderr how far it is */
 };
 

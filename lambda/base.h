@@ -17,9 +17,9 @@ int base_kind_fits(enum batch_kind kind, const struct plan *plan, struct err *er
 
 struct base_wanted {
     const struct plan *plan;
-    const char
-        *id; /* or the beginning of one; NULL: the newest of this plan that fits, and neither was
-                       rolled back nor builds upon such a one */
+    /* or the beginning of one; NULL: the newest of this plan that fits, and neither was rolled
+       back nor builds upon such a one */
+    const char *id;
     int partitions;
     const int64_t *boundaries; /* of the new generation; NULL: any will do */
 };

@@ -32,9 +32,9 @@ struct batch_options {
     bool columnar;       /* fold the archive's columnar files where they are (columnar.h) */
     bool only_new;       /* leave off wherever no boundary would grow */
     enum batch_kind kind;
-    const char
-        *base; /* id of the generation to build upon or, to reload, to publish; NULL: the newest
-                         that fits and was not rolled back */
+    /* id of the generation to build upon or, to reload, to publish; NULL: the newest that fits
+       and was not rolled back */
+    const char *base;
     int64_t number;        /* the greatest that the store names; batch_run sets it */
     int64_t bucket_ms;     /* by-time: rounded up to a multiple of the plan's pane */
     int64_t buffer_ms;     /* by-time: computed again below T in any case; < 0: one bucket */
@@ -51,11 +51,11 @@ struct batch_part {
 struct batch_result {
     char topic[LOG_TOPIC_MAX + 1];
     char generation[FOLDER_ID_BYTES]; /* "" where there was nothing to do: idle */
-    bool
-        idle; /* nothing was computed or written: no boundary would have grown, and what serves is there in
-                  its files; or, with only_new, whatever is there */
-    int64_t
-        published; /* idle: number of the generation that serves all partitions; 0: there is none */
+    /* nothing was computed or written: no boundary would have grown, and what serves is there
+       in its files; or, with only_new, whatever is there */
+    bool idle;
+    /* idle: number of the generation that serves all partitions; 0: there is none */
+    int64_t published;
     int partitions;
     struct batch_part *parts; /* owned: batch_release */
     int64_t events, bytes, rows, file_bytes;

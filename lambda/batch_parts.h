@@ -21,8 +21,8 @@ struct batch_bounds {
     bool grows;          /* in some partition above the published one */
     bool reached;        /* above 0 in some partition */
     int64_t number;      /* the greatest of a generation that any pos names */
-    int64_t
-        published; /* that of the one that serves all partitions with events; 0: there is none */
+    /* that of the one that serves all partitions with events; 0: there is none */
+    int64_t published;
 };
 /* batch_boundaries.c. ends: of the archive's partitions. */
 int batch_choose_boundaries(struct kv *kv, const struct plan *plan, int version, int handover,

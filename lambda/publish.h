@@ -35,9 +35,9 @@ struct publish_options {
     const int64_t *slots; /* two-slot, naive: by partition, what pos.spans becomes */
     struct folder *folder;
     const struct manifest *manifest; /* whose files are loaded */
-    bool
-        named; /* by the operator, though it was rolled back or builds upon such a one: notes in the
-                   folder do not refuse it */
+    /* by the operator, though it was rolled back or builds upon such a one: notes in the folder
+       do not refuse it */
+    bool named;
 };
 
 /* parts: one a partition of the manifest, filled. 0 also where partitions were refused.

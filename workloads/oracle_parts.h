@@ -151,8 +151,8 @@ struct oracle {
     struct shard *shards;
     struct map *keys, own_keys;     /* JSON array -> its number */
     struct map *values, own_values; /* a text, or an integer's 8 bytes -> its number */
-    struct oracle
-        *speed; /* the same events by the rules of lambda's speed layer; NULL: the same rules */
+    /* the same events by the rules of lambda's speed layer; NULL: the same rules */
+    struct oracle *speed;
     struct exact event;
     struct buf text;
     int64_t *history;                             /* by partition; NULL: up to the boundary */

@@ -43,8 +43,8 @@ void settings_free(struct settings *settings);
 int settings_require(const struct settings *settings, const char *names, struct err *err);
 bool settings_has(const struct settings *settings, const char *name);
 const char *settings_text(const struct settings *settings, const char *name); /* NULL: unset */
-int64_t settings_int(const struct settings *settings,
-                     const char *name); /* int, duration ms, bytes */
+/* int, duration ms, bytes */
+int64_t settings_int(const struct settings *settings, const char *name);
 double settings_number(const struct settings *settings, const char *name);
 bool settings_bool(const struct settings *settings, const char *name);
 /* The i-th pair given, whole; NULL behind the last. Borrowed. */

@@ -59,8 +59,8 @@ struct cell *cells_next(const struct cells *cells, size_t *i);
 /* Drop every cell for which drop(cell, context) is true; returns how many. */
 size_t cells_evict(struct cells *cells, bool (*drop)(const struct cell *, void *), void *context);
 size_t cells_bytes(const struct cells *cells); /* memory held */
-size_t cells_changed_bytes(
-    const struct cells *cells);        /* of it, by the changed cells: their share by number */
+/* of it, by the changed cells: their share by number */
+size_t cells_changed_bytes(const struct cells *cells);
 void cells_clear(struct cells *cells); /* memory given back */
 void cells_release(struct cells *cells);
 

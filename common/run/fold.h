@@ -51,10 +51,10 @@ struct fold {
     struct counters counters;
     struct cells cells;
     uint64_t part; /* the part that new changes go to (speed: the span's cut) */
-    int64_t
-        known_from_ms; /* cells of windows that begin at or after this are new: nothing to read */
-    bool evicted;      /* something was evicted since: nothing is known to be new any more */
-    bool track;        /* mark cells unread and dirty (store sinks; batch does not) */
+    /* cells of windows that begin at or after this are new: nothing to read */
+    int64_t known_from_ms;
+    bool evicted; /* something was evicted since: nothing is known to be new any more */
+    bool track;   /* mark cells unread and dirty (store sinks; batch does not) */
     struct fold_bad *bad;
     size_t bad_count, bad_capacity;
     /* Batch with more ids than memory: this pass takes ids with hash % shares == share. */

@@ -57,8 +57,8 @@ struct worker_options {
     int workers;
     int handover; /* lambda: the mode asked for, or HANDOVER_AS_IT_IS */
     bool until_end;
-    const char
-        *from;   /* kappa: where a new version begins (kappa/start.h); NULL: at the beginning */
+    /* kappa: where a new version begins (kappa/start.h); NULL: at the beginning */
+    const char *from;
     double rate; /* events a second up to where the log ends now; 0: as fast as it goes */
     /* Positions are noted under <name>.<view>.<version>; name NULL: lk. Shared: the group deals the
      * partitions (until_end and partitions are refused); each thread is a member. */

@@ -48,8 +48,8 @@ struct slot {
     bool news;    /* something besides new events is to be committed */
     /* as committed */
     int64_t next, floor_ms, from;
-    int64_t
-        begin; /* what the next commit raises from to: below it nothing can be folded any more */
+    /* what the next commit raises from to: below it nothing can be folded any more */
+    int64_t begin;
     struct counters counters;
     char generation[POS_ID_BYTES];
     int64_t boundary;
@@ -107,8 +107,8 @@ struct job {
 int job_take_all(struct job *job, struct err *err); /* every slot that is OUT; then arms */
 /* What an answer says of a slot that we hold: boundary, or a loss. 1: it must be taken again. */
 int slot_review(struct job *job, struct slot *slot, const struct pos *pos, struct err *err);
-void slot_drop(struct job *job, struct slot *slot,
-               enum slot_state state); /* forget all memory of it */
+/* forget all memory of it */
+void slot_drop(struct job *job, struct slot *slot, enum slot_state state);
 void slot_add_cut(struct slot *slot, int64_t cut);
 struct slot_field *slot_field_at(struct slot *slot, uint64_t part, struct cell_field cell);
 /* "k", or "s<cut>" of a part, in arena. */
@@ -135,8 +135,8 @@ bool job_piece_full(const struct job *job);
 void job_piece_send(struct job *job);
 
 /* job_touch.c */
-int job_touch(struct job *job,
-              struct err *err); /* changed cells that are unread yet: read, merge */
+/* changed cells that are unread yet: read, merge */
+int job_touch(struct job *job, struct err *err);
 /* In the job's arena: the key of the hash that holds a cell, and the cell's name in it. */
 char *job_cell_key(struct job *job, const struct slot *slot, uint64_t part, struct cell_field cell);
 struct bytes job_cell_json(struct job *job, const struct cell *cell);

@@ -47,8 +47,8 @@ struct task {
     struct log_reader *reader;
     struct log_reader *aside; /* of task_rebuild; NULL once the task reads on */
     struct pace pace;         /* with rate */
-    int64_t
-        *paced_to; /* by index: its end at task_run; NULL: no rate, or all have come to theirs */
+    /* by index: its end at task_run; NULL: no rate, or all have come to theirs */
+    int64_t *paced_to;
     int64_t events, bytes;                 /* folded so far, values' bytes */
     int64_t rebuild_events, rebuild_bytes; /* read by task_rebuild */
 };

@@ -67,10 +67,10 @@ int kv_error(const struct kv_reply *reply, const char *while_doing, struct err *
 
 /* Tests: what a memory server can do to its users. */
 void memory_snapshot(const char *name); /* remember everything */
-void memory_restore(
-    const char *name); /* come back with what was remembered; all connections break */
-void memory_break(const char *name,
-                  bool landed); /* break connections; what is unread was done, or was not */
+/* come back with what was remembered; all connections break */
+void memory_restore(const char *name);
+/* break connections; what is unread was done, or was not */
+void memory_break(const char *name, bool landed);
 void memory_full(const char *name, bool full); /* writes answer -OOM */
 void memory_full_at_exec(const char *name);    /* from the next EXEC on, that one included */
 /* Before each sending to the server, call meddle, which may use connections of its own (its sendings

@@ -23,8 +23,8 @@ struct pos {
     bool here;                /* false: no such key; everything else is then 0 or empty */
     char owner[POS_ID_BYTES]; /* token of the worker that holds the partition; "" nobody */
     char plan[POS_ID_BYTES];  /* hash of the plan that made this view */
-    enum handover
-        handover;     /* lambda: the mode that it was made under; offset where nothing is said */
+    /* lambda: the mode that it was made under; offset where nothing is said */
+    enum handover handover;
     int64_t next;     /* last folded offset + 1 */
     int64_t T_ms;     /* INT64_MIN: none yet */
     int64_t mark;     /* horizon state is rebuilt by re-reading from here */
@@ -43,8 +43,8 @@ struct pos {
     int64_t spans, previous_spans; /* the same of the batch that is published, and of that before */
     char gens[POS_GENS_MAX][POS_ID_BYTES]; /* generations that may stand in the store */
     int gen_count;
-    char swept[POS_GENS_MAX]
-              [POS_ID_BYTES]; /* those that have left gens last: their cells go behind it */
+    /* those that have left gens last: their cells go behind it */
+    char swept[POS_GENS_MAX][POS_ID_BYTES];
     int swept_count;
     int64_t tail_offset, tail_time_ms; /* the record at next - 1; tail_offset -1: none */
     uint64_t tail_hash;
