@@ -378,7 +378,10 @@ bool flips_readers_start(struct flips_readers *readers)
 void flips_readers_stop(struct flips_readers *readers)
 {
     readers->board->over = true;
-    for (int i = 0; i < FLIPS_READERS; i++)
-        if (readers->reader[i] > 0)
-            waitpid(readers->reader[i], NULL, 0);
+    for (int i = 0; i < FLIPS_READERS; i++) {
+        int status = 0;
+        if (readers->reader[i] > 0 && waitpid(readers->reader[i], &status, 0) > 0 && status != 0)
+            complain(readers->board, "a reader died (status %d), its answers were not judged",
+                     status);
+    }
 }
