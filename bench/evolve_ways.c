@@ -22,12 +22,13 @@ const struct evolve_way EVOLVE_WAYS[2] = {
                 {STEP_RUN, .command = "verify --plan {new} --from lambda" AT},
                 {STEP_TELL, .flips = true, .rule = RULE_NEW}},
      .back = {{STEP_TELL, .flips = true, .rule = RULE_OLD}},
-     .clean = {{STEP_STOP, "batch 2"}, {STEP_STOP, "speed 2"}}},
+     .clean = {{STEP_STOP, "batch 2"},
+               {STEP_STOP, "speed 2"},
+               {STEP_RUN, .command = "lambda retire --plan {new} --view {view} --json"}}},
     {.name = "kappa",
      .arch = ARCH_KAPPA,
      .story = "the new rule is a second version, filled by a replay beside the live one, compared, "
-              "given a "
-              "tenth of the keys for a second, and promoted; applications ask as before",
+              "given a tenth of the keys for a second, and promoted; applications ask as before",
      .services = {{STEP_START, "run", "kappa run --plan {plan}" AT}},
      .change = {{STEP_START, "deploy", "kappa deploy --plan {new} --follow" AT},
                 {STEP_RUN, .command = "kappa diff --plan {new} --view {view} --json"},
