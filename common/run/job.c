@@ -292,6 +292,13 @@ static int refused_for_too_long(struct job *job, struct err *err)
         job->refusal->what, job->refusal->word, job->refusal->remedy);
 }
 
+/* At its time; earlier where much has changed, but not the same again to a Redis that refuses it. */
+static bool commit_due(const struct job *job)
+{
+    int64_t since_ms = (clock_mono_ns() - job->sent_at_ns) / 1000000;
+    return since_ms >= job->options.commit_ms || (job->trouble_since_ns == 0 && much_changed(job));
+}
+
 /* What is due: take the answer; send a commit, or look. */
 static int act(struct job *job, struct err *err)
 {
@@ -304,12 +311,10 @@ static int act(struct job *job, struct err *err)
     rc = rc < 0 ? rc : refused_for_too_long(job, err);
     if (rc < 0)
         return rc;
-    int64_t since_ms = (clock_mono_ns() - job->sent_at_ns) / 1000000;
     bool cut = cut_due(job);
-    bool due = since_ms >= job->options.commit_ms || much_changed(job);
     if (cut)
         ask_cuts(job);
-    if (due && any_dirty(job))
+    if (commit_due(job) && any_dirty(job))
         return job_send(job, cut, err);
     if ((clock_mono_ns() - job->looked_at_ns) / 1000000 >= LOOK_MS)
         return job_send_look(job, err);

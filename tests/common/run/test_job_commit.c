@@ -244,6 +244,28 @@ Test(job_commit, a_store_that_stays_full_holds_the_reading_back_and_not_for_ever
     scene_close(&scene);
 }
 
+/* From tick 5 to 205 nothing fits, and a commit is due every 20 ticks. */
+static void full_for_long_hook(struct scene *scene, struct task *task)
+{
+    (void)task;
+    if (scene->tick == 5 || scene->tick == 205)
+        memory_full(SCENE_NAME, scene->tick == 5);
+}
+
+Test(job_commit, a_full_store_is_sent_the_same_again_no_oftener_than_a_commit_is_due, .timeout = 60)
+{
+    struct scene scene;
+    scene_open(&scene, ARCH_KAPPA, 1, SCENE_PLAN(SCENE_LATE));
+    scene.hook = full_for_long_hook;
+    scene.options.memory_bytes = 1; /* what has changed fills it at once */
+    scene.options.commit_ms = 20;
+    cr_assert_eq(scene_run(&scene, 300), 0, "%s", scene.err.text);
+    cr_expect_gt(scene.stats.aborted, 0);
+    cr_expect_leq(scene.stats.aborted, 12, "%lld", (long long)scene.stats.aborted);
+    scene_check(&scene, 300, "full for long");
+    scene_close(&scene);
+}
+
 /* Full from a break on, until the worker has knocked some times. */
 static void full_for_a_while(void *context)
 {
