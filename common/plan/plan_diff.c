@@ -141,9 +141,11 @@ static const struct value *value_named(const struct plan *plan, const char *name
     return NULL;
 }
 
-/* Is a sketch's precision all that differs? */
+/* Is a sketch's precision all that differs, and does it? */
 static bool same_but_precision(const json_t *was, const json_t *is)
 {
+    if (json_equal(was, is))
+        return false;
     json_t *a = json_copy((json_t *)was), *b = json_copy((json_t *)is);
     json_object_del(a, "precision");
     json_object_del(b, "precision");

@@ -7,6 +7,7 @@
 #include "tests/common/plan/plans.h"
 
 #define SKETCH(p) "{\"values\": {\"n\": {\"distinct\": \"origin\", \"precision\": " #p "}}}"
+#define SKETCH_USUAL "\"values\": {\"n\": {\"distinct\": \"origin\"}}"
 
 /* From the base plan with `from` to the base plan with `to`: the one change and its fate. */
 static const struct {
@@ -33,7 +34,8 @@ static const struct {
     {"{}", "{\"values\": {\"n\": {\"sum\": \"delay\"}}}", "values.n", PLAN_REPLAYED},
     {SKETCH(11), SKETCH(8), "values.n.precision", PLAN_DERIVED},
     {SKETCH(8), SKETCH(11), "values.n.precision", PLAN_REPLAYED},
-    {SKETCH(10), "{\"values\": {\"n\": {\"distinct\": \"origin\"}}}", "values.n.precision", PLAN_KEPT},
+    {SKETCH(10), "{" SKETCH_USUAL "}", "values.n.precision", PLAN_KEPT},
+    {"{" SKETCH_USUAL "}", "{" SKETCH_USUAL ", \"keep\": \"2d\"}", "keep", PLAN_KEPT},
     {SKETCH(10), "{\"values\": {\"n\": {\"distinct\": \"delay\"}}}", "values.n", PLAN_REPLAYED},
     {"{}", "{\"speed\": {\"where\": [\"delay\", \">\", 3]}}", "speed.where", PLAN_KEPT},
     {"{\"speed\": {\"state\": \"memory\"}}", "{}", "speed.state", PLAN_KEPT},
