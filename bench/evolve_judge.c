@@ -236,12 +236,24 @@ static void count_usage(struct evolve_side *side)
     r->cores_both = calm_s > 0 ? (r->mark[MARK_BACK].cpu_s - changed->cpu_s) / calm_s : 0;
 }
 
+/* Who was told nothing by one of the rules cannot say how long the change took. */
+static int check_answered(const struct evolve_side *side, struct err *err)
+{
+    const struct evolve_result *r = side->result;
+    if (r->neither > 0 || (r->old_answers > 0 && r->new_answers > 0))
+        return 0;
+    return err_set(err, ERR_CHECK, "%s: %zu answers by the old rule, %zu by the new one: no figure",
+                   side->way->name, r->old_answers, r->new_answers);
+}
+
 int evolve_judge(struct evolve_side *side, struct err *err)
 {
     int rc = judge_answers(side, err);
     if (rc == 0)
         rc = judge_freshness(side, err);
     count_answers(side);
+    if (rc == 0)
+        rc = check_answered(side, err);
     count_usage(side);
     count_read(side);
     return rc;
