@@ -125,6 +125,9 @@ static bool refuse(const struct publish *p, const struct pos *pos, int64_t bound
         why = "a batch up to the same offset is already published";
     else if (boundary < pos->boundary)
         why = "a newer batch is already published";
+    else if (p->options->manifest->number <= pos->number) /* in a pos they grow: see rollback.c */
+        why = "a batch with its number, or a greater one, is already published; the next one takes "
+              "a greater one still";
     else if (withdrawn(p))
         why = "it was rolled back meanwhile, or what it is built upon; the next batch chooses anew";
     else if (!fits(pos, p->options->handover, boundary))

@@ -5,7 +5,8 @@
  * jumps to; so where `from` is not above the previous boundary and `next` not below the present one, every
  * offset behind the older generation is in a span. Where there was none before, its boundary is 0 and
  * spans from 0 answer alone. Afterwards pos names no previous one: nothing older is
- * kept, so there is no second step back, and a read that began on the withdrawn one begins again.
+ * kept, so there is no second step back, and a read that began on the withdrawn one begins again. Run again it
+ * knows by the number what has been done: a pos never takes a number twice (publish.c).
  *
  * Why the note comes first (F14): pos forgets (FLUSHALL, an older state of Redis), the folder does not. Killed between note and
  * flip, the generation serves on and is noted: run again it is finished; never run again, a reload takes an

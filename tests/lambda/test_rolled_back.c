@@ -194,3 +194,27 @@ Test(rolled_back, stays_so_where_its_reload_was_refused)
     batch_release(&result);
     end(&begun);
 }
+
+/* From two archives at once two batches may come to one number; with it published twice a rollback that is
+ * run again would go back twice, behind which nothing answers. */
+Test(rolled_back, a_number_is_published_but_once)
+{
+    struct begun begun;
+    struct err err = {0};
+    struct publish_part parts[KIT_PARTITIONS];
+    begin(&begun, 60);
+    kit_fill(&begun.kit, 500, 1000);
+    struct manifest built = kinds_generation(&begun.options, &begun.kit, 1000);
+    struct folder *folder = kit_folder(&begun.kit);
+    const struct publish_options publish = {
+        .plan = begun.kit.plan, .version = 1, .folder = folder, .manifest = &built};
+    built.number = 1; /* as the first one */
+    cr_assert_eq(publish_run(begun.kv, &publish, parts, &err), 0, "%s", err.text);
+    cr_expect_eq(parts[0].state, PUBLISH_REFUSED);
+    built.number = 2;
+    cr_assert_eq(publish_run(begun.kv, &publish, parts, &err), 0, "%s", err.text);
+    cr_expect_eq(parts[0].state, PUBLISH_DONE, "%s", parts[0].why);
+    folder_close(folder);
+    manifest_release(&built);
+    end(&begun);
+}
