@@ -262,6 +262,18 @@ static int check_window(const struct plan *plan, int64_t window_ms, struct err *
                    (long long)(window_ms - over - (over < 0 ? step_ms : 0)), (long long)window_ms);
 }
 
+/* A version answers by the plan that it was made by, whichever is given. */
+static void tell_plan(const struct view_args *args)
+{
+    const struct registry_version *its = registry_find(&args->registry, args->plan->hash);
+    if (strcmp(args->version->hash, args->plan->hash) == 0)
+        return;
+    fputs("made by another plan than the one given", stderr);
+    if (its)
+        fprintf(stderr, ", which version %d was made by: --version %d", its->number, its->number);
+    fputc('\n', stderr);
+}
+
 static void tell(const struct view_args *args, const struct answer *answer, bool one_key)
 {
     fprintf(stderr, "%zu row%s of view %s, %s version %d, %s at positions", answer->count,
@@ -274,6 +286,7 @@ static void tell(const struct view_args *args, const struct answer *answer, bool
         fprintf(stderr, "; speed layer %s", args->speed_layer.ptr);
     fputc('\n', stderr);
     const struct registry *registry = &args->registry;
+    tell_plan(args);
     if (registry->canary && answer->version == registry->live)
         fprintf(stderr, "version %d answers for %d %% of the keys: %s\n", registry->canary,
                 registry->share, one_key ? "not for this one" : "ask with --key");

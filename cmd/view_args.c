@@ -50,8 +50,12 @@ static int choose_version(struct view_args *args, int number, bool by_plan, stru
         return err_set(
             err, ERR_USAGE,
             "no version of view %s was made of this plan (the live one, %d, was made of "
-            "another); name a version: --version %d, or deploy the plan: lk kappa deploy",
-            args->plan->view, live->number, live->number);
+            "another); %s",
+            args->plan->view, live->number,
+            args->arch == ARCH_KAPPA
+                ? "name a version: --version N, or deploy the plan: lk kappa deploy"
+                : "give that one, or this one a view name of its own and run: lk lambda speed, "
+                  "lk lambda batch");
     fprintf(stderr,
             "lk: the live version of view %s is %d, made of another plan; this is about version "
             "%d, made of the plan given\n",

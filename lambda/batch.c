@@ -36,7 +36,8 @@ int batch_topic(const struct batch_options *options, char out[LOG_TOPIC_MAX + 1]
         return 0;
     DIR *dir = opendir(options->archive);
     if (!dir)
-        return err_errno(err, ERR_ENV, "cannot open the archive %s", options->archive);
+        return err_errno(err, ERR_ENV, "cannot open the archive %s (`lk lambda archive` makes one)",
+                         options->archive);
     for (struct dirent *entry; (entry = readdir(dir));)
         if (is_folder(options->archive, entry->d_name) && count++ == 0)
             snprintf(out, LOG_TOPIC_MAX + 1, "%.*s", LOG_TOPIC_MAX, entry->d_name);

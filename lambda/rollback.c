@@ -112,7 +112,10 @@ static int read_all(struct rollback *r, struct pos *all, struct err *err)
         if (rc < 0)
             return rc;
         if (all[q].here && strcmp(all[q].plan, r->plan->hash) != 0)
-            return err_set(err, ERR_USAGE, "view %s was made by another plan", r->plan->view);
+            return err_set(err, ERR_USAGE,
+                           "view %s was made by another plan; give the one that it was made by: "
+                           "--plan",
+                           r->plan->view);
         if (all[q].number > result->withdrawn)
             result->withdrawn = all[q].number;
         if (all[q].withdrawn > result->withdrawn)

@@ -52,8 +52,8 @@ expect lambda 'from its spans'
 row 0 'archived 1000' "$lk" lambda archive "${log[@]}" --archive "$work/archive" --until-end
 row 0 'published' "$lk" lambda batch "${view[@]}" --archive "$work/archive"
 expect lambda 'from its batch'
-row 0 'published' "$lk" lambda batch "${view[@]}" --archive "$work/archive"
-expect lambda 'from its second batch'
+row 0 'nothing new' "$lk" lambda batch "${view[@]}" --archive "$work/archive"
+expect lambda 'after a second one'
 
 # Every event that is not bad is in the view.
 good=$((1000 - $("$lk" dlq list "${view[@]}" --from kappa --json 2>/dev/null | wc -l)))
@@ -118,14 +118,18 @@ row 0 ' events' "$lk" kappa deploy "${changed[@]}" "${log[@]}"
 row 0 'version 2 is live' "$lk" kappa promote --accept-diff "${changed[@]}"
 row 0 '"equal":true' "$lk" verify "${changed[@]}" "${log[@]}" --from kappa --json
 row 0 'version 1 is live' "$lk" kappa promote --accept-diff "${view[@]}"
+row 0 'made by another plan than the one given, which version 2 was made by: --version 2' "$lk" query "${changed[@]}" --from kappa
+row 0 'made by another plan than the one given' "$lk" query "${changed[@]}" --from lambda
+row 2 'was made of this plan*a view name of its own and run: lk lambda speed' "$lk" verify "${changed[@]}" "${log[@]}" --from lambda
+row 2 'made by another plan; give the one that it was made by' "$lk" lambda rollback "${changed[@]}" --archive "$work/archive"
 
 # Batches: archives that are not there, empty, of several topics, or shared.
 row 3 'no Redis at' "$lk" lambda batch --plan "$work/plan.json" --view "redis+unix:$work/nobody" --archive "$work/archive"
-row 3 'cannot open the archive' "$lk" lambda batch "${view[@]}" --archive "$work/nowhere"
+row 3 'cannot open the archive*makes one' "$lk" lambda batch "${view[@]}" --archive "$work/nowhere"
 mkdir "$work/empty"
 row 3 'is empty; fill it with: lk lambda archive' "$lk" lambda batch "${view[@]}" --archive "$work/empty"
 row 3 'has no topic "tt"; it has' "$lk" lambda batch "${view[@]}" --archive "$work/archive" --topic tt
-row 3 'has no generation of this plan; run: lk lambda batch without --reload' "$lk" lambda batch "${other[@]}" --archive "$work/archive" --reload
+row 3 'has no generation of this plan that was not rolled back; run: lk lambda batch without --reload' "$lk" lambda batch "${other[@]}" --archive "$work/archive" --reload
 begin archiver "$lk" lambda archive "${log[@]}" --archive "$work/archive"
 until_true 50 grep -rqs . "$work/archive" --include='*lock*'
 sleep 0.3
