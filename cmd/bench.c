@@ -116,6 +116,10 @@ static int run_anomalies(const struct settings *settings, struct err *err)
                                         .readers = (int)settings_int(settings, "readers"),
                                         .kill = settings_bool(settings, "kill"),
                                         .json = settings_bool(settings, "json")};
+    if (!options.modes)
+        return err_set(
+            err, ERR_USAGE,
+            "--handover none plays no hand-over: add --versions for kappa's two versions");
     int rc = own_path(program, err);
     return rc ? rc : bench_anomalies(&options, stdout, err);
 }

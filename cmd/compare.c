@@ -9,6 +9,19 @@
 
 enum { ADS_EVENTS = 300000, FLIGHTS_SPEED = 20160 };
 
+/* What describes a recording of the user's would be passed over beside a workload that has its own. */
+static int own_alone(const struct settings *settings, const char *workload, struct err *err)
+{
+    static const char *const FLAGS[] = {"events", "time-field", "time-format", "key-field"};
+    for (size_t i = 0; i < sizeof FLAGS / sizeof *FLAGS; i++)
+        if (settings_has(settings, FLAGS[i]))
+            return err_set(err, ERR_USAGE,
+                           "lk compare %s has events of its own, so --%s is not for it; yours: lk "
+                           "compare --plan P.json --events FILE --time-field F",
+                           workload, FLAGS[i]);
+    return 0;
+}
+
 static int workload_of(const struct settings *settings, struct compare_options *options,
                        struct err *err)
 {
@@ -29,7 +42,7 @@ static int workload_of(const struct settings *settings, struct compare_options *
             "lk compare: no workload \"%s\"; flights, ads, or --plan P.json --events FILE "
             "--time-field F",
             words[0]);
-    return 0;
+    return own_alone(settings, words[0], err);
 }
 
 static int speed_of(const struct settings *settings, struct compare_options *options,

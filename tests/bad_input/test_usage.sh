@@ -31,6 +31,7 @@ row 2 'there is no verb "kapa"; see: lk --help' "$lk" kapa run
 row 2 'takes flags alone, found "plan.json"; see: lk kappa run --help' "$lk" kappa run plan.json
 row 2 'takes flags alone, found "twice"' "$lk" gen ads twice
 row 2 'there is no verb "bench everything"; lk bench has' "$lk" bench everything
+row 2 'plays no hand-over: add --versions' "$lk" bench anomalies --handover none
 row 2 'has no flag --fast' "$lk" bench gen --fast
 
 # Values out of range or of another shape, from a flag, a variable and a file.
@@ -169,6 +170,7 @@ row 0 'topic held: ' "$lk" gen ads --log "embedded:$work/log" --topic held --res
 row 2 'of what? Try: lk compare flights' "$lk" compare
 row 2 'no workload "trains"; flights, ads' "$lk" compare trains
 row 2 'one workload: flights or ads' "$lk" compare flights ads
+row 2 'lk compare ads has events of its own, so --events is not for it' "$lk" compare ads --events x --out out
 row 2 'lk compare needs --time-field' "$lk" compare "${plan[@]}" --events x
 row 2 '--speed: found "fast", expected a number above 0' "$lk" compare flights --speed fast
 row 2 '--speed is for recorded events; ads come at their --rate' "$lk" compare ads --speed 3
