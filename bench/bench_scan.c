@@ -9,6 +9,7 @@
 #include "bench/bench.h"
 #include "common/base/clock.h"
 #include "common/base/rng.h"
+#include "common/base/stop.h"
 #include "common/event/scan.h"
 
 enum { EVENTS = 200000, ROUNDS = 7, SEED = 7, FIELDS = 3, IDS = 100, ADS = 1000 };
@@ -172,7 +173,7 @@ static bool same_fields(struct scanner *scanner, struct bytes event, const json_
 
 static int check(struct scan_bench *bench, struct err *err)
 {
-    for (int n = 0; n < EVENTS; n++) {
+    for (int n = 0; n < EVENTS && !stop_asked(); n++) {
         json_t *json = json_loadb(bench->events[n].ptr, bench->events[n].len, 0, NULL);
         bool same = json && same_fields(bench->plain, bench->events[n], json) &&
                     same_fields(bench->mask, bench->events[n], json) &&
@@ -189,6 +190,8 @@ static int measure(struct scan_bench *bench, double *ns, struct err *err)
     size_t want = 0;
     for (int i = 0; i < ROUNDS * CONTENDER_COUNT; i++) {
         int c = i % CONTENDER_COUNT;
+        if (stop_asked())
+            return err_set(err, ERR_INTERRUPTED, "interrupted");
         int64_t begin = clock_cpu_ns();
         size_t sum = CONTENDERS[c].run(bench);
         double took = (double)(clock_cpu_ns() - begin) / EVENTS;

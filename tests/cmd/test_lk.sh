@@ -25,6 +25,8 @@ row 2 'expected: lk report DIR' "$lk" report
 row 2 'LK_FAULT=x: expected point:nth' env LK_FAULT=x "$lk" doctor
 row 3 'cannot write the output' bash -c "'$lk' --help >/dev/full"
 
+row 130 'interrupted' timeout --preserve-status -s INT 1 "$lk" bench scan # a loop of its own, without processes
+
 # Talk goes to stderr, so that data can be piped.
 row 0 '' bash -c "[ -z \"\$('$lk' nonsense 2>/dev/null)\" ]"
 
