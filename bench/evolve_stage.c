@@ -111,6 +111,12 @@ static struct process *actor(struct evolve_side *side, const char *who)
     return NULL;
 }
 
+/* Something of the environment was missing, or lk is wrong. */
+static int fate_code(const struct process *process)
+{
+    return process->exit_status == err_exit_status(ERR_ENV) ? ERR_ENV : ERR_CHECK;
+}
+
 int stage_run(struct evolve_side *side, const char *command, struct err *err)
 {
     struct process verb;
@@ -120,7 +126,8 @@ int stage_run(struct evolve_side *side, const char *command, struct err *err)
         clock_sleep_ms(POLL_MS);
     process_kill(&verb);
     if (rc == 0 && (verb.failed || verb.exit_status != 0))
-        rc = err_set(err, ERR_CHECK, "%s: %s: %s", side->way->name, command, verb.fate);
+        rc = err_set(err, fate_code(&verb), "%s: lk %.*s: %s", side->way->name,
+                     (int)strcspn(command, "-{"), command, verb.fate);
     side->verbs_cpu_s += verb.cpu_s;
     process_release(&verb);
     return rc;
@@ -141,8 +148,9 @@ int stage_check(struct evolve_side *side, struct err *err)
 {
     for (int i = 0; i < side->actor_count; i++)
         if (process_ended(&side->actors[i]) && side->actors[i].failed)
-            return err_set(err, ERR_CHECK, "%s: %s ended: %s; see %s.err", side->way->name,
-                           side->actors[i].name, side->actors[i].fate, side->actors[i].output);
+            return err_set(err, fate_code(&side->actors[i]), "%s: %s ended: %s; see %s.err",
+                           side->way->name, side->actors[i].name, side->actors[i].fate,
+                           side->actors[i].output);
     return stop_asked() ? err_set(err, ERR_INTERRUPTED, "interrupted") : 0;
 }
 

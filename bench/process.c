@@ -250,7 +250,8 @@ static void account(struct process *process, int status, const struct rusage *us
         snprintf(process->fate, sizeof process->fate, "%s",
                  WEXITSTATUS(status) ? "stopped by us" : "ran to its end");
     else
-        snprintf(process->fate, sizeof process->fate, "exit %d: %s", WEXITSTATUS(status), words);
+        snprintf(process->fate, sizeof process->fate, "exit %d: %s", WEXITSTATUS(status),
+                 *words ? words : "it left no word; if the disk is full (df), free some space");
 }
 
 static bool reap(struct process *process, int flags)
