@@ -54,7 +54,7 @@ static int find_data(struct buf *path, struct err *err)
     }
     return err_set(err, ERR_ENV,
                    "cannot find %s in $LK_DATA, workloads/data or beside the program; say where: "
-                   "LK_DATA=DIR, or --file FILE",
+                   "LK_DATA=DIR",
                    DATA_FILE);
 }
 
