@@ -95,15 +95,10 @@ static int log_of(const struct compare_options *options, struct err *err)
         options->log);
 }
 
-int cmd_compare(const struct settings *settings, struct err *err)
+/* What the settings say by themselves; the rest is checked one against the other. */
+static struct compare_options options_of(const struct settings *settings)
 {
-    char program[4096];
-    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (len < 0)
-        return err_errno(err, ERR_ENV, "/proc/self/exe");
-    program[len] = 0;
     struct compare_options options = {
-        .program = program,
         .plan = settings_text(settings, "plan"),
         .events = settings_text(settings, "events"),
         .time_field = settings_text(settings, "time-field"),
@@ -127,6 +122,18 @@ int cmd_compare(const struct settings *settings, struct err *err)
         options.handover = (enum handover)handover_of(settings_text(settings, "handover"));
     if (!options.faults)
         options.faults = options.handovers ? "none" : "kills";
+    return options;
+}
+
+int cmd_compare(const struct settings *settings, struct err *err)
+{
+    char program[4096];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (len < 0)
+        return err_errno(err, ERR_ENV, "/proc/self/exe");
+    program[len] = 0;
+    struct compare_options options = options_of(settings);
+    options.program = program;
     if (strcmp(options.faults, "list") == 0) {
         schedule_print_built_in(stdout);
         return 0;
