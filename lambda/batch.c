@@ -196,9 +196,21 @@ static bool is_named(const struct run *run)
 static bool serves_somewhere(const struct batch_result *result)
 {
     for (int q = 0; q < result->partitions; q++)
-        if (result->parts[q].publish.state == PUBLISH_DONE)
+        if (result->parts[q].publish.state == PUBLISH_DONE || result->parts[q].publish.serves)
             return true;
     return false;
+}
+
+/* It, and what it builds upon, serve again by the operator's word. */
+static int readmit(const struct run *run, struct err *err)
+{
+    folder_name *ids = NULL;
+    int count = folder_lineage(run->folder, &run->manifest, &ids, err);
+    int rc = count < 0 ? count : 0;
+    for (int i = 0; rc == 0 && i < count; i++)
+        rc = folder_readmit(run->folder, ids[i], err);
+    free(ids);
+    return rc;
 }
 
 static int publish_and_prune(struct run *run, struct err *err)
@@ -220,10 +232,8 @@ static int publish_and_prune(struct run *run, struct err *err)
         result->parts[q].publish = parts[q];
     }
     free(parts);
-    /* It serves again, by the operator's word; where it was refused everywhere, what was noted holds. */
-    if (rc == 0 && options.named && serves_somewhere(result))
-        rc = folder_readmit(run->folder, run->options->reload ? run->manifest.id : result->base,
-                            err);
+    if (rc == 0 && options.named && serves_somewhere(result)) /* else what was noted holds */
+        rc = readmit(run, err);
     return rc < 0 ? rc : folder_prune(run->folder, run->options->keep, err);
 }
 

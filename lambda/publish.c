@@ -132,6 +132,8 @@ static bool refuse(const struct publish *p, const struct pos *pos, int64_t bound
         why = "it was rolled back meanwhile, or what it is built upon; the next batch chooses anew";
     else if (!fits(pos, p->options->handover, boundary))
         why = "its boundary is no cut of the speed layer any more; the next batch takes a new one";
+    part->serves =
+        boundary > 0 && boundary == pos->boundary && p->options->manifest->number == pos->number;
     if (!why)
         return false;
     if (part->state != PUBLISH_DONE) { /* one that is done may have been overtaken: still done */

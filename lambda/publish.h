@@ -25,6 +25,7 @@ enum publish_state {
 
 struct publish_part {
     enum publish_state state;
+    bool serves; /* refused, because it is what serves there */
     char why[160];
 };
 

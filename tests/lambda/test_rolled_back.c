@@ -218,3 +218,32 @@ Test(rolled_back, a_number_is_published_but_once)
     manifest_release(&built);
     end(&begun);
 }
+
+/* Killed behind its publish, before the note went: run again it takes the note away, also one of its base. */
+Test(rolled_back, and_named_is_readmitted_by_the_next_call_after_a_kill)
+{
+    struct begun begun;
+    struct err err = {0};
+    char withdrawn[FOLDER_ID_BYTES], upon[FOLDER_ID_BYTES];
+    begin(&begun, 61);
+    begun.options.kind = BATCH_INCREMENTAL;
+    expect_base(&begun, 1000, begun.first, withdrawn);
+    roll_back(&begun);
+    begun.options.base = withdrawn;
+    expect_base(&begun, 1500, withdrawn, upon);
+    struct folder *folder = kit_folder(&begun.kit);
+    cr_assert_eq(folder_withdraw(folder, withdrawn, &err), 0); /* as if it still stood there */
+    folder_close(folder);
+    begun.options.reload = true;
+    begun.options.base = upon;
+    struct batch_result result;
+    cr_assert_eq(batch_run(begun.kv, &begun.options, &result, &err), 0, "%s", err.text);
+    cr_expect_eq(result.parts[0].publish.state, PUBLISH_REFUSED, "it serves already");
+    batch_release(&result);
+    forget(&begun);
+    begun.options.base = NULL;
+    result = kinds_published(begun.kv, &begun.options);
+    cr_expect_str_eq(result.generation, upon);
+    batch_release(&result);
+    end(&begun);
+}
