@@ -73,6 +73,12 @@ static void print_text(const struct batch_result *r)
         printf("  %lld stale buckets, over all partitions\n", (long long)r->stale_buckets);
     if (r->workers)
         print_fold(r);
+    int64_t bad = 0;
+    for (int q = 0; q < r->partitions; q++)
+        bad += r->parts[q].counters.bad;
+    if (bad > 0)
+        printf("  %lld events are bad and in no row; why: lk dlq list --from lambda\n",
+               (long long)bad);
     for (int q = 0; q < r->partitions; q++) {
         const struct publish_part *publish = &r->parts[q].publish;
         printf("  partition %d: [0, %lld) %s%s%s\n", q, (long long)r->parts[q].boundary,

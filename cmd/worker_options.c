@@ -84,11 +84,11 @@ static void summary(const struct settings *settings, const char *who,
         printf("{\"who\":\"%s\",\"events\":%lld,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
                "\"events_per_second\":%.0f,\"value_bytes\":%lld,\"commits\":%lld,\"cells\":%lld,"
                "\"aborted\":%lld,\"reconnects\":%lld,\"sent_bytes\":%lld,\"received_bytes\":%lld,"
-               "\"hand_overs\":%lld,\"hand_over_ms_max\":%.1f}\n",
+               "\"bad\":%lld,\"hand_overs\":%lld,\"hand_over_ms_max\":%.1f}\n",
                who, (long long)result->events, seconds, cpu, rate, (long long)result->bytes,
                (long long)s->commits, (long long)s->cells, (long long)s->aborted,
                (long long)s->reconnects, (long long)s->sent_bytes, (long long)s->received_bytes,
-               (long long)s->hand_overs, (double)s->hand_over_us_max / 1000);
+               (long long)s->bad, (long long)s->hand_overs, (double)s->hand_over_us_max / 1000);
         fflush(stdout);
         return;
     }
@@ -98,6 +98,9 @@ static void summary(const struct settings *settings, const char *who,
         "%lld reconnects\n",
         who, (long long)result->events, seconds, rate, cpu, (long long)s->commits,
         (long long)s->cells, (long long)s->aborted, (long long)s->reconnects);
+    if (s->bad > 0)
+        fprintf(stderr, "%s: %lld of them are bad and in no row; why: lk dlq list\n", who,
+                (long long)s->bad);
 }
 
 int cmd_worker(const struct settings *settings, const char *who, bool until_end,

@@ -34,6 +34,7 @@ struct job_options {
 
 struct job_stats {
     int64_t commits, cells, aborted, reconnects, lost;
+    int64_t bad; /* events whose reason was committed for lk dlq */
     int64_t sent_bytes, received_bytes;
     int64_t commit_us_max;
     int64_t hand_overs, hand_over_us_max; /* group: from being dealt to standing at next */

@@ -117,6 +117,7 @@ static void settle_done(struct job *job, struct slot *slot)
         slot->unlink_due || slot->sent_floor_ms > slot->floor_ms || slot->sent_from > slot->from;
     slot->floor_ms = slot->sent_floor_ms;
     slot->from = slot->begin = slot->sent_from;
+    job->stats.bad += (int64_t)slot->sent_bad;
     fold->bad_count -= slot->sent_bad;
     if (fold->bad_count > 0)
         memmove(fold->bad, fold->bad + slot->sent_bad, fold->bad_count * sizeof *fold->bad);

@@ -72,6 +72,7 @@ static void add_stats(struct worker_result *result, const struct thread *thread)
     to->commits += from->commits;
     to->cells += from->cells;
     to->aborted += from->aborted;
+    to->bad += from->bad;
     to->reconnects += from->reconnects;
     to->lost += from->lost;
     to->sent_bytes += from->sent_bytes;
