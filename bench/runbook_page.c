@@ -114,61 +114,63 @@ static const char *command_of(const struct runbooks *of, const struct runbook *b
     return NULL;
 }
 
-static void add_step(struct buf *out, const struct runbooks *of, const struct runbook *book,
-                     const struct step *step)
+/* command: of a service that is started again, that which it was started with. */
+static void say_step(struct buf *line, const struct step *step, const char *command)
 {
-    struct buf line = {0};
     const char *plan = step->to.plan ? shown_of(step->to.plan) : "plan.json";
     const char *view = step->to.view ? shown_of(step->to.view) : "redis://127.0.0.1";
-    const char *command = step->command;
-    bool restart = step->kind == STEP_START && !command;
-    if (restart)
-        command = command_of(of, book, step->who);
     switch (step->kind) {
     case STEP_START:
-        buf_add_text(&line, command ? "lk " : "(redis-server is started)");
-        add_shown(&line, command ? command : "");
-        buf_add_text(&line, command ? " &" : "");
+        buf_add_text(line, command ? "lk " : "(redis-server is started)");
+        add_shown(line, command ? command : "");
+        buf_add_text(line, command ? " &" : "");
         break;
     case STEP_RUN:
-        buf_add_text(&line, "lk ");
-        add_shown(&line, command);
+        buf_add_text(line, "lk ");
+        add_shown(line, command);
         break;
     case STEP_SHELL:
-        add_shown(&line, command);
+        add_shown(line, command);
         break;
     case STEP_STOP:
-        buf_printf(&line, "(%s is stopped: SIGTERM, and its end is waited for)", step->who);
+        buf_printf(line, "(%s is stopped: SIGTERM, and its end is waited for)", step->who);
         break;
     case STEP_KILL:
-        buf_printf(&line, "(%s is killed: SIGKILL)", step->who);
+        buf_printf(line, "(%s is killed: SIGKILL)", step->who);
         break;
     case STEP_BACKFILL:
-        buf_add_text(&line, "(late events arrive)");
+        buf_add_text(line, "(late events arrive)");
         break;
     case STEP_PRODUCERS:
-        buf_printf(&line,
+        buf_printf(line,
                    step->to.topic ? "(producers append to the topic %s)"
                                   : "(producers hold their events back%s)",
                    step->to.topic ? shown_of(step->to.topic) : "");
         break;
     case STEP_READERS:
-        buf_printf(&line, "(applications ask --plan %s --view %s)", plan, view);
+        buf_printf(line, "(applications ask --plan %s --view %s)", plan, view);
         break;
     case STEP_WAIT:
-        buf_printf(&line,
+        buf_printf(line,
                    "(wait until lk verify --plan %s --view %s says \"0 events of the log not read "
                    "yet\")",
                    plan, view);
         break;
     case STEP_WAIT_ARCHIVE:
-        buf_add_text(&line,
-                     "(wait until the archive holds the topic's end, and the speed layer has "
-                     "cut behind it)");
+        buf_add_text(line, "(wait until the archive holds the topic's end, and the speed layer has "
+                           "cut behind it)");
         break;
     case STEP_END:
         break;
     }
+}
+
+static void add_step(struct buf *out, const struct runbooks *of, const struct runbook *book,
+                     const struct step *step)
+{
+    struct buf line = {0};
+    bool restart = step->kind == STEP_START && !step->command;
+    say_step(&line, step, restart ? command_of(of, book, step->who) : step->command);
     buf_printf(out, "    %s\n", line.ptr);
     buf_release(&line);
 }
