@@ -16,7 +16,6 @@ static const struct {
     {"idle-blind", "kappa/idle look/flush"},
     {"jump-T", "speed/commit sent/flush"},
     {"jump-mark", "speed/commit sent/flush"},
-    {"send-again", "speed/commit sent/delay"},
     {"first-sighting", "kappa/fold/kill"},
     {"span-twice", "speed/fold/kill"},
     {"span-off-by-one", "speed/fold/kill"},
