@@ -126,7 +126,7 @@ int stage_run(struct evolve_side *side, const char *command, struct err *err)
         clock_sleep_ms(POLL_MS);
     process_kill(&verb);
     if (rc == 0 && (verb.failed || verb.exit_status != 0))
-        rc = err_set(err, fate_code(&verb), "%s: lk %.*s: %s", side->way->name,
+        rc = err_set(err, fate_code(&verb), "%s: lk %.*s... %s", side->way->name,
                      (int)strcspn(command, "-{"), command, verb.fate);
     side->verbs_cpu_s += verb.cpu_s;
     process_release(&verb);

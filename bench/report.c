@@ -132,10 +132,11 @@ static void part_verdict(struct report *report)
     if (json_is_true(json_object_get(report->run, "pass")) && failed == 0) {
         buf_add_text(&report->page, "<div class=\"verdict\"><strong>");
         page_text(&report->page, verdict ? verdict : "Passed: the answers are right");
-        buf_printf(&report->page,
-                   "</strong><span>All %zu checks held; answers were compared with an exact, "
-                   "independent computation.</span></div>\n",
-                   json_array_size(checks));
+        size_t held = json_array_size(checks);
+        buf_add_text(&report->page, "</strong><span>");
+        buf_printf(&report->page, held == 1 ? "The one check held" : "All %zu checks held", held);
+        buf_add_text(&report->page, "; answers were compared with an exact, independent "
+                                    "computation.</span></div>\n");
     } else {
         buf_printf(
             &report->page,
