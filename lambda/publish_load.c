@@ -112,8 +112,9 @@ int publish_load(struct publish *p, int partition, struct err *err)
         rc = add(&load, &row, err);
     if (rc == 0)
         rc = queue(&load, err);
-    if (rc == 0)
-        rc = drain(&load, err);
+    struct err ignored = {0}; /* also behind an error: the sweep is to read its own answers */
+    int drained = drain(&load, rc ? &ignored : err);
+    rc = rc ? rc : drained;
     generation_close(reader);
     free(path);
     buf_release(&load.field);
