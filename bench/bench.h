@@ -32,7 +32,7 @@ int bench_read(const struct read_options *options, FILE *out, struct err *err);
 
 struct keys_options {
     const char *program;
-    const char *out; /* a directory for the report, made */
+    const char *out;       /* a directory for the report, made */
     int64_t keys, windows; /* every key has a row in every window */
     int64_t memory_bytes;  /* that the cells of a worker or a batch may take */
     bool json;

@@ -24,8 +24,7 @@ cmd_function cmd_topic; /* topic create|show|trim|delete */
 cmd_function cmd_scan;
 cmd_function cmd_plan_explain, cmd_plan_check, cmd_plan_diff;
 cmd_function cmd_lambda_archive, cmd_lambda_batch, cmd_lambda_generations, cmd_lambda_retire,
-    cmd_lambda_rollback,
-    cmd_lambda_speed, cmd_lambda_verify;
+    cmd_lambda_rollback, cmd_lambda_speed, cmd_lambda_verify;
 cmd_function cmd_kappa_run, cmd_kappa_deploy, cmd_kappa_diff, cmd_kappa_promote, cmd_kappa_canary,
     cmd_kappa_rollback, cmd_kappa_retire, cmd_kappa_status;
 cmd_function cmd_query, cmd_verify;
