@@ -292,11 +292,13 @@ static int refused_for_too_long(struct job *job, struct err *err)
         job->refusal->what, job->refusal->word, job->refusal->remedy);
 }
 
-/* At its time; earlier where much has changed, but not the same again to a Redis that refuses it. */
+/* At its time; at once where the one before was aborted (a batch has landed meanwhile); earlier where much
+ * has changed, but not the same again to a Redis that refuses it. */
 static bool commit_due(const struct job *job)
 {
     int64_t since_ms = (clock_mono_ns() - job->sent_at_ns) / 1000000;
-    return since_ms >= job->options.commit_ms || (job->trouble_since_ns == 0 && much_changed(job));
+    return since_ms >= job->options.commit_ms || job->aborted ||
+           (job->trouble_since_ns == 0 && much_changed(job));
 }
 
 /* What is due: take the answer; send a commit, or look. */

@@ -151,6 +151,7 @@ static void settle(struct job *job, enum outcome outcome)
             settle_undone(job, slot);
     }
     job->landed = outcome == EXEC_DONE;
+    job->aborted = outcome == EXEC_ABORTED;
     if (job->landed) {
         job->stats.commits++;
         if (!job->full)

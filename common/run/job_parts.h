@@ -89,6 +89,7 @@ struct job {
     bool in_flight, looking; /* a commit, or an idle look, awaits its answer */
     int sends;               /* of the EXEC under way or the last one: SENDS_ bits */
     bool landed;             /* the last EXEC was done */
+    bool aborted;            /* it was not, as a pos had changed */
     bool full;               /* the last EXEC was refused (-OOM and the like): unlink first */
     const struct kv_refusal *refusal; /* why */
     uint32_t number;                  /* of the commit under way or the last one; cells' `sent` */

@@ -244,6 +244,33 @@ Test(job_commit, a_store_that_stays_full_holds_the_reading_back_and_not_for_ever
     scene_close(&scene);
 }
 
+/* A commit is due every 100 ticks. Between two of them pos is written, as by a batch that lands. */
+static void landed_meanwhile_hook(struct scene *scene, struct task *task)
+{
+    struct pos pos;
+    (void)task;
+    if (scene->tick == 150)
+        scene_write_pos(scene, 0, "previous", "");
+    if (scene->tick != 250)
+        return;
+    scene_pos(scene, 0, &pos);
+    cr_expect_gt(pos.next, 150, "%lld events of %d ticks", (long long)pos.next, 250);
+    pos_release(&pos);
+}
+
+Test(job_commit, a_commit_that_was_aborted_is_made_again_at_once)
+{
+    struct scene scene;
+    scene_open(&scene, ARCH_KAPPA, 1, SCENE_PLAN(SCENE_LATE));
+    scene.hook = landed_meanwhile_hook;
+    scene.options.commit_ms = 100;
+    scene.pace = 1;
+    cr_assert_eq(scene_run(&scene, 300), 0, "%s", scene.err.text);
+    cr_expect_eq(scene.stats.aborted, 1);
+    scene_check(&scene, 300, "aborted");
+    scene_close(&scene);
+}
+
 /* From tick 5 to 205 nothing fits, and a commit is due every 20 ticks. */
 static void full_for_long_hook(struct scene *scene, struct task *task)
 {
