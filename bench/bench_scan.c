@@ -208,7 +208,7 @@ static int measure(struct scan_bench *bench, double *ns, struct err *err)
 int bench_scan(FILE *out, struct err *err)
 {
     struct scan_bench bench = {0};
-    double ns[CONTENDER_COUNT];
+    double ns[CONTENDER_COUNT] = {0};
     make_events(&bench);
     make_scanners(&bench);
     int code = check(&bench, err);

@@ -213,7 +213,7 @@ static bool view_holds(struct play *play, struct runbook_address at, const int64
 static bool archive_holds(struct play *play, struct runbook_address at, const int64_t *ends)
 {
     struct log *archive;
-    int64_t held[LOG_PARTITIONS_MAX];
+    int64_t held[LOG_PARTITIONS_MAX] = {0};
     char uri[500];
     snprintf(uri, sizeof uri, "archive:%s", play->archive);
     if (log_open(uri, false, &archive, NULL) < 0)
@@ -232,7 +232,7 @@ static int wait_for(struct play *play, const struct step *step,
                     struct err *err)
 {
     struct runbook_address at = play_address(step->to);
-    int64_t ends[LOG_PARTITIONS_MAX];
+    int64_t ends[LOG_PARTITIONS_MAX] = {0};
     int rc = log_ends(play, play->log, at.topic, ends, err);
     for (int waited = 0; rc >= 0; waited += POLL_MS) {
         if (holds(play, at, ends))

@@ -169,10 +169,10 @@ int batch_compute(const struct batch_options *options, const char *topic, const 
         }
         ends = mem_zero((size_t)rc, sizeof *ends);
         rc = batch_archive_ends(log, topic, rc, ends, err);
+        if (rc == 0)
+            rc = fold_all(options, log, topic, boundaries ? boundaries : ends, folder, manifest,
+                          result, err);
     }
-    if (rc == 0)
-        rc = fold_all(options, log, topic, boundaries ? boundaries : ends, folder, manifest, result,
-                      err);
     free(ends);
     log_close(log);
     return rc;
